@@ -1,0 +1,1 @@
+"""expost: the best mechanism that ex post incentives allow, computed and proved."""

@@ -1,0 +1,1 @@
+"""The economics: environment, signals and priors, valuations, assumption checks, catalogue, files."""

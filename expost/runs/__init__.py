@@ -1,0 +1,1 @@
+"""A solved run: solve, save, open, verify."""

@@ -1,0 +1,125 @@
+"""The 0/1 program: weights, precedence, packing, covering, fixings. Pure combinatorics.
+
+    maximize    constant + weights @ x,   x binary
+    subject to  x[tails[k]] <= x[heads[k]]        for every arc k         (precedence)
+                sum(x[packing[r]]) <= 1           for every row r         (at most one)
+                sum(x[covering[r]]) >= 1          for every row r         (at least one)
+                x[v] == fixed[v]                  where fixed[v] >= 0
+
+Variables come in consecutive blocks: precedence stays inside a block, and a packing or covering row
+takes at most one variable from each block. With at most two blocks every row is, after the second
+block is complemented, a difference of two variables: the program is then a maximum-weight closure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from expost.errors import InputError
+
+FREE = -1
+
+Float = NDArray[np.float64]
+Index = NDArray[np.int32]
+
+
+def _no_rows(width: int = 2) -> Index:
+    return np.empty((0, width), dtype=np.int32)
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """A frozen 0/1 program.
+
+    weights: float64 (variables,).
+    blocks: int64 (blocks + 1,), block ``b`` holds the variables ``blocks[b] .. blocks[b + 1] - 1``.
+    tails, heads: int32 (arcs,), meaning ``x[tail] <= x[head]``.
+    packing, covering: int32 (rows, k), variable indices; k may be the number of blocks or less.
+    fixed: int8 (variables,), ``FREE`` (-1), 0 or 1.
+    constant: added to the objective.
+
+    Raises InputError when an index is out of range, a weight is not finite, or a row crosses blocks
+    in a way that the description above forbids.
+    """
+
+    weights: Float
+    blocks: NDArray[np.int64]
+    tails: Index
+    heads: Index
+    packing: Index = field(default_factory=_no_rows)
+    covering: Index = field(default_factory=_no_rows)
+    fixed: NDArray[np.int8] | None = None
+    constant: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.fixed is None:
+            object.__setattr__(self, "fixed", np.full(self.variables, FREE, dtype=np.int8))
+        _check(self)
+        for name in ("weights", "blocks", "tails", "heads", "packing", "covering", "fixed"):
+            getattr(self, name).flags.writeable = False
+
+    @property
+    def variables(self) -> int:
+        """How many binary variables there are, auxiliary ones included."""
+        return len(self.weights)
+
+    @property
+    def arcs(self) -> int:
+        """How many precedence rows there are."""
+        return len(self.tails)
+
+    @property
+    def n_blocks(self) -> int:
+        """How many blocks of variables there are."""
+        return len(self.blocks) - 1
+
+    @property
+    def fixings(self) -> NDArray[np.int8]:
+        """``fixed`` as an array that is always there."""
+        assert self.fixed is not None
+        return self.fixed
+
+    def value(self, x: NDArray[np.generic]) -> float:
+        """The objective at ``x``, shape (variables,)."""
+        return self.constant + float(self.weights @ x.astype(np.float64))
+
+    def violations(self, x: NDArray[np.generic]) -> int:
+        """How many rows and fixings a 0/1 vector ``x`` of shape (variables,) breaks."""
+        bits = x.astype(np.int8)
+        broken = int(np.count_nonzero(bits[self.tails] > bits[self.heads]))
+        broken += int(np.count_nonzero(bits[self.packing].sum(axis=1) > 1))
+        broken += int(np.count_nonzero(bits[self.covering].sum(axis=1) < 1))
+        return broken + int(np.count_nonzero((self.fixings != FREE) & (bits != self.fixings)))
+
+
+def _check(program: Program) -> None:
+    """Raise InputError unless the arrays describe a program."""
+    n, blocks = program.variables, program.blocks
+    if not np.isfinite(program.weights).all():
+        raise InputError("a weight that is not finite", where="program", expected="finite float64 weights")
+    if blocks[0] != 0 or blocks[-1] != n or (np.diff(blocks) < 0).any():
+        raise InputError(f"blocks {blocks.tolist()}", where="program", expected=f"0 .. {n}, in order")
+    if program.fixings.shape != (n,) or program.tails.shape != program.heads.shape:
+        raise InputError("arrays of different lengths", where="program", expected="one entry a variable or arc")
+    for name in ("tails", "heads", "packing", "covering"):
+        rows = getattr(program, name)
+        if rows.size and (rows.min() < 0 or rows.max() >= n):
+            raise InputError(f"{name} with an index out of range", where="program", expected=f"0 .. {n - 1}")
+    if program.arcs and (block_of(program, program.tails) != block_of(program, program.heads)).any():
+        raise InputError("a precedence arc between two blocks", where="program", expected="arcs inside a block")
+    for name in ("packing", "covering"):
+        rows = getattr(program, name)
+        if len(rows) and (np.diff(np.sort(block_of(program, rows), axis=1), axis=1) == 0).any():
+            raise InputError(f"a {name} row with two variables of one block", where="program",
+                             expected="at most one variable of each block in a row")
+
+
+def block_of(program: Program, variables: Index) -> NDArray[np.int8]:
+    """The block of each variable, same shape as ``variables``."""
+    block = np.zeros(variables.shape, dtype=np.int8)
+    for start in program.blocks[1:-1]:
+        block += variables >= start
+    return block
