@@ -1,0 +1,188 @@
+"""The independent checker of certificates: integers only, one pass, no code shared with any solver.
+
+A certificate (see ``expost.solver.result.Certificate``) is a vector of non-negative integers, one for
+each row of a program. By weak duality it proves an upper bound on every feasible rule; the checker
+recomputes that bound, and the value of a rule, from the program alone. Nothing here raises on a bad
+certificate: what is wrong with it is reported in words.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from expost.solver.program import Program
+from expost.solver.result import Certificate
+
+Int = NDArray[np.int64]
+
+SAFE = 1 << 62
+"""Magnitudes below this can be added once more without leaving int64."""
+
+LARGEST_EXPONENT = 1000
+"""Scales beyond 2**1000 either way leave the range of float64."""
+
+
+@dataclass(frozen=True)
+class CertificateReport:
+    """What a certificate proves about a program, and about a rule if one was given.
+
+    valid: the multipliers have the right shapes and signs, and the arithmetic stayed in range.
+    integer_bound, integer_value: in units of ``2**-scale_exponent``, without the program's constant.
+    violations: rows and fixings that the rule breaks (None without a rule).
+    proves_optimal: the rule is feasible and its integer value equals the integer bound.
+    upper_bound: on the optimum of the program as stated, in the unit of the weights, the constant and
+    everything that rounding to integers can hide included (infinite when not valid).
+    reasons: one line for each thing that is wrong.
+    """
+
+    valid: bool
+    integer_bound: int | None
+    integer_value: int | None
+    violations: int | None
+    proves_optimal: bool
+    upper_bound: float
+    reasons: tuple[str, ...]
+
+
+def check(program: Program, certificate: Certificate,
+          x: NDArray[np.generic] | None = None) -> CertificateReport:
+    """Recompute the bound that ``certificate`` proves, and whether the rule ``x`` attains it.
+
+    x: 0/1 vector of shape (variables,), or None to check the bound alone. Never raises on wrong
+    shapes, types, signs or sizes: those make the report invalid, with reasons.
+    """
+    reasons = _malformed(program, certificate)
+    weights = None if reasons else _scaled(program, certificate.scale_exponent, reasons)
+    bound: int | None = None
+    if weights is not None:
+        reduced = _reduced(program, certificate, weights, reasons)
+        bound = None if reduced is None else _bound(program, certificate, reduced)
+    value, violations = _rule(program, weights, x, reasons)
+    upper = math.inf if bound is None else _upper(program, bound, certificate.scale_exponent)
+    if bound is not None and violations == 0 and value is not None and value > bound:
+        reasons.append(f"the rule is worth {value}, more than the bound {bound}")
+    proved = bound is not None and violations == 0 and value == bound
+    return CertificateReport(bound is not None, bound, value, violations, proved, upper, tuple(reasons))
+
+
+def _malformed(program: Program, certificate: Certificate) -> list[str]:
+    """What is wrong with the certificate before any arithmetic."""
+    exponent = certificate.scale_exponent
+    reasons = []
+    if isinstance(exponent, bool) or not isinstance(exponent, (int, np.integer)):
+        reasons.append(f"scale exponent {exponent!r}: expected an integer")
+    elif abs(int(exponent)) > LARGEST_EXPONENT:
+        reasons.append(f"scale exponent {exponent}: expected at most {LARGEST_EXPONENT} either way")
+    rows = {"arcs": program.arcs, "packing": len(program.packing), "covering": len(program.covering)}
+    for name, count in rows.items():
+        reasons += _malformed_part(name, getattr(certificate, name), count)
+    return reasons
+
+
+def _malformed_part(name: str, multipliers: object, count: int) -> list[str]:
+    """What is wrong with the multipliers of one kind of row."""
+    if not isinstance(multipliers, np.ndarray) or multipliers.dtype != np.int64:
+        kind = getattr(multipliers, "dtype", type(multipliers).__name__)
+        return [f"{name} multipliers of type {kind}: expected int64"]
+    if multipliers.shape != (count,):
+        return [f"{name} multipliers of shape {multipliers.shape}: expected {(count,)}"]
+    if count and int(multipliers.min()) < 0:
+        return [f"a negative {name} multiplier ({int(multipliers.min())})"]
+    return []
+
+
+def _scaled(program: Program, exponent: int, reasons: list[str]) -> Int | None:
+    """``rint(weights * 2**exponent)`` as int64, or None (with a reason) where that overflows."""
+    with np.errstate(over="ignore", under="ignore"):
+        scaled = np.rint(np.ldexp(program.weights, int(exponent)))
+    if not (np.isfinite(scaled).all() and (np.abs(scaled) < float(SAFE)).all()):
+        reasons.append(f"weights scaled by 2**{exponent} do not fit into int64")
+        return None
+    return scaled.astype(np.int64)
+
+
+def _reduced(program: Program, certificate: Certificate, weights: Int, reasons: list[str]) -> Int | None:
+    """The reduced weights, int64 of shape (variables,), or None (with a reason) where they might overflow."""
+    if not _fits(program, certificate, weights):
+        reasons.append("reduced weights that may not fit into int64")
+        return None
+    reduced = weights.copy()
+    np.subtract.at(reduced, program.tails, certificate.arcs)
+    np.add.at(reduced, program.heads, certificate.arcs)
+    for column in program.packing.T:
+        np.subtract.at(reduced, column, certificate.packing)
+    for column in program.covering.T:
+        np.add.at(reduced, column, certificate.covering)
+    return reduced
+
+
+def _fits(program: Program, certificate: Certificate, weights: Int) -> bool:
+    """Whether no reduced weight can leave int64: first over all rows at once, then variable by variable."""
+    parts = [(program.tails[:, None], certificate.arcs), (program.heads[:, None], certificate.arcs),
+             (program.packing, certificate.packing), (program.covering, certificate.covering)]
+    largest = int(np.abs(weights).max()) if len(weights) else 0
+    if largest + sum(_total(multipliers) for _, multipliers in parts) < SAFE:
+        return True
+    magnitude = np.abs(weights).astype(np.float64)
+    for rows, multipliers in parts:
+        for column in rows.T:
+            magnitude += np.bincount(column, multipliers.astype(np.float64), minlength=len(magnitude))
+    # Each of these float64 sums of positive terms is accurate to far better than one part in 1000.
+    return bool((magnitude < SAFE * 0.999).all())
+
+
+def _bound(program: Program, certificate: Certificate, reduced: Int) -> int:
+    """The dual bound as a Python integer, whatever its size."""
+    best = np.where(program.fixings == 1, reduced, np.maximum(reduced, 0))
+    best[program.fixings == 0] = 0
+    return _total(certificate.packing) - _total(certificate.covering) + _total(best)
+
+
+def _total(values: Int) -> int:
+    """The exact sum of int64 values as a Python integer: high and low halves cannot overflow apart."""
+    return (int((values >> 32).sum()) << 32) + int((values & 0xFFFFFFFF).sum())
+
+
+def _rule(program: Program, weights: Int | None, x: NDArray[np.generic] | None,
+          reasons: list[str]) -> tuple[int | None, int | None]:
+    """The integer value of the rule and the rows that it breaks."""
+    if x is None:
+        return None, None
+    if not isinstance(x, np.ndarray) or x.shape != (program.variables,):
+        reasons.append(f"a rule of shape {getattr(x, 'shape', None)}: expected {(program.variables,)}")
+        return None, None
+    if x.dtype.kind not in "biuf" or not ((x == 0) | (x == 1)).all():
+        reasons.append("a rule with entries other than 0 and 1")
+        return None, None
+    won = x.astype(bool)
+    violations = _broken(program, won)
+    if violations:
+        reasons.append(f"the rule breaks {violations} rows or fixings")
+    return (None if weights is None else _total(weights[won])), violations
+
+
+def _broken(program: Program, won: NDArray[np.bool_]) -> int:
+    """How many rows and fixings the rule breaks."""
+    broken = np.count_nonzero(won[program.tails] & ~won[program.heads])
+    broken += np.count_nonzero(np.count_nonzero(won[program.packing], axis=1) > 1)
+    broken += np.count_nonzero(~won[program.covering].any(axis=1))
+    return int(broken + np.count_nonzero((program.fixings == 1) & ~won | (program.fixings == 0) & won))
+
+
+def _upper(program: Program, bound: int, exponent: int) -> float:
+    """The bound in the unit of the weights, rounded upwards, with all that the scaling rounded away."""
+    with np.errstate(under="ignore"):
+        scaled = np.ldexp(program.weights, int(exponent))
+    lost = np.maximum(scaled - np.rint(scaled), 0.0)
+    lost[program.fixings == 0] = 0.0
+    hidden = math.ceil(float(lost.sum()) * (1.0 + 1e-6)) + (1 if exponent < 0 else 0)
+    total, unit = bound + hidden, 1 << abs(int(exponent))
+    try:
+        value = total / unit if exponent >= 0 else float(total * unit)
+    except OverflowError:
+        return math.inf
+    return math.nextafter(program.constant + math.nextafter(value, math.inf), math.inf)
