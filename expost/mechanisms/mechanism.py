@@ -1,0 +1,76 @@
+"""A mechanism on a type space: who wins in each state, and on what terms each buyer gets the item."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from expost.mechanisms.audit import Audit, BuyerAudit, audit_admissibility, audit_prices
+from expost.mechanisms.prices import Choice, Prices, allocation_from_prices, implementing_prices
+
+Float = NDArray[np.float64]
+Bool = NDArray[np.bool_]
+
+
+class Terms(Protocol):
+    """What one buyer is offered: prices (static) or menus of strikes and fees (sequential)."""
+
+    @property
+    def buyer(self) -> int:
+        """The buyer, counted from 0."""
+        ...
+
+    def revenue(self, wins: Bool) -> float:
+        """Expected payment under the rule ``wins`` of state shape."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Mechanism:
+    """An allocation rule with each buyer's terms.
+
+    allocation: bool (n, T_1, .., T_n).
+    terms: one per buyer, in the order of the buyers.
+    """
+
+    allocation: Bool = field(repr=False)
+    terms: tuple[Terms, ...]
+
+    @property
+    def sold(self) -> float:
+        """The probability of a sale."""
+        return float(self.allocation.any(axis=0).mean())
+
+    def revenue(self) -> float:
+        """The seller's expected revenue."""
+        return sum(terms.revenue(wins) for terms, wins in zip(self.terms, self.allocation, strict=True))
+
+    def state_welfare(self, gains: Float) -> Float:
+        """The gain realized in each state, state shape; ``gains`` has shape (n, T_1, .., T_n)."""
+        return np.where(self.allocation, gains, 0.0).sum(axis=0)
+
+    def welfare(self, gains: Float, seller: float) -> float:
+        """Expected welfare, E[V_0] + E[sum_i w_i q_i], recomputed from the rule."""
+        return seller + float(self.state_welfare(gains).mean())
+
+
+def static_mechanism(values: Float, allocation: Bool, choice: Choice = Choice.MIDPOINT) -> Mechanism:
+    """The mechanism of a static rule: implementing prices in every fibre."""
+    return Mechanism(allocation, tuple(implementing_prices(values[i], allocation[i], i, choice) for i in range(len(values))))
+
+
+def mechanism_from_prices(values: Float, prices: tuple[Prices, ...], tie: float = 0.0) -> Mechanism:
+    """The mechanism that prices support on a type space (Bikhchandani 2006, rule (9))."""
+    return Mechanism(allocation_from_prices(values, prices, tie), prices)
+
+
+def audit_static(values: Float, mechanism: Mechanism) -> Audit:
+    """The audit of a mechanism all of whose terms are prices; ``values`` has shape (n, T_1, .., T_n)."""
+    buyers: list[BuyerAudit] = []
+    for terms, value, wins in zip(mechanism.terms, values, mechanism.allocation, strict=True):
+        assert isinstance(terms, Prices)
+        buyers.append(audit_prices(value, wins, terms))
+    return Audit(tuple(buyers), *audit_admissibility(mechanism.allocation))

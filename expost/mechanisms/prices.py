@@ -1,0 +1,88 @@
+"""Static prices: what a rule's fibres say about them, and the rule back from the prices.
+
+For each buyer and each state of the others there is one price (Bikhchandani 2006, Lemma 1). Any price between
+the best losing value and the worst winning value of the fibre implements the rule there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float = NDArray[np.float64]
+Bool = NDArray[np.bool_]
+
+
+class Choice(StrEnum):
+    """Which of the implementing prices is charged."""
+
+    MIDPOINT = "midpoint"
+    LOWEST = "lowest"
+    HIGHEST = "highest"
+
+
+@dataclass(frozen=True, eq=False)
+class Prices:
+    """One buyer's prices in every fibre; arrays have the shape of the others' states.
+
+    lower: the best losing value, -inf where the buyer always wins.
+    upper: the worst winning value, +inf where the buyer never wins.
+    price: the price charged, +inf where the buyer never wins; where he always wins there is no losing
+    value to bound it from below, and it is the worst winning value.
+    """
+
+    buyer: int
+    lower: Float = field(repr=False)
+    upper: Float = field(repr=False)
+    price: Float = field(repr=False)
+
+    def broadcast(self) -> Float:
+        """The price with an axis of length 1 for the buyer's own types, to broadcast over states."""
+        return np.expand_dims(self.price, self.buyer)
+
+    def payments(self, wins: Bool) -> Float:
+        """What the buyer pays in each state under the rule ``wins`` (state shape): the price if he wins, else 0."""
+        return np.where(wins, self.broadcast(), 0.0)
+
+    def revenue(self, wins: Bool) -> float:
+        """Expected payment, all states equally likely."""
+        return float(self.payments(wins).mean())
+
+
+def implementing_prices(values: Float, wins: Bool, buyer: int, choice: Choice = Choice.MIDPOINT) -> Prices:
+    """The prices that implement ``wins`` for the buyer on axis ``buyer`` with values ``values``, both of state shape.
+
+    The rule is not checked here (see ``audit``): where it is not incentive compatible, lower exceeds upper.
+    """
+    lower = values.max(axis=buyer, where=~wins, initial=-np.inf)
+    upper = values.min(axis=buyer, where=wins, initial=np.inf)
+    inner = np.isfinite(lower) & np.isfinite(upper)
+    price = upper.copy()
+    if choice is Choice.LOWEST:
+        price[inner] = lower[inner]
+    elif choice is Choice.MIDPOINT:
+        price[inner] = 0.5 * (lower[inner] + upper[inner])
+    return Prices(buyer, lower, upper, price)
+
+
+def given_prices(price: Float, buyer: int) -> Prices:
+    """Prices stated by somebody (a formula of the papers), of the others' shape; the interval is the point."""
+    return Prices(buyer, price, price, price)
+
+
+def allocation_from_prices(values: Float, prices: tuple[Prices, ...], tie: float = 0.0) -> Bool:
+    """The rule that prices support: bool (n, T_1, .., T_n) (Bikhchandani 2006, rule (9)).
+
+    A buyer whose value exceeds his price wins; in a state where nobody's does, the first buyer whose value
+    equals his price (within ``tie``) wins. ``values`` has shape (n, T_1, .., T_n). Inadmissible prices show as
+    states with several winners; ``audit`` reports them.
+    """
+    margin = np.stack([value - price.broadcast() for value, price in zip(values, prices, strict=True)])
+    above = margin > tie
+    open_states = ~above.any(axis=0)
+    level = (np.abs(margin, where=np.isfinite(margin), out=np.full(margin.shape, np.inf)) <= tie) & open_states
+    first = level & (np.cumsum(level, axis=0, dtype=np.int8) == 1)
+    return above | first
