@@ -13,24 +13,23 @@ from expost.errors import InputError
 from expost.solver.program import FREE, Program
 from expost.solver.result import Solution, Status
 
-LARGEST = 22
-"""Enumerating 2**LARGEST rules takes seconds and some hundred megabytes."""
+LARGEST = 1 << 21
+"""Keeping this many partial rules of a few dozen variables takes seconds and some hundred megabytes."""
 
 Rules = NDArray[np.int8]
 
 
 def feasible_rules(program: Program) -> Rules:
-    """Every feasible rule, int8 of shape (rules, variables). Raises InputError above LARGEST free variables.
+    """Every feasible rule, int8 of shape (rules, variables).
 
     Built variable by variable, dropping at once what breaks a row, so that the work follows the
-    number of feasible partial rules.
+    number of feasible partial rules. Raises InputError when these exceed LARGEST.
     """
-    free = int(np.count_nonzero(program.fixings == FREE))
-    if free > LARGEST:
-        raise InputError(f"{free} free variables", where="backend brute", expected=f"at most {LARGEST}",
-                         remedy="use another backend")
     rules = np.zeros((1, 0), dtype=np.int8)
     for v in range(program.variables):
+        if len(rules) > LARGEST:
+            raise InputError(f"more than {LARGEST} partial rules at variable {v} of {program.variables}",
+                             where="backend brute", expected="a tiny program", remedy="use another backend")
         fixed = program.fixings[v]
         choices = [0, 1] if fixed == FREE else [int(fixed)]
         column = np.repeat(np.array(choices, dtype=np.int8), len(rules))[:, None]
@@ -42,7 +41,7 @@ def feasible_rules(program: Program) -> Rules:
 def _consistent(program: Program, rules: Rules, v: int) -> NDArray[np.bool_]:
     """Which partial rules keep all rows whose last variable is ``v``."""
     arcs = np.maximum(program.tails, program.heads) == v
-    keep = (rules[:, program.tails[arcs]] <= rules[:, program.heads[arcs]]).all(axis=1)
+    keep: NDArray[np.bool_] = np.all(rules[:, program.tails[arcs]] <= rules[:, program.heads[arcs]], axis=1)
     if len(program.packing):
         rows = program.packing[program.packing.max(axis=1) == v]
         keep &= (rules[:, rows].sum(axis=2) <= 1).all(axis=1)
@@ -62,7 +61,8 @@ def optimal_rules(program: Program) -> Rules:
     candidates = rules[values >= values.max() - slack]
     exact = [_exact_value(program, x) for x in candidates]
     best = max(exact)
-    return candidates[[value == best for value in exact]]
+    optimal = np.array([value == best for value in exact])
+    return np.asarray(candidates[optimal], dtype=np.int8)
 
 
 def _exact_value(program: Program, x: Rules) -> Fraction:
@@ -70,7 +70,7 @@ def _exact_value(program: Program, x: Rules) -> Fraction:
 
 
 def solve_brute(program: Program, **_: Any) -> Solution:
-    """Enumerate. ``smallest`` and ``largest`` are given for up to two blocks, where the optima form a lattice."""
+    """Enumerate. ``smallest`` and ``largest`` come for up to two blocks, where the optima form a lattice."""
     optima = optimal_rules(program)
     if not len(optima):
         return Solution("brute", Status.INFEASIBLE, bound=-math.inf)

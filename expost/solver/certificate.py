@@ -20,7 +20,7 @@ from expost.solver.result import Certificate
 Int = NDArray[np.int64]
 
 SAFE = 1 << 62
-"""Magnitudes below this can be added once more without leaving int64."""
+"""Half of what int64 holds."""
 
 LARGEST_EXPONENT = 1000
 """Scales beyond 2**1000 either way leave the range of float64."""
@@ -131,8 +131,9 @@ def _fits(program: Program, certificate: Certificate, weights: Int) -> bool:
     for rows, multipliers in parts:
         for column in rows.T:
             magnitude += np.bincount(column, multipliers.astype(np.float64), minlength=len(magnitude))
-    # Each of these float64 sums of positive terms is accurate to far better than one part in 1000.
-    return bool((magnitude < SAFE * 0.999).all())
+    # Each of these float64 sums of positive terms is accurate to far better than one part in 1000; what
+    # stays below 2**63 in magnitude is right whatever wraps around on the way to it.
+    return bool((magnitude < 2 * SAFE * 0.999).all())
 
 
 def _bound(program: Program, certificate: Certificate, reduced: Int) -> int:
