@@ -3,11 +3,18 @@ signal of the same buyer (a parameter may then be a formula in those signals).""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import difflib
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from numbers import Real
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from expost.errors import InputError
+from expost.instances.formula import Formula
 
 Float = NDArray[np.float64]
 
@@ -20,9 +27,124 @@ class Prior:
     distribution: str = "uniform"
     parameters: Mapping[str, float | str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        plain = {
+            name: float(value) if isinstance(value, Real) and not isinstance(value, bool) else value
+            for name, value in dict(self.parameters).items()
+        }
+        object.__setattr__(self, "parameters", plain)
+
+    @cached_property
+    def _formulas(self) -> dict[str, Formula]:
+        return {
+            name: Formula(value, where=name) for name, value in self.parameters.items() if isinstance(value, str)
+        }
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """The earlier signals that the parameters depend on; empty for an unconditional prior."""
+        return tuple(dict.fromkeys(name for formula in self._formulas.values() for name in formula.signals))
+
     def quantile(self, probability: Float, earlier: Mapping[str, Float] | None = None) -> Float:
-        """F^{-1}(probability | earlier signals), broadcast."""
-        raise NotImplementedError
+        """F^{-1}(probability | earlier signals), broadcast; may be infinite at 0 and 1 (see ``support``).
+
+        Raises InputError when a parameter becomes impossible at some earlier signals, and says at which.
+        """
+        probability = np.asarray(probability, dtype=np.float64)
+        given = self._parameters_at(earlier or {})
+        if self.distribution == "uniform":
+            quantile = given.get("loc", 0.0) + given.get("scale", 1.0) * probability
+            impossible = np.asarray(given.get("scale", 1.0)) <= 0.0
+            quantile = np.where(impossible, np.nan, quantile) if np.any(impossible) else quantile
+        else:
+            quantile = _continuous(self.distribution).ppf(probability, **given)
+        self._refuse_undefined(np.asarray(quantile), given, earlier or {})
+        return np.asarray(quantile, dtype=np.float64)
+
+    def support(self, earlier: Mapping[str, Float] | None = None) -> tuple[Float, Float]:
+        """The lowest and the highest value that the signal can take given the earlier signals, broadcast."""
+        return self.quantile(np.float64(0.0), earlier), self.quantile(np.float64(1.0), earlier)  # type: ignore[arg-type]
+
+    def _parameters_at(self, earlier: Mapping[str, Float]) -> dict[str, Any]:
+        absent = [name for name in self.conditions if name not in earlier]
+        if absent:
+            raise InputError(f"no values for {', '.join(absent)}", where=f"prior {self.distribution}",
+                             expected="the earlier signals on which the prior depends")
+        return {
+            name: self._formulas[name](earlier) if name in self._formulas else value
+            for name, value in self.parameters.items()
+        }
+
+    def _refuse_undefined(self, quantile: Float, given: Mapping[str, Any], earlier: Mapping[str, Float]) -> None:
+        bad = np.isnan(quantile)
+        if not bad.any():
+            return
+        state = np.unravel_index(int(np.argmax(bad)), quantile.shape)
+        shown = {name: given[name] for name in self.parameters} | {name: earlier[name] for name in self.conditions}
+        at = ", ".join(f"{name} = {np.broadcast_to(value, quantile.shape)[state]:g}" for name, value in shown.items())
+        raise InputError(f"impossible parameters of {self.distribution}: {at}", where=f"prior {self.distribution}",
+                         expected="parameters that scipy.stats accepts (a positive scale, shapes in their range)")
+
+    def check(self, *, where: str) -> None:
+        """Raise InputError unless the distribution exists and has these parameters.
+
+        Parameters given as formulas are checked where they are evaluated, in ``quantile``.
+        """
+        if not isinstance(self.distribution, str):
+            raise InputError(f"a distribution of type {type(self.distribution).__name__}", where=where,
+                             expected="the name of a continuous distribution of scipy.stats")
+        shapes = [] if self.distribution == "uniform" else _shapes(self.distribution, where)
+        self._check_names(shapes, where)
+        for name, value in self.parameters.items():
+            if isinstance(value, str):
+                Formula(value, where=f"{where}.{name}")
+            elif not isinstance(value, float) or not np.isfinite(value):
+                raise InputError(f"{name} = {value!r}", where=where, expected="a finite number or formula text")
+        if not self.conditions:
+            try:
+                self.quantile(np.array([0.25, 0.5]))
+            except InputError as error:
+                raise InputError(error.found, where=where, expected=error.expected) from None
+
+    def _check_names(self, shapes: list[str], where: str) -> None:
+        allowed = [*shapes, "loc", "scale"]
+        for name in self.parameters:
+            if name not in allowed:
+                raise InputError(f"unknown parameter {name!r} of {self.distribution}", where=where,
+                                 expected=f"one of {', '.join(allowed)}", remedy=nearest(name, allowed))
+        lacking = [name for name in shapes if name not in self.parameters]
+        if lacking:
+            raise InputError(f"{self.distribution} without {', '.join(lacking)}", where=where,
+                             expected=f"the parameters {', '.join(shapes)} (loc and scale are optional)")
+
+
+def nearest(word: str, known: list[str]) -> str:
+    """A remedy that names the known word closest to ``word``, or nothing when none is close."""
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else ""
+
+
+@cache
+def _names() -> tuple[str, ...]:
+    import scipy.stats  # noqa: PLC0415  (0.4 s: only for priors that are not uniform)
+
+    kind = scipy.stats.rv_continuous
+    return tuple(name for name in dir(scipy.stats) if isinstance(getattr(scipy.stats, name), kind))
+
+
+def _continuous(name: str) -> Any:
+    import scipy.stats  # noqa: PLC0415
+
+    return getattr(scipy.stats, name)
+
+
+def _shapes(distribution: str, where: str) -> list[str]:
+    if distribution not in _names():
+        raise InputError(f"unknown distribution {distribution!r}", where=where,
+                         expected="a continuous distribution of scipy.stats, such as beta, truncnorm or triang",
+                         remedy=nearest(distribution, list(_names())))
+    shapes = _continuous(distribution).shapes
+    return [shape.strip() for shape in shapes.split(",")] if shapes else []
 
 
 UNIFORM = Prior()

@@ -2,28 +2,113 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
+from numbers import Real
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from expost.errors import InputError
+from expost.instances.formula import Formula
 
 Float = NDArray[np.float64]
 
 
 class Valuation:
-    """A function of named signals; ``signals`` are the names it uses, ``text`` its formula or None."""
+    """A function of named signals; ``signals`` are the names it uses, ``text`` its formula or None.
+
+    Calling it gives float64 in an array of its own, C-contiguous, of the broadcast shape of all the
+    signals passed (also of those that it does not use), without numpy warnings: NaN and infinities
+    are for the caller to find (see ``expost.instances.non_finite_witness``).
+    """
 
     signals: tuple[str, ...]
     text: str | None
 
+    def __init__(self, function: Callable[..., Any], signals: tuple[str, ...], text: str | None, where: str) -> None:
+        self._function, self.signals, self.text, self._where = function, signals, text, where
+
     def __call__(self, signals: Mapping[str, Float]) -> Float:
-        """The value at the given signals, float64 of their broadcast shape."""
-        raise NotImplementedError
+        """The value at the given signals, float64 of their broadcast shape.
+
+        Raises InputError when a signal is missing or a callable returns something else than such numbers.
+        """
+        missing = [name for name in self.signals if name not in signals]
+        if missing:
+            raise InputError(f"no values for {', '.join(missing)}", where=self._where,
+                             expected="an array for every signal that the valuation uses")
+        shape = np.broadcast_shapes(*(np.shape(array) for array in signals.values()))
+        with np.errstate(all="ignore"):
+            if self.text is not None:
+                return _own(self._function(signals), shape)
+            return self._checked(self._function(**{name: signals[name] for name in self.signals}), shape)
+
+    def _checked(self, result: Any, shape: tuple[int, ...]) -> Float:
+        array = np.asarray(result)
+        if array.dtype.kind not in "biuf":
+            raise InputError(f"the callable returned {array.dtype}", where=self._where, expected="real numbers")
+        try:
+            return _own(array, shape)
+        except ValueError:
+            raise InputError(f"the callable returned an array of shape {array.shape}", where=self._where,
+                             expected=f"one that broadcasts to {shape}") from None
+
+    def __repr__(self) -> str:
+        return f"Valuation({self.text if self.text is not None else self._function!r})"
 
 
 ValuationLike = str | float | Callable[..., Float] | Valuation
 
 
+def _own(result: Any, shape: tuple[int, ...]) -> Float:
+    """A fresh contiguous array: a formula such as "p1" would otherwise hand out the caller's own signal."""
+    array = np.empty(shape)
+    array[...] = result
+    return array
+
+
 def as_valuation(value: ValuationLike, *, where: str) -> Valuation:
-    """A Valuation from formula text, a number, a callable of keyword arrays, or a Valuation."""
-    raise NotImplementedError
+    """A Valuation from formula text, a number, a callable of keyword arrays, or a Valuation.
+
+    A callable is called with one keyword array per parameter, so its parameters are named like signals;
+    parameters with a default are left alone. ``where`` names the place in messages.
+
+    Raises InputError for a formula that is refused, a number that is not finite, and a callable whose
+    parameters cannot be passed by name.
+    """
+    if isinstance(value, Valuation):
+        return value
+    if isinstance(value, str):
+        formula = Formula(value, where=where)
+        return Valuation(formula, formula.signals, value, where)
+    if isinstance(value, Real) and not isinstance(value, bool):
+        return as_valuation(number_text(float(value), where=where), where=where)
+    if callable(value):
+        return Valuation(value, _parameters(value, where), None, where)
+    raise InputError(f"a value of type {type(value).__name__}", where=where,
+                     expected="formula text, a number or a callable")
+
+
+def number_text(value: float, *, where: str) -> str:
+    """The formula that is this number. Raises InputError when it is not finite."""
+    if not np.isfinite(value):
+        raise InputError(f"the number {value}", where=where, expected="a finite one")
+    return repr(value)
+
+
+def _parameters(function: Callable[..., Any], where: str) -> tuple[str, ...]:
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        raise InputError("a callable whose parameters cannot be read", where=where,
+                         expected="parameters named like signals", remedy="wrap it in a lambda") from None
+    names = []
+    for parameter in parameters:
+        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+            raise InputError(f"a callable with the parameter {parameter}", where=where,
+                             expected="parameters named like signals", remedy="wrap it in a lambda")
+        if parameter.default is parameter.empty:
+            names.append(parameter.name)
+    return tuple(names)
