@@ -1,7 +1,15 @@
 """The economics: environment, signals and priors, valuations, assumption checks, catalogue, files."""
 
-from expost.instances.environment import Buyer, Instance, check_instance, non_finite_witness
+from expost.instances.consistency import check_instance
+from expost.instances.environment import Buyer, Instance, non_finite_witness
 from expost.instances.priors import UNIFORM, Prior
+from expost.instances.toml_file import (
+    instance_from_toml,
+    instance_to_toml,
+    load_instance,
+    read_instance,
+    write_instance,
+)
 from expost.instances.valuations import Valuation, as_valuation
 
 __all__ = [
@@ -12,5 +20,10 @@ __all__ = [
     "Valuation",
     "as_valuation",
     "check_instance",
+    "instance_from_toml",
+    "instance_to_toml",
+    "load_instance",
     "non_finite_witness",
+    "read_instance",
+    "write_instance",
 ]

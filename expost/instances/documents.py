@@ -16,17 +16,18 @@ def instance_from_document(document: Mapping[str, Any]) -> Instance:
 
     Raises InputError when names or formulas do not fit together.
     """
-    priors = {
-        signal: Prior(entry.get("distribution", "uniform"), {k: v for k, v in entry.items() if k != "distribution"})
-        for signal, entry in document.get("priors", {}).items()
-    }
     return Instance(
         name=document["name"],
         buyers=tuple(_buyer(entry) for entry in document["buyers"]),
-        priors=priors,
+        priors={signal: _prior(entry) for signal, entry in document.get("priors", {}).items()},
         seller=document.get("seller", {}).get("value", "0"),
         citation=document.get("citation", ""),
     )
+
+
+def _prior(entry: Mapping[str, Any]) -> Prior:
+    parameters = dict(entry)
+    return Prior(parameters.pop("distribution", "uniform"), parameters)
 
 
 def _buyer(entry: Mapping[str, Any]) -> Buyer:
@@ -77,6 +78,10 @@ def _entry(buyer: Buyer) -> dict[str, Any]:
 def _text(value: ValuationLike, where: str) -> str:
     text = value.text if isinstance(value, Valuation) else value
     if not isinstance(text, str):
-        raise InputError("a Python callable, which a file cannot hold", where=where, expected="formula text",
-                         remedy="give the valuation as a formula to write the instance")
+        raise InputError(
+            "a Python callable, which a file cannot hold",
+            where=where,
+            expected="formula text",
+            remedy="give the valuation as a formula to write the instance",
+        )
     return text

@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
 from expost.errors import InputError
-from expost.instances.formula import is_signal_name
-from expost.instances.priors import UNIFORM, Prior, nearest
+from expost.instances.consistency import check_instance
+from expost.instances.priors import UNIFORM, Prior
 from expost.instances.valuations import Valuation, ValuationLike, as_valuation, number_text
 
 Float = NDArray[np.float64]
@@ -88,8 +87,11 @@ class Instance:
         for i, buyer in enumerate(self.buyers):
             if signal in buyer.signals:
                 return i
-        raise InputError(f"unknown signal {signal!r}", where=f"instance {self.name}",
-                         expected=f"one of {', '.join(self.signals)}")
+        raise InputError(
+            f"unknown signal {signal!r}",
+            where=f"instance {self.name}",
+            expected=f"one of {', '.join(self.signals)}",
+        )
 
     def prior(self, signal: str) -> Prior:
         """The prior of ``signal``."""
@@ -103,32 +105,36 @@ class Instance:
         return (buyer.signals[:1], buyer.signals[1:])
 
     @cached_property
-    def _valuations(self) -> tuple[tuple[Valuation, Valuation], ...]:
+    def valuations(self) -> tuple[tuple[Valuation, Valuation], ...]:
+        """(V_i, E_i) of every buyer."""
         return tuple(
-            (as_valuation(b.value, where=f"buyer {b.name}: value"),
-             as_valuation(b.externality, where=f"buyer {b.name}: externality"))
+            (
+                as_valuation(b.value, where=f"buyer {b.name}: value"),
+                as_valuation(b.externality, where=f"buyer {b.name}: externality"),
+            )
             for b in self.buyers
         )
 
     @cached_property
-    def _seller(self) -> Valuation:
+    def seller_valuation(self) -> Valuation:
+        """V_0."""
         return as_valuation(self.seller, where="seller: value")
 
     def valuation(self, i: int) -> Valuation:
         """V_i as a Valuation (i counted from 0)."""
-        return self._valuations[i][0]
+        return self.valuations[i][0]
 
     def value(self, i: int, signals: Signals) -> Float:
         """V_i(s): what the item is worth to buyer ``i`` (counted from 0)."""
-        return self._valuations[i][0](signals)
+        return self.valuations[i][0](signals)
 
     def externality(self, i: int, signals: Signals) -> Float:
         """E_i(s): what society gets on top of V_i when ``i`` gets the item."""
-        return self._valuations[i][1](signals)
+        return self.valuations[i][1](signals)
 
     def seller_value(self, signals: Signals) -> Float:
         """V_0(s): what society gets when the seller keeps the item."""
-        return self._seller(signals)
+        return self.seller_valuation(signals)
 
     def gain(self, i: int, signals: Signals) -> Float:
         """w_i(s) = V_i + E_i - V_0: the planner's gain from giving the item to ``i``."""
@@ -140,10 +146,10 @@ def non_finite_witness(instance: Instance, signals: Signals) -> str | None:
     a phrase with the first such state, e.g. ``value of buyer 1 is nan at p1 = 0, c1 = 0.5``; else None."""
     parts = [
         (f"{part} of buyer {buyer.name}", valuation)
-        for buyer, pair in zip(instance.buyers, instance._valuations, strict=True)
+        for buyer, pair in zip(instance.buyers, instance.valuations, strict=True)
         for part, valuation in zip(("value", "externality"), pair, strict=True)
     ]
-    for part, valuation in [*parts, ("value of the seller", instance._seller)]:
+    for part, valuation in [*parts, ("value of the seller", instance.seller_valuation)]:
         array = valuation(signals)
         bad = ~np.isfinite(array)
         if bad.any():
@@ -153,30 +159,12 @@ def non_finite_witness(instance: Instance, signals: Signals) -> str | None:
     return None
 
 
-def check_instance(instance: Instance) -> None:
-    """Raise InputError unless every name in the instance refers to exactly one thing."""
-    if not instance.buyers:
-        raise InputError("no buyers", where=f"instance {instance.name}", expected="at least one")
-    _check_buyers(instance)
-    _check_signals(instance)
-    for buyer, valuations in zip(instance.buyers, instance._valuations, strict=True):
-        _check_stages(buyer)
-        for part, valuation in zip(("value", "externality"), valuations, strict=True):
-            _check_uses(instance, valuation, f"buyer {buyer.name}: {part}")
-    _check_uses(instance, instance._seller, "seller: value")
-    for signal, prior in instance.priors.items():
-        if signal not in instance.signals:
-            raise InputError(f"a prior of {signal!r}, which no buyer observes", where=f"priors.{signal}",
-                             expected=f"one of {', '.join(instance.signals)}",
-                             remedy=nearest(signal, list(instance.signals)))
-        prior.check(where=f"priors.{signal}")
-        _check_conditions(instance, signal, prior)
-
-
 def _plain(value: ValuationLike, where: str) -> ValuationLike:
-    """A number becomes the formula that it is, so that an instance reads back from a file as it was."""
+    """Numbers and compiled formulas become text, so that an instance reads back from a file as it was."""
     if isinstance(value, (int, float, np.number)) and not isinstance(value, bool):
         return number_text(float(value), where=where)
+    if isinstance(value, Valuation) and value.text is not None:
+        return value.text
     return value
 
 
@@ -184,73 +172,3 @@ def _names(names: object, where: str) -> tuple[str, ...]:
     if isinstance(names, str) or not isinstance(names, (tuple, list)):
         raise InputError(f"{names!r}", where=where, expected="a list of names")
     return tuple(names)
-
-
-def _check_buyers(instance: Instance) -> None:
-    seen: set[str] = set()
-    for buyer in instance.buyers:
-        if not isinstance(buyer.name, str) or not buyer.name.strip() or not buyer.name.isprintable():
-            raise InputError(f"a buyer named {buyer.name!r}", where=f"instance {instance.name}",
-                             expected="a name to print")
-        if buyer.name in seen:
-            raise InputError(f"two buyers named {buyer.name!r}", where=f"instance {instance.name}",
-                             expected="different names")
-        seen.add(buyer.name)
-        if not buyer.signals:
-            raise InputError("no signals", where=f"buyer {buyer.name}: signals", expected="at least one")
-
-
-def _check_signals(instance: Instance) -> None:
-    observer: dict[str, str] = {}
-    for buyer in instance.buyers:
-        where = f"buyer {buyer.name}: signals"
-        for signal in buyer.signals:
-            if not isinstance(signal, str) or not is_signal_name(signal):
-                raise InputError(f"a signal named {signal!r}", where=where, expected="a name such as p1, made of "
-                                 "letters, digits and _, that is neither a function nor a constant of formulas")
-            if signal in observer:
-                raise InputError(f"signal {signal!r} is declared twice, by buyer {observer[signal]} and by "
-                                 f"buyer {buyer.name}", where=where, expected="one buyer for every signal")
-            observer[signal] = buyer.name
-
-
-def _check_stages(buyer: Buyer) -> None:
-    if buyer.stages is None:
-        return
-    where = f"buyer {buyer.name}: stages"
-    if not 1 <= len(buyer.stages) <= 2 or not buyer.stages[0]:
-        raise InputError(f"{len(buyer.stages)} stages", where=where, expected="a first stage and a second")
-    if sorted(map(str, chain(*buyer.stages))) != sorted(buyer.signals):
-        raise InputError(f"stages of {', '.join(map(str, chain(*buyer.stages)))}", where=where,
-                         expected=f"each of the buyer's signals {', '.join(buyer.signals)} exactly once")
-
-
-def _check_uses(instance: Instance, valuation: Valuation, where: str) -> None:
-    for name in valuation.signals:
-        if name not in instance.signals:
-            raise InputError(f"uses {name!r}, which no buyer observes", where=where,
-                             expected=f"only {', '.join(instance.signals)}",
-                             remedy=nearest(name, list(instance.signals)) or "declare it among a buyer's signals")
-
-
-def _check_conditions(instance: Instance, signal: str, prior: Prior) -> None:
-    i = instance.owner(signal)
-    own = instance.buyers[i].signals
-    earlier = own[: own.index(signal)]
-    where = f"priors.{signal}"
-    for name in prior.conditions:
-        if name not in instance.signals:
-            raise InputError(f"uses {name!r}, which no buyer observes", where=where,
-                             expected=f"only {', '.join(earlier) or 'numbers'}")
-        if name not in own:
-            raise InputError(f"depends on {name!r}, a signal of another buyer", where=where,
-                             expected=f"only {', '.join(earlier) or 'numbers'}",
-                             remedy="with the others' types held fixed, their signals would not stay fixed")
-        if name not in earlier:
-            raise InputError(f"depends on {name!r}, which does not come before it", where=where,
-                             expected=f"only {', '.join(earlier) or 'numbers'}",
-                             remedy="list the signals of the buyer in order of arrival")
-    first = instance.stages(i)[0]
-    if signal in first and any(name not in first for name in prior.conditions):
-        raise InputError(f"depends on {', '.join(prior.conditions)}, but {signal!r} arrives in an earlier stage",
-                         where=where, expected="conditions on signals of the same or an earlier stage")

@@ -37,7 +37,9 @@ class Prior:
     @cached_property
     def _formulas(self) -> dict[str, Formula]:
         return {
-            name: Formula(value, where=name) for name, value in self.parameters.items() if isinstance(value, str)
+            name: Formula(value, where=name)
+            for name, value in self.parameters.items()
+            if isinstance(value, str)
         }
 
     @property
@@ -68,22 +70,31 @@ class Prior:
     def _parameters_at(self, earlier: Mapping[str, Float]) -> dict[str, Any]:
         absent = [name for name in self.conditions if name not in earlier]
         if absent:
-            raise InputError(f"no values for {', '.join(absent)}", where=f"prior {self.distribution}",
-                             expected="the earlier signals on which the prior depends")
+            raise InputError(
+                f"no values for {', '.join(absent)}",
+                where=f"prior {self.distribution}",
+                expected="the earlier signals on which the prior depends",
+            )
         return {
             name: self._formulas[name](earlier) if name in self._formulas else value
             for name, value in self.parameters.items()
         }
 
-    def _refuse_undefined(self, quantile: Float, given: Mapping[str, Any], earlier: Mapping[str, Float]) -> None:
+    def _refuse_undefined(
+        self, quantile: Float, given: Mapping[str, Any], earlier: Mapping[str, Float]
+    ) -> None:
         bad = np.isnan(quantile)
         if not bad.any():
             return
         state = np.unravel_index(int(np.argmax(bad)), quantile.shape)
-        shown = {name: given[name] for name in self.parameters} | {name: earlier[name] for name in self.conditions}
-        at = ", ".join(f"{name} = {np.broadcast_to(value, quantile.shape)[state]:g}" for name, value in shown.items())
-        raise InputError(f"impossible parameters of {self.distribution}: {at}", where=f"prior {self.distribution}",
-                         expected="parameters that scipy.stats accepts (a positive scale, shapes in their range)")
+        shown = {**given, **{name: earlier[name] for name in self.conditions}}
+        at = {name: np.broadcast_to(value, quantile.shape)[state] for name, value in shown.items()}
+        raise InputError(
+            f"impossible parameters of {self.distribution}: "
+            + ", ".join(f"{k} = {v:g}" for k, v in at.items()),
+            where=f"prior {self.distribution}",
+            expected="what scipy.stats accepts (a positive scale, shapes in their range)",
+        )
 
     def check(self, *, where: str) -> None:
         """Raise InputError unless the distribution exists and has these parameters.
@@ -91,15 +102,20 @@ class Prior:
         Parameters given as formulas are checked where they are evaluated, in ``quantile``.
         """
         if not isinstance(self.distribution, str):
-            raise InputError(f"a distribution of type {type(self.distribution).__name__}", where=where,
-                             expected="the name of a continuous distribution of scipy.stats")
+            raise InputError(
+                f"a distribution of type {type(self.distribution).__name__}",
+                where=where,
+                expected="the name of a continuous distribution of scipy.stats",
+            )
         shapes = [] if self.distribution == "uniform" else _shapes(self.distribution, where)
         self._check_names(shapes, where)
         for name, value in self.parameters.items():
             if isinstance(value, str):
                 Formula(value, where=f"{where}.{name}")
             elif not isinstance(value, float) or not np.isfinite(value):
-                raise InputError(f"{name} = {value!r}", where=where, expected="a finite number or formula text")
+                raise InputError(
+                    f"{name} = {value!r}", where=where, expected="a finite number or formula text"
+                )
         if not self.conditions:
             try:
                 self.quantile(np.array([0.25, 0.5]))
@@ -110,12 +126,19 @@ class Prior:
         allowed = [*shapes, "loc", "scale"]
         for name in self.parameters:
             if name not in allowed:
-                raise InputError(f"unknown parameter {name!r} of {self.distribution}", where=where,
-                                 expected=f"one of {', '.join(allowed)}", remedy=nearest(name, allowed))
+                raise InputError(
+                    f"unknown parameter {name!r} of {self.distribution}",
+                    where=where,
+                    expected=f"one of {', '.join(allowed)}",
+                    remedy=nearest(name, allowed),
+                )
         lacking = [name for name in shapes if name not in self.parameters]
         if lacking:
-            raise InputError(f"{self.distribution} without {', '.join(lacking)}", where=where,
-                             expected=f"the parameters {', '.join(shapes)} (loc and scale are optional)")
+            raise InputError(
+                f"{self.distribution} without {', '.join(lacking)}",
+                where=where,
+                expected=f"the parameters {', '.join(shapes)} (loc and scale are optional)",
+            )
 
 
 def nearest(word: str, known: list[str]) -> str:
@@ -126,23 +149,26 @@ def nearest(word: str, known: list[str]) -> str:
 
 @cache
 def _names() -> tuple[str, ...]:
-    import scipy.stats  # noqa: PLC0415  (0.4 s: only for priors that are not uniform)
+    import scipy.stats  # 0.4 s, and only priors that are not uniform need it
 
     kind = scipy.stats.rv_continuous
     return tuple(name for name in dir(scipy.stats) if isinstance(getattr(scipy.stats, name), kind))
 
 
 def _continuous(name: str) -> Any:
-    import scipy.stats  # noqa: PLC0415
+    import scipy.stats
 
     return getattr(scipy.stats, name)
 
 
 def _shapes(distribution: str, where: str) -> list[str]:
     if distribution not in _names():
-        raise InputError(f"unknown distribution {distribution!r}", where=where,
-                         expected="a continuous distribution of scipy.stats, such as beta, truncnorm or triang",
-                         remedy=nearest(distribution, list(_names())))
+        raise InputError(
+            f"unknown distribution {distribution!r}",
+            where=where,
+            expected="a continuous distribution of scipy.stats, such as beta, truncnorm or triang",
+            remedy=nearest(distribution, list(_names())),
+        )
     shapes = _continuous(distribution).shapes
     return [shape.strip() for shape in shapes.split(",")] if shapes else []
 

@@ -27,7 +27,9 @@ class Valuation:
     signals: tuple[str, ...]
     text: str | None
 
-    def __init__(self, function: Callable[..., Any], signals: tuple[str, ...], text: str | None, where: str) -> None:
+    def __init__(
+        self, function: Callable[..., Any], signals: tuple[str, ...], text: str | None, where: str
+    ) -> None:
         self._function, self.signals, self.text, self._where = function, signals, text, where
 
     def __call__(self, signals: Mapping[str, Float]) -> Float:
@@ -37,8 +39,11 @@ class Valuation:
         """
         missing = [name for name in self.signals if name not in signals]
         if missing:
-            raise InputError(f"no values for {', '.join(missing)}", where=self._where,
-                             expected="an array for every signal that the valuation uses")
+            raise InputError(
+                f"no values for {', '.join(missing)}",
+                where=self._where,
+                expected="an array for every signal that the valuation uses",
+            )
         shape = np.broadcast_shapes(*(np.shape(array) for array in signals.values()))
         with np.errstate(all="ignore"):
             if self.text is not None:
@@ -48,12 +53,17 @@ class Valuation:
     def _checked(self, result: Any, shape: tuple[int, ...]) -> Float:
         array = np.asarray(result)
         if array.dtype.kind not in "biuf":
-            raise InputError(f"the callable returned {array.dtype}", where=self._where, expected="real numbers")
+            raise InputError(
+                f"the callable returned {array.dtype}", where=self._where, expected="real numbers"
+            )
         try:
             return _own(array, shape)
         except ValueError:
-            raise InputError(f"the callable returned an array of shape {array.shape}", where=self._where,
-                             expected=f"one that broadcasts to {shape}") from None
+            raise InputError(
+                f"the callable returned an array of shape {array.shape}",
+                where=self._where,
+                expected=f"one that broadcasts to {shape}",
+            ) from None
 
     def __repr__(self) -> str:
         return f"Valuation({self.text if self.text is not None else self._function!r})"
@@ -87,8 +97,11 @@ def as_valuation(value: ValuationLike, *, where: str) -> Valuation:
         return as_valuation(number_text(float(value), where=where), where=where)
     if callable(value):
         return Valuation(value, _parameters(value, where), None, where)
-    raise InputError(f"a value of type {type(value).__name__}", where=where,
-                     expected="formula text, a number or a callable")
+    raise InputError(
+        f"a value of type {type(value).__name__}",
+        where=where,
+        expected="formula text, a number or a callable",
+    )
 
 
 def number_text(value: float, *, where: str) -> str:
@@ -102,13 +115,21 @@ def _parameters(function: Callable[..., Any], where: str) -> tuple[str, ...]:
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
-        raise InputError("a callable whose parameters cannot be read", where=where,
-                         expected="parameters named like signals", remedy="wrap it in a lambda") from None
+        raise InputError(
+            "a callable whose parameters cannot be read",
+            where=where,
+            expected="parameters named like signals",
+            remedy="wrap it in a lambda",
+        ) from None
     names = []
     for parameter in parameters:
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-            raise InputError(f"a callable with the parameter {parameter}", where=where,
-                             expected="parameters named like signals", remedy="wrap it in a lambda")
+            raise InputError(
+                f"a callable with the parameter {parameter}",
+                where=where,
+                expected="parameters named like signals",
+                remedy="wrap it in a lambda",
+            )
         if parameter.default is parameter.empty:
             names.append(parameter.name)
     return tuple(names)

@@ -74,8 +74,11 @@ def _entry(name: str) -> Entry:
 def _document(name: str) -> Mapping[str, Any]:
     known = names()
     if name not in known:
-        raise InputError(f"no instance {name!r} in the catalogue", expected=f"one of {', '.join(known)}",
-                         remedy=nearest(name, list(known)))
+        raise InputError(
+            f"no instance {name!r} in the catalogue",
+            expected=f"one of {', '.join(known)}",
+            remedy=nearest(name, list(known)),
+        )
     return tomllib.loads(files(__name__).joinpath(f"{name}.toml").read_text(encoding="utf-8"))
 
 
@@ -83,9 +86,12 @@ def _parameters(name: str, defaults: Mapping[str, float], given: Mapping[str, fl
     for key, value in given.items():
         where = f"catalogue instance {name}"
         if key not in defaults:
-            raise InputError(f"unknown parameter {key!r}", where=where,
-                             expected=f"one of {', '.join(defaults)}" if defaults else "no parameters",
-                             remedy=nearest(key, list(defaults)))
+            raise InputError(
+                f"unknown parameter {key!r}",
+                where=where,
+                expected=f"one of {', '.join(defaults)}" if defaults else "no parameters",
+                remedy=nearest(key, list(defaults)),
+            )
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise InputError(f"{key} = {value!r}", where=where, expected="a number")
     texts = {k: number_text(float(v), where=f"parameter {k}") for k, v in {**defaults, **given}.items()}

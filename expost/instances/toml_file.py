@@ -1,0 +1,131 @@
+"""Instance files: TOML in and out (the format is in ``docs/instances.md``)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tomllib
+from pathlib import Path
+
+from expost.errors import InputError
+from expost.instances import catalogue
+from expost.instances.documents import instance_from_document, instance_to_document
+from expost.instances.environment import Instance
+from expost.instances.priors import nearest
+
+LARGEST_FILE = 1_000_000
+"""Bytes that an instance file may have."""
+
+
+def load_instance(name_or_path: str | os.PathLike[str]) -> Instance:
+    """The catalogue's instance of that name, or the one in the TOML file at that path.
+
+    A name of the catalogue comes before a file of the same name (``./jmmz`` is always a file).
+    Raises InputError when there is neither, or when the file is unusable.
+    """
+    given = os.fspath(name_or_path)
+    known = catalogue.names()
+    if isinstance(name_or_path, str) and given in known:
+        return catalogue.load(given)
+    if isinstance(name_or_path, str) and not _looks_like_path(given):
+        raise InputError(
+            f"no instance {_short(given)} in the catalogue and no such file",
+            expected=f"one of {', '.join(known)}, or the path of a TOML file",
+            remedy=nearest(given, list(known)),
+        )
+    return read_instance(name_or_path)
+
+
+def read_instance(path: str | os.PathLike[str]) -> Instance:
+    """The instance in a TOML file. Raises InputError with one line for anything unusable about it."""
+    return instance_from_toml(_text(Path(path)), where=str(path))
+
+
+def instance_from_toml(text: str, *, where: str = "instance") -> Instance:
+    """The instance that TOML text describes; ``where`` names the text in messages.
+
+    Raises InputError for malformed TOML, unknown or missing keys, refused formulas, impossible priors,
+    and names that do not fit together.
+    """
+    if not text.strip():
+        raise InputError("nothing in it", where=where, expected="an instance: name and [[buyers]]")
+    try:
+        document = tomllib.loads(text)
+    except RecursionError:
+        raise InputError("tables nested too deeply", where=where, expected="an instance file") from None
+    except ValueError as error:  # TOMLDecodeError, and what it lets through: dates, integers of 5,000 digits
+        raise InputError(f"malformed TOML: {error}"[:300], where=where, expected="a TOML file") from None
+    from expost.instances.file_model import check_document
+
+    check_document(document, where=where)
+    try:
+        return instance_from_document(document)
+    except InputError as error:
+        place = f"{where}: {error.where}" if error.where else where
+        raise InputError(error.found, where=place, expected=error.expected, remedy=error.remedy) from None
+
+
+def instance_to_toml(instance: Instance) -> str:
+    """The TOML text that reads back as ``instance``. Raises InputError when a valuation is a callable."""
+    import tomli_w
+
+    text: str = tomli_w.dumps(instance_to_document(instance))
+    return text
+
+
+def write_instance(instance: Instance, path: str | os.PathLike[str]) -> None:
+    """Write the instance's TOML file, at once: a killed write leaves the old file or none.
+
+    Raises InputError when a valuation is a callable or the file cannot be written.
+    """
+    target = Path(path)
+    text = instance_to_toml(instance)
+    draft = target.with_name(f".{target.name}.{os.getpid()}.draft")
+    try:
+        with draft.open("w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(target)
+    except (OSError, ValueError) as error:
+        with contextlib.suppress(OSError, ValueError):
+            draft.unlink(missing_ok=True)
+        raise InputError(f"cannot be written: {_reason(error)}", where=str(path)) from None
+
+
+def _short(text: str) -> str:
+    return f"{text!a}" if len(text) <= 60 else f"{text[:57] + '...'!a}"
+
+
+def _looks_like_path(given: str) -> bool:
+    return given.endswith(".toml") or "/" in given or os.sep in given or _exists(given)
+
+
+def _exists(given: str) -> bool:
+    try:
+        return Path(given).exists()
+    except (OSError, ValueError):  # too long for a name, null bytes
+        return False
+
+
+def _text(path: Path) -> str:
+    try:
+        if not path.exists():
+            raise InputError("no such file", where=str(path), expected="a TOML file")
+        if not path.is_file():
+            raise InputError("not a file", where=str(path), expected="a TOML file")
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot be read: {_reason(error)}", where=str(path)) from None
+    if len(content) > LARGEST_FILE:
+        raise InputError(f"more than {LARGEST_FILE} bytes", where=str(path), expected="an instance file")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        found = f"byte {error.start + 1} is not UTF-8 text"
+        raise InputError(found, where=str(path), expected="a TOML file") from None
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
