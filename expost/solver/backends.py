@@ -1,0 +1,133 @@
+"""The registry of backends, what each can do, and the one door through which programs are solved.
+
+Whatever a backend answers is audited here, from the program: a failing answer is that backend's
+failure, never an answer. Backends are imported when first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from expost.errors import InputError
+from expost.solver.answers import audited
+from expost.solver.program import Program
+from expost.solver.progress import ProgressCallback, check_time_limit
+from expost.solver.result import Solution
+
+ANY = 1 << 30
+"""As many blocks as the program has."""
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A backend and what it can do, as data.
+
+    call: ``module:function``. needs: the distribution's module that has to be installed.
+    blocks: the largest number of blocks. certifies: the bound comes with a certificate up to so many blocks.
+    start: takes a feasible rule to start from. time_limit: stops there. bound_at_limit: has a finite
+    bound then, too. progress: reports it. extremes: the smallest and the largest optimal closure up to
+    so many blocks. solvers: drives other solvers by name (``pulp:NAME``).
+    """
+
+    name: str
+    call: str
+    needs: str
+    about: str
+    blocks: int = ANY
+    certifies: int = 0
+    start: bool = False
+    time_limit: bool = True
+    bound_at_limit: bool = True
+    progress: bool = False
+    extremes: int = 0
+    solvers: bool = False
+
+    @property
+    def installed(self) -> bool:
+        """Whether what it needs can be imported."""
+        return importlib.util.find_spec(self.needs) is not None
+
+
+BACKENDS: dict[str, Backend] = {
+    backend.name: backend
+    for backend in (
+        Backend("mincut", "expost.solver.mincut:solve_mincut", "numba", "minimum cut, one or two buyers",
+                blocks=2, certifies=2, extremes=2),
+        Backend("highs", "expost.solver.highs:solve_highs", "highspy",
+                "HiGHS: linear program or branch and bound", certifies=2, start=True, progress=True),
+        Backend("brute", "expost.solver.brute:solve_brute", "numpy", "enumeration, for tests",
+                time_limit=False, extremes=2),
+    )
+}
+
+
+def installed_backends() -> tuple[str, ...]:
+    """The names that ``solve_program`` takes on this machine, ``auto`` first."""
+    return ("auto", *(name for name, backend in BACKENDS.items() if backend.installed))
+
+
+def solve_program(program: Program, backend: str = "auto", time_limit: float | None = None,
+                  start: NDArray[np.int8] | None = None, progress: ProgressCallback | None = None,
+                  **options: Any) -> Solution:
+    """Solve a program with a backend by name and audit the answer.
+
+    backend: ``auto`` (the minimum cut up to two blocks, ``nbuyers`` beyond), a name in ``BACKENDS``, or
+    ``pulp:NAME`` and ``cvxpy:NAME`` for a solver behind these. time_limit: seconds. start: a feasible
+    0/1 vector of shape (variables,). progress: called now and then with a ``Progress``. options: passed
+    on to the backend. What a backend cannot use is listed in ``details["ignored"]``.
+
+    Raises InputError for an unknown, uninstalled or unfit backend and for an unusable start or time
+    limit; SolverError when the solver dies or its answer fails the audit.
+    """
+    check_time_limit(time_limit)
+    _check_start(program, start)
+    chosen, solver = select(program, backend)
+    given: dict[str, Any] = {"time_limit": time_limit, "start": start, "progress": progress}
+    given = {name: value for name, value in given.items() if value is not None}
+    ignored = [name for name in given if not getattr(chosen, name)]
+    arguments = {name: value for name, value in given.items() if name not in ignored} | options
+    if solver:
+        arguments["solver"] = solver
+    module, function = chosen.call.split(":")
+    solution = getattr(importlib.import_module(module), function)(program, **arguments)
+    return audited(program, solution, chosen.name + (f":{solver}" if solver else ""), ignored)
+
+
+def select(program: Program, name: str) -> tuple[Backend, str]:
+    """The backend for a name and the solver behind it (or ""). Raises InputError where there is none."""
+    if name == "auto":
+        name = "mincut" if program.n_blocks <= 2 else "highs"
+    base, colon, solver = name.partition(":")
+    backend = BACKENDS.get(base)
+    known = f"one of {', '.join(installed_backends())}"
+    if backend is None:
+        raise InputError(f"unknown backend {name!r}", where="backend", expected=known)
+    if not backend.installed:
+        raise InputError(f"backend {base!r} needs {backend.needs}, which is not installed", where="backend",
+                         expected=known)
+    if colon and not (solver and backend.solvers):
+        raise InputError(f"{name!r} names no solver behind {base!r}", where="backend",
+                         expected="pulp:NAME or cvxpy:NAME")
+    if program.n_blocks > backend.blocks:
+        raise InputError(f"{base} asked for {program.n_blocks} buyers", where="backend",
+                         expected=f"at most {backend.blocks}: beyond, admissibility is no minimum cut",
+                         remedy="use auto, highs, pulp or cvxpy")
+    return backend, solver
+
+
+def _check_start(program: Program, start: NDArray[np.int8] | None) -> None:
+    """Raise InputError unless the start is a feasible rule."""
+    if start is None:
+        return
+    if start.shape != (program.variables,) or not np.isin(start, (0, 1)).all():
+        raise InputError(f"a start of shape {start.shape}", where="solver",
+                         expected=f"a 0/1 vector of shape {(program.variables,)}")
+    broken = program.violations(start)
+    if broken:
+        raise InputError(f"a start that breaks {broken} rows", where="solver", expected="a feasible rule")
