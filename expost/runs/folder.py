@@ -1,0 +1,189 @@
+"""A solved run as a folder: written whole or not at all, re-opened without any solver.
+
+    result.json       the record (``record.py``) and the digest of every other file
+    instance.toml     the instance
+    allocation.npz    winner: uint8, state shape, 0 nobody, k the k-th buyer; smallest and largest likewise, the rules of
+                      the extreme optimal closures where the solver knows them
+    certificate.npz   the integer multipliers of the certificate, where there is one
+    prices.csv, prices.parquet   the terms of static buyers
+    menu.csv, menu.parquet       the terms of sequential buyers
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import os
+import re
+import shutil
+import tempfile
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from expost.errors import InputError
+from expost.instances.environment import Instance
+from expost.mechanisms.tables import Columns
+from expost.runs.record import Record, record_from_json
+from expost.runs.settings import Settings
+from expost.runs.solve import Run
+from expost.runs.tables import read_terms, write_terms
+from expost.solver.result import Certificate
+
+RESULT, INSTANCE, ALLOCATION, CERTIFICATE = "result.json", "instance.toml", "allocation.npz", "certificate.npz"
+DIGESTS = "files"
+
+
+@dataclass(frozen=True, eq=False)
+class SavedRun:
+    """What a run's folder says. ``winners`` maps ``winner`` (and ``smallest``, ``largest``) to uint8 state arrays;
+    ``terms`` maps file names to columns."""
+
+    folder: Path
+    record: Record
+    instance: Instance
+    winners: dict[str, NDArray[np.uint8]] = field(repr=False)
+    certificate: Certificate | None = field(repr=False)
+    terms: dict[str, Columns] = field(repr=False)
+
+
+def default_folder(name: str, settings: Settings) -> Path:
+    """A folder below ``runs`` that does not exist yet, named after the instance and the settings."""
+    grid = str(settings.grid.describe()).replace("=", "").replace(",", "-")
+    stem = "-".join([re.sub(r"[^A-Za-z0-9._-]+", "_", name), str(settings.timing), grid])
+    numbered = (Path("runs") / (stem if k == 1 else f"{stem}-{k}") for k in itertools.count(1))
+    return next(path for path in numbered if not path.exists())
+
+
+def claim_folder(out: Path) -> None:
+    """Raise InputError unless ``out`` can become a new folder."""
+    if out.exists() or out.is_symlink():
+        raise InputError(f"{out} exists", where="--out", expected="a folder that does not exist yet", remedy="name another, or move it away")
+    parent = nearest_parent(out)
+    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+        raise InputError(f"cannot write into {parent}", where="--out", expected="a folder that may be written", remedy="name another place")
+
+
+def nearest_parent(path: Path) -> Path:
+    """The closest ancestor of ``path`` that exists."""
+    parent = path.absolute().parent
+    while not parent.exists():
+        parent = parent.parent
+    return parent
+
+
+def save_run(run: Run, out: Path) -> Path:
+    """Write ``run`` to the new folder ``out`` and return it. Raises InputError when it cannot be written.
+
+    Everything goes to a hidden folder beside it, which is renamed once complete: a killed run leaves no ``out``.
+    """
+    from expost.instances.toml_file import instance_to_toml
+
+    claim_folder(out)
+    toml = instance_to_toml(run.instance)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".partial", dir=out.parent))
+    except OSError as error:
+        raise InputError(f"{error.strerror}: {error.filename}", where="--out", expected="a folder that may be written") from None
+    try:
+        (work / INSTANCE).write_text(toml, encoding="utf-8")
+        _write_arrays(run, work)
+        write_terms(run.space, run.mechanism, work)
+        _write_result(run.record, work)
+        work.chmod(0o755)
+        work.rename(out)
+    except OSError as error:
+        raise InputError(f"{error.strerror}: {error.filename}", where="--out", expected="room and permission to write") from None
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return out
+
+
+def _write_arrays(run: Run, work: Path) -> None:
+    solution, formulation = run.solution, run.formulation
+    extremes = {"smallest": solution.smallest, "largest": solution.largest}
+    arrays = {name: winners(formulation.allocation(x)) for name, x in extremes.items() if x is not None}
+    np.savez_compressed(work / ALLOCATION, winner=winners(run.mechanism.allocation), **arrays)
+    certificate = solution.certificate
+    if certificate is not None:
+        np.savez(work / CERTIFICATE, scale_exponent=np.int64(certificate.scale_exponent), arcs=certificate.arcs,
+                 packing=certificate.packing, covering=certificate.covering)
+
+
+def winners(allocation: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Who wins in each state: 0 nobody, k the k-th buyer; ``allocation`` is bool (n, T_1, .., T_n)."""
+    return (allocation * np.arange(1, len(allocation) + 1, dtype=np.uint8).reshape((-1,) + (1,) * (allocation.ndim - 1))).sum(
+        axis=0, dtype=np.uint8)
+
+
+def allocation_of(winner: NDArray[np.uint8], n: int) -> NDArray[np.bool_]:
+    """The rule, bool (n, T_1, .., T_n), of an array of winners."""
+    return np.stack([winner == k + 1 for k in range(n)])
+
+
+def _write_result(record: Record, work: Path) -> None:
+    digests = {path.name: digest(path) for path in sorted(work.iterdir())}
+    data: dict[str, Any] = {**record.to_dict(), DIGESTS: digests}
+    (work / RESULT).write_text(json.dumps(data, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def open_run(folder: Path) -> SavedRun:
+    """What ``folder`` holds. Raises InputError when a file is missing, damaged or not one of ours."""
+    from expost.instances.toml_file import read_instance
+
+    record = _read_record(folder)
+    instance = read_instance(folder / INSTANCE)
+    arrays = _read_arrays(folder / ALLOCATION)
+    if "winner" not in arrays:
+        raise InputError("no array 'winner'", where=ALLOCATION, expected="the arrays that expost wrote")
+    return SavedRun(folder, record, instance, arrays, _read_certificate(folder), read_terms(folder))
+
+
+def read_result(folder: Path) -> tuple[Record, dict[str, str]]:
+    """The record and the digests in ``folder``. Raises InputError as ``open_run``."""
+    if not folder.is_dir():
+        raise InputError(f"{folder} is not a folder", where="run", expected="a folder that `expost solve --out` wrote")
+    try:
+        text = (folder / RESULT).read_text(encoding="utf-8")
+        data = json.loads(text)
+        digests = data.pop(DIGESTS)
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise InputError(f"{type(error).__name__} in {RESULT}", where=str(folder), expected="the file that expost wrote") from None
+    if not isinstance(digests, dict):
+        raise InputError(f"'{DIGESTS}' is not an object", where=RESULT, expected="the file that expost wrote")
+    return record_from_json(json.dumps(data)), digests
+
+
+def _read_record(folder: Path) -> Record:
+    return read_result(folder)[0]
+
+
+def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise InputError(f"{type(error).__name__}", where=path.name, expected="the arrays that expost wrote") from None
+
+
+def _read_certificate(folder: Path) -> Certificate | None:
+    path = folder / CERTIFICATE
+    if not path.exists():
+        return None
+    arrays = _read_arrays(path)
+    try:
+        return Certificate(int(arrays["scale_exponent"]), arrays["arcs"], arrays["packing"], arrays["covering"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{error}", where=CERTIFICATE, expected="the arrays that expost wrote") from None

@@ -1,0 +1,88 @@
+"""What a run was asked to do: everything that, with the instance, determines the program."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from expost.errors import InputError
+from expost.formulations.discretization import ENDPOINT, MIDPOINT, Grid
+
+
+class Timing(StrEnum):
+    """When buyers learn their signals."""
+
+    STATIC = "static"
+    SEQUENTIAL = "sequential"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Grid, timing, objective and restriction of a run.
+
+    first: signals that arrive first, overriding their owners' declared stages (sequential only).
+    alpha: weight on welfare; the rest is on revenue.
+    conditional: only conditionally efficient rules (Bikhchandani 2006, section 3).
+    """
+
+    grid: Grid
+    timing: Timing = Timing.STATIC
+    first: tuple[str, ...] = ()
+    alpha: float = 1.0
+    conditional: bool = False
+
+    def __post_init__(self) -> None:
+        if self.first and self.timing is Timing.STATIC:
+            raise InputError(f"--first {','.join(self.first)} with static timing", where="settings",
+                             expected="--timing sequential", remedy="static buyers know all signals at once")
+
+    def to_json(self) -> dict[str, Any]:
+        """The settings as JSON values; ``from_json`` reads them back."""
+        offset = self.grid.offset
+        points = {MIDPOINT: "midpoint", ENDPOINT: "endpoint"}.get(offset, offset) if not isinstance(offset, dict) else offset
+        counts = self.grid.describe()
+        return {
+            "grid": counts if isinstance(counts, int) else dict(self.grid.points),  # type: ignore[arg-type]
+            "points": points, "timing": str(self.timing), "first": list(self.first),
+            "objective": objective_name(self.alpha), "restrict": "conditional" if self.conditional else None,
+        }
+
+
+def make_settings(grid: Grid, timing: str, first: str, objective: str, restrict: str) -> Settings:
+    """Settings from the words of the command line. Raises InputError for a word that is none of them."""
+    if timing not in list(Timing):
+        raise InputError(f"{timing!r}", where="--timing", expected=" or ".join(Timing))
+    if restrict not in ("", "conditional"):
+        raise InputError(f"{restrict!r}", where="--restrict", expected="conditional")
+    names = tuple(name.strip() for name in first.split(",")) if first else ()
+    return Settings(grid, Timing(timing), names, parse_objective(objective), restrict == "conditional")
+
+
+def settings_from_json(record: dict[str, Any]) -> Settings:
+    """Settings from what ``to_json`` wrote. Raises InputError when a value is not one that it writes."""
+    try:
+        points = record["points"]
+        offset = {"midpoint": MIDPOINT, "endpoint": ENDPOINT}.get(points, points) if isinstance(points, str) else points
+        return Settings(Grid(record["grid"], offset), Timing(record["timing"]), tuple(record["first"]),
+                        parse_objective(str(record["objective"])), record["restrict"] == "conditional")
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{type(error).__name__}: {error}", where="result.json: settings",
+                         expected="the settings that expost wrote") from None
+
+
+def objective_name(alpha: float) -> str | float:
+    """``welfare``, ``revenue`` or the weight on welfare."""
+    return {1.0: "welfare", 0.0: "revenue"}.get(alpha, alpha)
+
+
+def parse_objective(text: str) -> float:
+    """The weight on welfare that ``welfare``, ``revenue`` or a number in [0, 1] stands for."""
+    named = {"welfare": 1.0, "revenue": 0.0}
+    try:
+        alpha = named[text] if text in named else float(text)
+    except ValueError:
+        alpha = -1.0
+    if not 0.0 <= alpha <= 1.0:
+        raise InputError(f"{text!r}", where="--objective", expected="welfare, revenue, or a weight on welfare in [0, 1]")
+    return alpha

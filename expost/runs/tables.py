@@ -1,0 +1,45 @@
+"""The tables of a run's folder: prices of static buyers, menus of sequential ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from expost.errors import InputError
+from expost.formulations.discretization import TypeSpace
+from expost.mechanisms.mechanism import Mechanism
+from expost.mechanisms.prices import Prices
+from expost.mechanisms.tables import (
+    PRICE_NOTES,
+    Columns,
+    price_columns,
+    read_csv,
+    read_parquet,
+    write_csv,
+    write_parquet,
+)
+
+PRICES, MENU = "prices", "menu"
+
+
+def terms_columns(space: TypeSpace, mechanism: Mechanism) -> dict[str, Columns]:
+    """The tables of a mechanism's terms by file stem."""
+    prices = [terms for terms in mechanism.terms if isinstance(terms, Prices)]
+    return {PRICES: price_columns(space.instance, space.types, prices)} if prices else {}
+
+
+def write_terms(space: TypeSpace, mechanism: Mechanism, folder: Path) -> None:
+    """Write every table as CSV and as Parquet."""
+    notes = {PRICES: PRICE_NOTES}
+    for stem, columns in terms_columns(space, mechanism).items():
+        write_csv(columns, folder / f"{stem}.csv", notes[stem])
+        write_parquet(columns, folder / f"{stem}.parquet", notes[stem])
+
+
+def read_terms(folder: Path) -> dict[str, Columns]:
+    """The tables in ``folder`` by file name. Raises InputError when there is none, or one is damaged."""
+    readers = {".csv": read_csv, ".parquet": read_parquet}
+    names = [f"{stem}{suffix}" for stem in (PRICES, MENU) for suffix in readers]
+    tables = {name: readers[Path(name).suffix](folder / name) for name in names if (folder / name).exists()}
+    if not tables:
+        raise InputError("neither prices.csv nor menu.csv", where=str(folder), expected="the tables that expost wrote")
+    return tables
