@@ -51,7 +51,7 @@ def _rows(record: Record) -> list[tuple[str, str, str]]:
         best = f"welfare of the rule that maximizes {_objective(record)}"
     rows = [
         ("first best", f"{record.first_best:.6f}", "on this grid, if nobody could lie"),
-        (best, f"{record.welfare:.6f}", f"{share} of what the first best gains over never selling"),
+        (best, f"{record.welfare:.6f}", f"{share} of the first-best gain"),
     ]
     if record.objective != "welfare":
         rows.append(("objective", f"{record.value:.6f}", _objective(record)))
