@@ -39,7 +39,9 @@ def install() -> None:
     if not PYTHON.exists():
         venv.EnvBuilder(clear=True, with_pip=False, symlinks=os.name != "nt").create(ENVIRONMENT)
     arguments = ["install", "--quiet", "--disable-pip-version-check", "--editable", f"{HERE}[test]"]
-    subprocess.run([sys.executable, "-m", "pip", "--python", str(PYTHON), *arguments], check=True, stdout=sys.stderr)
+    subprocess.run(
+        [sys.executable, "-m", "pip", "--python", str(PYTHON), *arguments], check=True, stdout=sys.stderr
+    )
     STAMP.write_text(wanted())
 
 
@@ -55,11 +57,17 @@ def main() -> int:
         try:
             install()
         except subprocess.CalledProcessError as error:
-            print(f"start.py: the installation failed (pip exit code {error.returncode}); its messages are above", file=sys.stderr)
+            print(
+                f"start.py: the installation failed (pip exit code {error.returncode}); its messages are above",
+                file=sys.stderr,
+            )
             return 2
     command = SCRIPTS / sys.argv[1]
     if not command.exists() and not command.with_suffix(".exe").exists():
-        print(f"start.py: no command {sys.argv[1]!r} in .venv; expected expost, pytest, ruff, mypy, ...", file=sys.stderr)
+        print(
+            f"start.py: no command {sys.argv[1]!r} in .venv; expected expost, pytest, ruff, mypy, ...",
+            file=sys.stderr,
+        )
         return 2
     environment = os.environ | {"PATH": f"{SCRIPTS}{os.pathsep}{os.environ.get('PATH', '')}"}
     return subprocess.run([str(command), *sys.argv[2:]], env=environment, check=False).returncode

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,17 +17,35 @@ if TYPE_CHECKING:
     from expost.solver.progress import ProgressCallback
 
 app = typer.Typer(
-    name="expost", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    name="expost",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
     help="The best mechanism that ex post incentives allow, computed and proved.",
-    rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-InstanceArgument = Annotated[str, typer.Argument(metavar="INSTANCE", help="A name from `expost instances`, or the path of a TOML file.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, and nothing else there.")]
-GridOption = Annotated[str, typer.Option("--grid", metavar="M", help="Points per signal: one number, or p1=24,c1=12,...")]
+InstanceArgument = Annotated[
+    str,
+    typer.Argument(metavar="INSTANCE", help="A name from `expost instances`, or the path of a TOML file."),
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on standard output, and nothing else there.")
+]
+GridOption = Annotated[
+    str, typer.Option("--grid", metavar="M", help="Points per signal: one number, or p1=24,c1=12,...")
+]
 TimingOption = Annotated[str, typer.Option("--timing", help="static or sequential.")]
-FirstOption = Annotated[str, typer.Option("--first", metavar="SIGNAL,...", help="Signals that arrive first, overriding the file (sequential).")]
-LimitOption = Annotated[Optional[float], typer.Option("--time-limit", metavar="S", help="Seconds for the solver.")]  # noqa: UP045
+FirstOption = Annotated[
+    str,
+    typer.Option(
+        "--first", metavar="SIGNAL,...", help="Signals that arrive first, overriding the file (sequential)."
+    ),
+]
+LimitOption = Annotated[
+    float | None, typer.Option("--time-limit", metavar="S", help="Seconds for the solver.")
+]
 RunArgument = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `expost solve` wrote.")]
 
 
@@ -45,7 +63,7 @@ def instances(as_json: JsonOption = False) -> None:
     if as_json:
         emit({"instances": [vars(entry) if not isinstance(entry, dict) else entry for entry in entries]})
         return
-    from expost.report import catalogue_table
+    from expost.console import catalogue_table
 
     catalogue_table(entries)
 
@@ -55,13 +73,23 @@ def solve(
     instance: InstanceArgument,
     grid: GridOption,
     timing: TimingOption = "static",
-    backend: Annotated[str, typer.Option("--backend", help="auto, mincut, highs, pulp, cvxpy, or pulp:NAME and cvxpy:NAME.")] = "auto",
-    points: Annotated[str, typer.Option("--points", help="midpoint, endpoint, or an offset in [0, 1].")] = "midpoint",
+    backend: Annotated[
+        str, typer.Option("--backend", help="auto, mincut, highs, pulp, cvxpy, or pulp:NAME and cvxpy:NAME.")
+    ] = "auto",
+    points: Annotated[
+        str, typer.Option("--points", help="midpoint, endpoint, or an offset in [0, 1].")
+    ] = "midpoint",
     first: FirstOption = "",
-    objective: Annotated[str, typer.Option("--objective", help="welfare, revenue, or the weight on welfare in [0, 1].")] = "welfare",
-    restrict: Annotated[str, typer.Option("--restrict", help="conditional: only conditionally efficient rules.")] = "",
+    objective: Annotated[
+        str, typer.Option("--objective", help="welfare, revenue, or the weight on welfare in [0, 1].")
+    ] = "welfare",
+    restrict: Annotated[
+        str, typer.Option("--restrict", help="conditional: only conditionally efficient rules.")
+    ] = "",
     time_limit: LimitOption = None,
-    out: Annotated[Optional[Path], typer.Option("--out", metavar="DIR", help="A new folder for the run.")] = None,  # noqa: UP045
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="A new folder for the run.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Compute the best mechanism on a grid, prove it, audit it and save it.
@@ -80,13 +108,15 @@ def solve(
     if folder is not None:
         claim_folder(folder)
     with progress_line() as progress:
-        run = solve_run(stated, settings, backend=backend, time_limit=checked_limit(time_limit), progress=progress)
+        run = solve_run(
+            stated, settings, backend=backend, time_limit=checked_limit(time_limit), progress=progress
+        )
     if folder is not None:
         save_run(run, folder)
     if as_json:
         emit({**run.record.to_dict(), "run": None if folder is None else str(folder)})
         return
-    from expost.report import result_table
+    from expost.console import result_table
 
     result_table(run.record, folder)
 
@@ -101,7 +131,7 @@ def verify(folder: RunArgument, as_json: JsonOption = False) -> None:
     if as_json:
         emit({"run": str(folder), "passed": passed, "checks": [vars(check) for check in checks]})
     else:
-        from expost.report import checks_table
+        from expost.console import checks_table
 
         checks_table(checks, folder)
     if not passed:
@@ -121,7 +151,7 @@ def progress_line() -> Iterator[ProgressCallback | None]:
     if not sys.stderr.isatty():
         yield None
         return
-    from expost.report import ProgressLine
+    from expost.console import ProgressLine
 
     line = ProgressLine()
     try:
@@ -145,7 +175,7 @@ def run_command(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         return fail("interrupted", 130)
     except BrokenPipeError:
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         return 0
     except Exception as error:
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):

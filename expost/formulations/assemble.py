@@ -32,8 +32,12 @@ class Formulation:
     def allocation(self, x: NDArray[np.generic]) -> Bool:
         """The rule of a 0/1 vector ``x`` of shape (variables,): bool (n, T_1, .., T_n)."""
         starts = self.program.blocks[:-1]
-        return np.stack([x[start: start + block.size][block.index] > 0
-                         for start, block in zip(starts, self.blocks, strict=True)])
+        return np.stack(
+            [
+                x[start : start + block.size][block.index] != 0
+                for start, block in zip(starts, self.blocks, strict=True)
+            ]
+        )
 
     def vector(self, allocation: Bool) -> NDArray[np.int8]:
         """The 0/1 vector of a rule; an auxiliary variable is 1 where a variable that implies it is."""
@@ -59,26 +63,33 @@ class Formulation:
         return (scaled * self.space.states).reshape(self.space.shape)
 
 
-def assemble(space: TypeSpace, blocks: tuple[Block, ...], *, alpha: float = 1.0, conditional: bool = False) -> Formulation:
+def assemble(
+    space: TypeSpace, blocks: tuple[Block, ...], *, alpha: float = 1.0, conditional: bool = False
+) -> Formulation:
     """The program of one block per buyer: packing in every state, weights of the objective, fixings.
 
     conditional: only a buyer with the highest gain, and no negative one, may win (Bikhchandani 2006, section 3).
     Raises InputError when alpha is outside [0, 1] or asks for revenue that the rule does not determine.
     """
     if not 0.0 <= alpha <= 1.0:
-        raise InputError(f"objective weight {alpha}", where="--objective", expected="a weight on welfare in [0, 1]")
+        raise InputError(
+            f"objective weight {alpha}", where="--objective", expected="a weight on welfare in [0, 1]"
+        )
     starts = np.concatenate([[0], np.cumsum([block.size for block in blocks])]).astype(np.int64)
     weights = np.zeros(int(starts[-1]))
     for start, block, gain in zip(starts, blocks, space.gains, strict=False):
-        part = weights[start: start + block.size]
+        part = weights[start : start + block.size]
         if alpha > 0.0:
             part[block.index] = gain * (alpha / space.states)
         if alpha < 1.0:
             part += _revenue(block) * ((1.0 - alpha) / space.states)
     program = Program(
-        weights=weights, blocks=starts,
-        tails=_joined([block.tails for block in blocks], starts), heads=_joined([block.heads for block in blocks], starts),
-        packing=_packing(blocks, starts), fixed=_fixings(space, blocks, starts) if conditional else None,
+        weights=weights,
+        blocks=starts,
+        tails=_joined([block.tails for block in blocks], starts),
+        heads=_joined([block.heads for block in blocks], starts),
+        packing=_packing(blocks, starts),
+        fixed=_fixings(space, blocks, starts) if conditional else None,
         constant=alpha * space.seller,
     )
     return Formulation(space, blocks, program, alpha)
@@ -86,20 +97,28 @@ def assemble(space: TypeSpace, blocks: tuple[Block, ...], *, alpha: float = 1.0,
 
 def _revenue(block: Block) -> Float:
     if block.revenue is None:
-        raise InputError("an objective with revenue under sequential timing", where="--objective", expected="welfare",
-                         remedy="the seller's best strikes and fees are not a function of the rule alone; use --timing static")
+        raise InputError(
+            "an objective with revenue under sequential timing",
+            where="--objective",
+            expected="welfare",
+            remedy="the seller's best strikes and fees are not a function of the rule alone; use --timing static",
+        )
     return block.revenue
 
 
 def _joined(parts: list[NDArray[np.int32]], starts: NDArray[np.int64]) -> NDArray[np.int32]:
-    return np.concatenate([part + np.int32(start) for part, start in zip(parts, starts, strict=False)]).astype(np.int32, copy=False)
+    return np.concatenate(
+        [part + np.int32(start) for part, start in zip(parts, starts, strict=False)]
+    ).astype(np.int32, copy=False)
 
 
 def _packing(blocks: tuple[Block, ...], starts: NDArray[np.int64]) -> NDArray[np.int32]:
     """One row per state with every buyer's variable, or none when there is one buyer."""
     if len(blocks) == 1:
         return np.empty((0, 1), dtype=np.int32)
-    return np.stack([block.index.ravel() + np.int32(start) for block, start in zip(blocks, starts, strict=False)], axis=1)
+    return np.stack(
+        [block.index.ravel() + np.int32(start) for block, start in zip(blocks, starts, strict=False)], axis=1
+    )
 
 
 def _fixings(space: TypeSpace, blocks: tuple[Block, ...], starts: NDArray[np.int64]) -> NDArray[np.int8]:

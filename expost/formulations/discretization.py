@@ -1,8 +1,9 @@
 """Grids in quantile space, and the finite type space that a grid makes of an instance.
 
-Point ``k`` of ``m`` on a signal is ``F^{-1}((k + offset) / m)``, ``k = 0 .. m-1``, with offset 0.5 (midpoint)
-unless asked otherwise; ``endpoint`` is ``F^{-1}(k / (m - 1))``. All points have equal weight. State arrays are C-ordered
-with one axis per buyer, whose types are the product of his own signals in listed order, the last signal fastest.
+Point ``k`` of ``m`` on a signal is ``F^{-1}((k + offset) / m)``, ``k = 0 .. m-1``, with offset 0.5
+(midpoint) unless asked otherwise; ``endpoint`` is ``F^{-1}(k / (m - 1))``. All points have equal weight.
+State arrays are C-ordered with one axis per buyer, whose types are the product of his own signals in
+listed order, the last signal fastest.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ class Grid:
         counts = self.points.values() if isinstance(self.points, Mapping) else (self.points,)
         for count in counts:
             if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1:
-                raise InputError(f"{count!r} points", where="grid", expected="a positive whole number of points per signal")
+                raise InputError(
+                    f"{count!r} points", where="grid", expected="a positive whole number of points per signal"
+                )
         for offset in self.offset.values() if isinstance(self.offset, Mapping) else (self.offset,):
             _check_offset(offset)
 
@@ -56,7 +59,9 @@ class Grid:
         offset = self.offset.get(signal, MIDPOINT) if isinstance(self.offset, Mapping) else self.offset
         if offset == ENDPOINT:
             if m == 1:
-                raise InputError(f"1 point on {signal}", where="grid", expected="at least 2 points with --points endpoint")
+                raise InputError(
+                    f"1 point on {signal}", where="grid", expected="at least 2 points with --points endpoint"
+                )
             return np.linspace(0.0, 1.0, m)
         return (np.arange(m) + float(offset)) / m
 
@@ -68,8 +73,12 @@ class Grid:
             instance.owner(signal)
         missing = [signal for signal in instance.signals if signal not in self.points]
         if missing:
-            raise InputError(f"no number of points for {', '.join(missing)}", where="grid",
-                             expected="one number, or one for each signal", remedy=f"add {missing[0]}=...")
+            raise InputError(
+                f"no number of points for {', '.join(missing)}",
+                where="grid",
+                expected="one number, or one for each signal",
+                remedy=f"add {missing[0]}=...",
+            )
         return Grid({signal: int(self.points[signal]) for signal in instance.signals}, self.offset)
 
     def describe(self) -> str | int:
@@ -85,7 +94,7 @@ class Grid:
 def _check_offset(offset: float | str) -> None:
     if offset == ENDPOINT:
         return
-    if isinstance(offset, str) or isinstance(offset, bool) or not 0.0 <= float(offset) <= 1.0:
+    if isinstance(offset, str | bool) or not 0.0 <= float(offset) <= 1.0:
         raise InputError(f"offset {offset!r}", where="grid", expected="a number in [0, 1], or endpoint")
 
 
@@ -101,7 +110,9 @@ def _parse_points(text: str) -> int | dict[str, int]:
     for part in text.split(","):
         name, equals, count = (piece.strip() for piece in part.partition("="))
         if not equals or not name or name in counts:
-            raise InputError(f"{part!r}", where="--grid", expected="SIGNAL=POINTS, each signal once, separated by commas")
+            raise InputError(
+                f"{part!r}", where="--grid", expected="SIGNAL=POINTS, each signal once, separated by commas"
+            )
         counts[name] = _parse_count(count)
     return counts
 
@@ -109,8 +120,12 @@ def _parse_points(text: str) -> int | dict[str, int]:
 def _parse_count(text: str) -> int:
     digits = text.strip()
     if not (digits.isascii() and digits.isdigit() and len(digits) < 10 and int(digits) > 0):
-        raise InputError(f"{text!r}", where="--grid", expected="a positive whole number of points per signal",
-                         remedy="for example --grid 16 or --grid p1=24,c1=12,...")
+        raise InputError(
+            f"{text!r}",
+            where="--grid",
+            expected="a positive whole number of points per signal",
+            remedy="for example --grid 16 or --grid p1=24,c1=12,...",
+        )
     return int(digits)
 
 
@@ -166,7 +181,11 @@ class TypeSpace:
 
     def signals_at(self, state: tuple[int, ...]) -> dict[str, float]:
         """The signals of all buyers in one state, given by its index on each axis."""
-        return {name: float(column[t]) for own, t in zip(self.types, state, strict=True) for name, column in own.items()}
+        return {
+            name: float(column[t])
+            for own, t in zip(self.types, state, strict=True)
+            for name, column in own.items()
+        }
 
 
 def discretize(instance: Instance, grid: Grid | int) -> TypeSpace:
@@ -180,11 +199,19 @@ def discretize(instance: Instance, grid: Grid | int) -> TypeSpace:
     types = tuple(buyer_types(instance, grid, i) for i in range(instance.n))
     signals = open_signals(types)
     shape = type_counts(instance, grid)
-    values = np.stack([_on_grid(instance.value(i, signals), shape, f"V of buyer {instance.buyers[i].name}", types)
-                       for i in range(instance.n)])
+    values = np.stack(
+        [
+            _on_grid(instance.value(i, signals), shape, f"V of buyer {instance.buyers[i].name}", types)
+            for i in range(instance.n)
+        ]
+    )
     seller = _on_grid(instance.seller_value(signals), shape, "the seller's value", types)
-    society = [_on_grid(instance.externality(i, signals), shape, f"externality of buyer {instance.buyers[i].name}", types)
-               for i in range(instance.n)]
+    society = [
+        _on_grid(
+            instance.externality(i, signals), shape, f"externality of buyer {instance.buyers[i].name}", types
+        )
+        for i in range(instance.n)
+    ]
     gains = values
     if seller.any() or any(extra.any() for extra in society):
         gains = np.stack([values[i] + society[i] - seller for i in range(instance.n)])
@@ -206,10 +233,16 @@ def buyer_types(instance: Instance, grid: Grid, i: int) -> dict[str, Float]:
     levels = np.meshgrid(*(grid.probabilities(name) for name in names), indexing="ij")
     own: dict[str, Float] = {}
     for name, level in zip(names, levels, strict=True):
-        points = np.broadcast_to(np.asarray(instance.prior(name).quantile(level.ravel(), own), dtype=np.float64), (level.size,))
+        points = np.broadcast_to(
+            np.asarray(instance.prior(name).quantile(level.ravel(), own), dtype=np.float64), (level.size,)
+        )
         if not np.isfinite(points).all():
-            raise InputError(f"a point of {name} is infinite", where="grid", expected="finite signals",
-                             remedy="use --points midpoint, or a prior with bounded support")
+            raise InputError(
+                f"a point of {name} is infinite",
+                where="grid",
+                expected="finite signals",
+                remedy="use --points midpoint, or a prior with bounded support",
+            )
         own[name] = points
     return own
 
@@ -217,7 +250,11 @@ def buyer_types(instance: Instance, grid: Grid, i: int) -> dict[str, Float]:
 def open_signals(types: tuple[Mapping[str, Float], ...]) -> dict[str, Float]:
     """Signals shaped to broadcast over states: buyer ``i``'s vary along axis ``i`` only."""
     n = len(types)
-    return {name: column.reshape((1,) * i + (-1,) + (1,) * (n - i - 1)) for i, own in enumerate(types) for name, column in own.items()}
+    return {
+        name: column.reshape((1,) * i + (-1,) + (1,) * (n - i - 1))
+        for i, own in enumerate(types)
+        for name, column in own.items()
+    }
 
 
 def _on_grid(array: Float, shape: tuple[int, ...], what: str, types: tuple[dict[str, Float], ...]) -> Float:
@@ -226,9 +263,17 @@ def _on_grid(array: Float, shape: tuple[int, ...], what: str, types: tuple[dict[
     finite = np.isfinite(full)
     if not finite.all():
         state = np.unravel_index(int(np.argmin(finite)), shape)
-        at = ", ".join(f"{name} = {column[t]:.6g}" for own, t in zip(types, state, strict=True) for name, column in own.items())
-        raise InputError(f"{what} is {full[state]} at {at}", where="values on the grid", expected="finite values",
-                         remedy="mend the formula, the prior or the grid")
+        at = ", ".join(
+            f"{name} = {column[t]:.6g}"
+            for own, t in zip(types, state, strict=True)
+            for name, column in own.items()
+        )
+        raise InputError(
+            f"{what} is {full[state]} at {at}",
+            where="values on the grid",
+            expected="finite values",
+            remedy="mend the formula, the prior or the grid",
+        )
     return full
 
 
@@ -244,5 +289,9 @@ def check_memory(instance: Instance, grid: Grid) -> None:
     need = states * BYTES_PER_STATE * max(instance.n, 1) / 2
     available = psutil.virtual_memory().available
     if need > available or states * instance.n > MAX_STATES:
-        raise InputError(f"grid {grid.describe()} makes {states:.4g} states, about {need / 2**30:.4g} GiB", where="grid",
-                         expected=f"at most the {available / 2**30:.3g} GiB that are free", remedy="use fewer points per signal")
+        raise InputError(
+            f"grid {grid.describe()} makes {states:.4g} states, about {need / 2**30:.4g} GiB",
+            where="grid",
+            expected=f"at most the {available / 2**30:.3g} GiB that are free",
+            remedy="use fewer points per signal",
+        )

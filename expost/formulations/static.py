@@ -79,7 +79,7 @@ def _state_index(order: NDArray[np.intp], shape: tuple[int, ...], axis: int) -> 
     """The position of each state: the inverse of the sort, laid back into state shape."""
     position = np.empty(order.shape, dtype=np.int32)
     np.put_along_axis(position, order, np.arange(order.size, dtype=np.int32).reshape(order.shape), axis=1)
-    others = shape[:axis] + shape[axis + 1:]
+    others = shape[:axis] + shape[axis + 1 :]
     return np.ascontiguousarray(np.moveaxis(position.reshape((*others, shape[axis])), -1, axis))
 
 

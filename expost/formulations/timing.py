@@ -1,32 +1,113 @@
-"""One block per buyer, under any mix of timings."""
+"""Who learns his signals when: any mix of static and sequential buyers, from blocks to the mechanism."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 from expost.errors import InputError
 from expost.formulations.blocks import Block
 from expost.formulations.discretization import TypeSpace
+from expost.formulations.sequential import sequential_block, sequential_stages
 from expost.formulations.static import static_block
+from expost.mechanisms.mechanism import Mechanism
+from expost.mechanisms.menu import menu_from_rule
+from expost.mechanisms.prices import Choice, implementing_prices
+from expost.mechanisms.stages import Stages, parse_first
+
+Bool = NDArray[np.bool_]
 
 STATIC, SEQUENTIAL = "static", "sequential"
 
+__all__ = [
+    "SEQUENTIAL",
+    "STATIC",
+    "build_blocks",
+    "buyer_stages",
+    "mixed_mechanism",
+    "parse_first",
+    "parse_timing",
+]
 
-def build_blocks(space: TypeSpace, timings: tuple[str, ...], first: tuple[str, ...] = (), *, revenue: bool = False) -> tuple[Block, ...]:
-    """The blocks of all buyers. ``timings`` has one entry per buyer; ``first`` names signals that arrive first,
-    each overriding its owner's declared stages; ``revenue`` asks for revenue weights where the rule determines them.
 
-    Raises InputError for an unknown signal, or two first signals of one buyer.
+def parse_timing(n: int, timing: str | Sequence[str]) -> tuple[str, ...]:
+    """The timing of each of ``n`` buyers: one word for all, or one per buyer (a sequence, or joined by commas).
+
+    Raises InputError for any other word and for the wrong number of them.
     """
-    owners = [space.instance.owner(signal) for signal in first]
-    if len(set(owners)) < len(owners):
-        raise InputError(f"two first signals of one buyer in {','.join(first)}", where="--first", expected="at most one signal of each buyer")
-    arrives = dict(zip(owners, first, strict=True))
+    words = [word.strip() for word in timing.split(",")] if isinstance(timing, str) else list(timing)
+    for word in words:
+        if word not in (STATIC, SEQUENTIAL):
+            raise InputError(f"timing {word!r}", where="--timing", expected=f"{STATIC} or {SEQUENTIAL}")
+    if len(words) == 1:
+        words = words * n
+    if len(words) != n:
+        raise InputError(
+            f"{len(words)} timings for {n} buyers",
+            where="--timing",
+            expected="one for all buyers, or one for each",
+        )
+    return tuple(words)
+
+
+def build_blocks(
+    space: TypeSpace,
+    timings: tuple[str, ...],
+    first: tuple[str | None, ...] | None = None,
+    revenue: bool = False,
+) -> tuple[Block, ...]:
+    """One block per buyer, static or sequential; ``first`` names the first-stage signal of the sequential ones.
+
+    revenue: give the static blocks their revenue weights (sequential blocks have none). Raises InputError when a
+    first signal is named for a static buyer, and whatever ``sequential_block`` raises.
+    """
+    firsts = _firsts(space, timings, first)
     return tuple(
-        static_block(space.values[i], i, revenue=revenue) if timing == STATIC else _sequential(space, i, arrives.get(i))
+        sequential_block(space, i, firsts[i])
+        if timing == SEQUENTIAL
+        else static_block(space.values[i], i, revenue=revenue)
         for i, timing in enumerate(timings)
     )
 
 
-def _sequential(space: TypeSpace, i: int, first: str | None) -> Block:
-    from expost.formulations.sequential import sequential_block
+def buyer_stages(
+    space: TypeSpace, timings: tuple[str, ...], first: tuple[str | None, ...] | None = None
+) -> tuple[Stages | None, ...]:
+    """The stages of each sequential buyer, None for static ones."""
+    firsts = _firsts(space, timings, first)
+    return tuple(
+        sequential_stages(space, i, firsts[i]) if timing == SEQUENTIAL else None
+        for i, timing in enumerate(timings)
+    )
 
-    return sequential_block(space, i, first)
+
+def mixed_mechanism(
+    space: TypeSpace, allocation: Bool, stages: tuple[Stages | None, ...], choice: Choice = Choice.MIDPOINT
+) -> Mechanism:
+    """The mechanism of a rule (n, T_1, .., T_n): a menu for each buyer with stages, prices for the others."""
+    return Mechanism(
+        allocation,
+        tuple(
+            implementing_prices(space.values[i], allocation[i], i, choice)
+            if own is None
+            else menu_from_rule(space.values[i], allocation[i], own, choice)
+            for i, own in enumerate(stages)
+        ),
+    )
+
+
+def _firsts(
+    space: TypeSpace, timings: tuple[str, ...], first: tuple[str | None, ...] | None
+) -> tuple[str | None, ...]:
+    firsts = (None,) * space.n if first is None else first
+    for name, timing in zip(firsts, timings, strict=True):
+        if name is not None and timing == STATIC:
+            raise InputError(
+                f"first signal {name}",
+                where="--first",
+                expected="a signal of a buyer with sequential timing",
+                remedy="add --timing sequential",
+            )
+    return firsts

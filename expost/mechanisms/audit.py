@@ -67,8 +67,10 @@ class Audit:
             return f"{self.crowded} states have more than one winner, for example {self.crowded_state}"
         for buyer in self.buyers:
             if not buyer.passed:
-                return (f"buyer {buyer.buyer + 1} gains {buyer.gain:.6g} at state {buyer.state} ({buyer.deviation}); "
-                        f"allowed {buyer.allowed:.3g}")
+                return (
+                    f"buyer {buyer.buyer + 1} gains {buyer.gain:.6g} at state {buyer.state} ({buyer.deviation}); "
+                    f"allowed {buyer.allowed:.3g}"
+                )
         return f"no deviation gains more than {self.worst_gain:.3g}"
 
     def require(self, who: str) -> None:

@@ -59,7 +59,10 @@ class Mechanism:
 
 def static_mechanism(values: Float, allocation: Bool, choice: Choice = Choice.MIDPOINT) -> Mechanism:
     """The mechanism of a static rule: implementing prices in every fibre."""
-    return Mechanism(allocation, tuple(implementing_prices(values[i], allocation[i], i, choice) for i in range(len(values))))
+    return Mechanism(
+        allocation,
+        tuple(implementing_prices(values[i], allocation[i], i, choice) for i in range(len(values))),
+    )
 
 
 def mechanism_from_prices(values: Float, prices: tuple[Prices, ...], tie: float = 0.0) -> Mechanism:

@@ -83,6 +83,8 @@ def allocation_from_prices(values: Float, prices: tuple[Prices, ...], tie: float
     margin = np.stack([value - price.broadcast() for value, price in zip(values, prices, strict=True)])
     above = margin > tie
     open_states = ~above.any(axis=0)
-    level = (np.abs(margin, where=np.isfinite(margin), out=np.full(margin.shape, np.inf)) <= tie) & open_states
+    level = (
+        np.abs(margin, where=np.isfinite(margin), out=np.full(margin.shape, np.inf)) <= tie
+    ) & open_states
     first = level & (np.cumsum(level, axis=0, dtype=np.int8) == 1)
     return above | first

@@ -53,7 +53,8 @@ def others_signals(types: Types, buyer: int) -> Columns:
     counts = [len(next(iter(types[j].values()))) for j in others]
     return {
         name: np.broadcast_to(column.reshape((1,) * k + (-1,) + (1,) * (len(others) - k - 1)), counts).ravel()
-        for k, j in enumerate(others) for name, column in types[j].items()
+        for k, j in enumerate(others)
+        for name, column in types[j].items()
     }
 
 
@@ -61,7 +62,9 @@ def to_arrow(columns: Columns) -> pa.Table:
     """An Arrow table of the columns; NaN becomes null."""
     import pyarrow as pa
 
-    return pa.table({name: pa.array(column, from_pandas=column.dtype.kind == "f") for name, column in columns.items()})
+    return pa.table(
+        {name: pa.array(column, from_pandas=column.dtype.kind == "f") for name, column in columns.items()}
+    )
 
 
 def write_csv(columns: Columns, path: Path, notes: Sequence[str]) -> None:
@@ -84,7 +87,9 @@ def read_csv(path: Path) -> Columns:
         options = csv.ConvertOptions(column_types={"buyer": pa.string()}, strings_can_be_null=False)
         table = csv.read_csv(path, read_options=csv.ReadOptions(skip_rows=comments), convert_options=options)
     except (OSError, pa.ArrowException) as error:
-        raise InputError(str(error).splitlines()[0], where=path.name, expected="the table that expost wrote") from None
+        raise InputError(
+            str(error).splitlines()[0], where=path.name, expected="the table that expost wrote"
+        ) from None
     return _from_arrow(table)
 
 
@@ -104,7 +109,9 @@ def read_parquet(path: Path) -> Columns:
     try:
         return _from_arrow(parquet.read_table(path))
     except (OSError, pa.ArrowException) as error:
-        raise InputError(str(error).splitlines()[0], where=path.name, expected="the table that expost wrote") from None
+        raise InputError(
+            str(error).splitlines()[0], where=path.name, expected="the table that expost wrote"
+        ) from None
 
 
 def _from_arrow(table: pa.Table) -> Columns:
@@ -113,5 +120,7 @@ def _from_arrow(table: pa.Table) -> Columns:
     for name in table.column_names:
         column = table.column(name)
         text = name == "buyer"
-        columns[name] = np.array(column.to_pylist(), dtype=np.str_) if text else column.cast("float64").to_numpy()
+        columns[name] = (
+            np.array(column.to_pylist(), dtype=np.str_) if text else column.cast("float64").to_numpy()
+        )
     return columns

@@ -1,12 +1,12 @@
 """A solved run as a folder: written whole or not at all, re-opened without any solver.
 
-    result.json       the record (``record.py``) and the digest of every other file
-    instance.toml     the instance
-    allocation.npz    winner: uint8, state shape, 0 nobody, k the k-th buyer; smallest and largest likewise, the rules of
-                      the extreme optimal closures where the solver knows them
-    certificate.npz   the integer multipliers of the certificate, where there is one
-    prices.csv, prices.parquet   the terms of static buyers
-    menu.csv, menu.parquet       the terms of sequential buyers
+result.json       the record (``record.py``) and the digest of every other file
+instance.toml     the instance
+allocation.npz    winner: uint8, state shape, 0 nobody, k the k-th buyer; smallest and largest likewise, the rules of
+                  the extreme optimal closures where the solver knows them
+certificate.npz   the integer multipliers of the certificate, where there is one
+prices.csv, prices.parquet   the terms of static buyers
+menu.csv, menu.parquet       the terms of sequential buyers
 """
 
 from __future__ import annotations
@@ -35,7 +35,12 @@ from expost.runs.solve import Run
 from expost.runs.tables import read_terms, write_terms
 from expost.solver.result import Certificate
 
-RESULT, INSTANCE, ALLOCATION, CERTIFICATE = "result.json", "instance.toml", "allocation.npz", "certificate.npz"
+RESULT, INSTANCE, ALLOCATION, CERTIFICATE = (
+    "result.json",
+    "instance.toml",
+    "allocation.npz",
+    "certificate.npz",
+)
 DIGESTS = "files"
 
 
@@ -63,10 +68,20 @@ def default_folder(name: str, settings: Settings) -> Path:
 def claim_folder(out: Path) -> None:
     """Raise InputError unless ``out`` can become a new folder."""
     if out.exists() or out.is_symlink():
-        raise InputError(f"{out} exists", where="--out", expected="a folder that does not exist yet", remedy="name another, or move it away")
+        raise InputError(
+            f"{out} exists",
+            where="--out",
+            expected="a folder that does not exist yet",
+            remedy="name another, or move it away",
+        )
     parent = nearest_parent(out)
     if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
-        raise InputError(f"cannot write into {parent}", where="--out", expected="a folder that may be written", remedy="name another place")
+        raise InputError(
+            f"cannot write into {parent}",
+            where="--out",
+            expected="a folder that may be written",
+            remedy="name another place",
+        )
 
 
 def nearest_parent(path: Path) -> Path:
@@ -90,7 +105,9 @@ def save_run(run: Run, out: Path) -> Path:
         out.parent.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".partial", dir=out.parent))
     except OSError as error:
-        raise InputError(f"{error.strerror}: {error.filename}", where="--out", expected="a folder that may be written") from None
+        raise InputError(
+            f"{error.strerror}: {error.filename}", where="--out", expected="a folder that may be written"
+        ) from None
     try:
         (work / INSTANCE).write_text(toml, encoding="utf-8")
         _write_arrays(run, work)
@@ -99,7 +116,9 @@ def save_run(run: Run, out: Path) -> Path:
         work.chmod(0o755)
         work.rename(out)
     except OSError as error:
-        raise InputError(f"{error.strerror}: {error.filename}", where="--out", expected="room and permission to write") from None
+        raise InputError(
+            f"{error.strerror}: {error.filename}", where="--out", expected="room and permission to write"
+        ) from None
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return out
@@ -108,18 +127,27 @@ def save_run(run: Run, out: Path) -> Path:
 def _write_arrays(run: Run, work: Path) -> None:
     solution, formulation = run.solution, run.formulation
     extremes = {"smallest": solution.smallest, "largest": solution.largest}
-    arrays = {name: winners(formulation.allocation(x)) for name, x in extremes.items() if x is not None}
+    arrays: dict[str, Any] = {
+        name: winners(formulation.allocation(x)) for name, x in extremes.items() if x is not None
+    }
     np.savez_compressed(work / ALLOCATION, winner=winners(run.mechanism.allocation), **arrays)
     certificate = solution.certificate
     if certificate is not None:
-        np.savez(work / CERTIFICATE, scale_exponent=np.int64(certificate.scale_exponent), arcs=certificate.arcs,
-                 packing=certificate.packing, covering=certificate.covering)
+        np.savez(
+            work / CERTIFICATE,
+            scale_exponent=np.int64(certificate.scale_exponent),
+            arcs=certificate.arcs,
+            packing=certificate.packing,
+            covering=certificate.covering,
+        )
 
 
 def winners(allocation: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """Who wins in each state: 0 nobody, k the k-th buyer; ``allocation`` is bool (n, T_1, .., T_n)."""
-    return (allocation * np.arange(1, len(allocation) + 1, dtype=np.uint8).reshape((-1,) + (1,) * (allocation.ndim - 1))).sum(
-        axis=0, dtype=np.uint8)
+    return (
+        allocation
+        * np.arange(1, len(allocation) + 1, dtype=np.uint8).reshape((-1,) + (1,) * (allocation.ndim - 1))
+    ).sum(axis=0, dtype=np.uint8)
 
 
 def allocation_of(winner: NDArray[np.uint8], n: int) -> NDArray[np.bool_]:
@@ -154,13 +182,17 @@ def open_run(folder: Path) -> SavedRun:
 def read_result(folder: Path) -> tuple[Record, dict[str, str]]:
     """The record and the digests in ``folder``. Raises InputError as ``open_run``."""
     if not folder.is_dir():
-        raise InputError(f"{folder} is not a folder", where="run", expected="a folder that `expost solve --out` wrote")
+        raise InputError(
+            f"{folder} is not a folder", where="run", expected="a folder that `expost solve --out` wrote"
+        )
     try:
         text = (folder / RESULT).read_text(encoding="utf-8")
         data = json.loads(text)
         digests = data.pop(DIGESTS)
     except (OSError, ValueError, KeyError, AttributeError) as error:
-        raise InputError(f"{type(error).__name__} in {RESULT}", where=str(folder), expected="the file that expost wrote") from None
+        raise InputError(
+            f"{type(error).__name__} in {RESULT}", where=str(folder), expected="the file that expost wrote"
+        ) from None
     if not isinstance(digests, dict):
         raise InputError(f"'{DIGESTS}' is not an object", where=RESULT, expected="the file that expost wrote")
     return record_from_json(json.dumps(data)), digests
@@ -175,7 +207,9 @@ def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise InputError(f"{type(error).__name__}", where=path.name, expected="the arrays that expost wrote") from None
+        raise InputError(
+            f"{type(error).__name__}", where=path.name, expected="the arrays that expost wrote"
+        ) from None
 
 
 def _read_certificate(folder: Path) -> Certificate | None:
@@ -184,6 +218,8 @@ def _read_certificate(folder: Path) -> Certificate | None:
         return None
     arrays = _read_arrays(path)
     try:
-        return Certificate(int(arrays["scale_exponent"]), arrays["arcs"], arrays["packing"], arrays["covering"])
+        return Certificate(
+            int(arrays["scale_exponent"]), arrays["arcs"], arrays["packing"], arrays["covering"]
+        )
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{error}", where=CERTIFICATE, expected="the arrays that expost wrote") from None

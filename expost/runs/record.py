@@ -67,13 +67,19 @@ def record_from_json(text: str) -> Record:
     try:
         data = json.loads(text)
     except ValueError as error:
-        raise InputError(f"not JSON ({error})", where="result.json", expected="the file that expost wrote") from None
+        raise InputError(
+            f"not JSON ({error})", where="result.json", expected="the file that expost wrote"
+        ) from None
     names = {field.name for field in fields(Record)}
     if not isinstance(data, dict) or data.get("schema") != SCHEMA_VERSION:
         raise InputError("another schema", where="result.json", expected=f"schema {SCHEMA_VERSION}")
     if set(data) != names:
         odd = sorted(set(data) ^ names)
-        raise InputError(f"keys missing or unknown: {', '.join(odd)}", where="result.json", expected="exactly the keys of the schema")
+        raise InputError(
+            f"keys missing or unknown: {', '.join(odd)}",
+            where="result.json",
+            expected="exactly the keys of the schema",
+        )
     return Record(**data)
 
 

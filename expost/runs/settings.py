@@ -34,18 +34,29 @@ class Settings:
 
     def __post_init__(self) -> None:
         if self.first and self.timing is Timing.STATIC:
-            raise InputError(f"--first {','.join(self.first)} with static timing", where="settings",
-                             expected="--timing sequential", remedy="static buyers know all signals at once")
+            raise InputError(
+                f"--first {','.join(self.first)} with static timing",
+                where="settings",
+                expected="--timing sequential",
+                remedy="static buyers know all signals at once",
+            )
 
     def to_json(self) -> dict[str, Any]:
         """The settings as JSON values; ``from_json`` reads them back."""
         offset = self.grid.offset
-        points = {MIDPOINT: "midpoint", ENDPOINT: "endpoint"}.get(offset, offset) if not isinstance(offset, dict) else offset
+        points = (
+            {MIDPOINT: "midpoint", ENDPOINT: "endpoint"}.get(offset, offset)
+            if not isinstance(offset, dict)
+            else offset
+        )
         counts = self.grid.describe()
         return {
             "grid": counts if isinstance(counts, int) else dict(self.grid.points),  # type: ignore[arg-type]
-            "points": points, "timing": str(self.timing), "first": list(self.first),
-            "objective": objective_name(self.alpha), "restrict": "conditional" if self.conditional else None,
+            "points": points,
+            "timing": str(self.timing),
+            "first": list(self.first),
+            "objective": objective_name(self.alpha),
+            "restrict": "conditional" if self.conditional else None,
         }
 
 
@@ -62,13 +73,22 @@ def make_settings(grid: Grid, timing: str, first: str, objective: str, restrict:
 def settings_from_json(record: dict[str, Any]) -> Settings:
     """Settings from what ``to_json`` wrote. Raises InputError when a value is not one that it writes."""
     try:
-        points = record["points"]
-        offset = {"midpoint": MIDPOINT, "endpoint": ENDPOINT}.get(points, points) if isinstance(points, str) else points
-        return Settings(Grid(record["grid"], offset), Timing(record["timing"]), tuple(record["first"]),
-                        parse_objective(str(record["objective"])), record["restrict"] == "conditional")
+        offset: Any = record["points"]
+        if isinstance(offset, str):
+            offset = {"midpoint": MIDPOINT, "endpoint": ENDPOINT}[offset]
+        return Settings(
+            Grid(record["grid"], offset),
+            Timing(record["timing"]),
+            tuple(record["first"]),
+            parse_objective(str(record["objective"])),
+            record["restrict"] == "conditional",
+        )
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{type(error).__name__}: {error}", where="result.json: settings",
-                         expected="the settings that expost wrote") from None
+        raise InputError(
+            f"{type(error).__name__}: {error}",
+            where="result.json: settings",
+            expected="the settings that expost wrote",
+        ) from None
 
 
 def objective_name(alpha: float) -> str | float:
@@ -84,5 +104,7 @@ def parse_objective(text: str) -> float:
     except ValueError:
         alpha = -1.0
     if not 0.0 <= alpha <= 1.0:
-        raise InputError(f"{text!r}", where="--objective", expected="welfare, revenue, or a weight on welfare in [0, 1]")
+        raise InputError(
+            f"{text!r}", where="--objective", expected="welfare, revenue, or a weight on welfare in [0, 1]"
+        )
     return alpha

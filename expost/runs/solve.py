@@ -73,8 +73,14 @@ def formulate(instance: Instance, settings: Settings) -> Formulation:
     return assemble(space, blocks, alpha=settings.alpha, conditional=settings.conditional)
 
 
-def solve(instance: Instance, settings: Settings, *, backend: str = "auto", time_limit: float | None = None,
-          progress: Callable[..., None] | None = None) -> Run:
+def solve(
+    instance: Instance,
+    settings: Settings,
+    *,
+    backend: str = "auto",
+    time_limit: float | None = None,
+    progress: Callable[..., None] | None = None,
+) -> Run:
     """The best rule of ``instance`` under ``settings``, audited, with its bound.
 
     Raises InputError for unusable input, LimitReached when the limit came before any rule, AuditError when the
@@ -88,17 +94,27 @@ def solve(instance: Instance, settings: Settings, *, backend: str = "auto", time
     solution = solve_program(formulation.program, backend, time_limit=time_limit, progress=progress)
     watch.lap("solve")
     if solution.x is None:
-        raise LimitReached(f"{instance.name}: the solver stopped ({solution.status}) before it had any rule; "
-                           "allow more time or use a coarser grid")
-    mechanism, verdict = check_rule(formulation, settings, formulation.allocation(solution.x), solution.backend)
+        raise LimitReached(
+            f"{instance.name}: the solver stopped ({solution.status}) before it had any rule; "
+            "allow more time or use a coarser grid"
+        )
+    mechanism, verdict = check_rule(
+        formulation, settings, formulation.allocation(solution.x), solution.backend
+    )
     watch.lap("audit")
     record = make_record(instance, settings, formulation, solution, mechanism, verdict, watch)
-    if record.upper_bound is not None and record.value > record.upper_bound + WELFARE * max(1.0, abs(record.value)):
-        raise AuditError(f"the bound {record.upper_bound} of {solution.backend} is below the value {record.value} of its own rule")
+    if record.upper_bound is not None and record.value > record.upper_bound + WELFARE * max(
+        1.0, abs(record.value)
+    ):
+        raise AuditError(
+            f"the bound {record.upper_bound} of {solution.backend} is below the value {record.value} of its own rule"
+        )
     return Run(instance, settings, formulation, solution, mechanism, verdict, record)
 
 
-def check_rule(formulation: Formulation, settings: Settings, allocation: Bool, who: str) -> tuple[Mechanism, Audit]:
+def check_rule(
+    formulation: Formulation, settings: Settings, allocation: Bool, who: str
+) -> tuple[Mechanism, Audit]:
     """The mechanism of ``allocation`` and its audit. Raises AuditError unless it passes."""
     choice = Choice.MIDPOINT if settings.alpha == 1.0 else Choice.HIGHEST
     mechanism = mechanism_of(formulation, allocation, choice)
@@ -114,13 +130,23 @@ def figures(formulation: Formulation, mechanism: Mechanism) -> dict[str, float]:
     alpha = formulation.alpha
     return {
         "value": welfare if alpha == 1.0 else alpha * welfare + (1.0 - alpha) * revenue,
-        "welfare": welfare, "revenue": revenue, "sold": mechanism.sold,
-        "first_best": space.first_best, "no_sale": space.seller,
+        "welfare": welfare,
+        "revenue": revenue,
+        "sold": mechanism.sold,
+        "first_best": space.first_best,
+        "no_sale": space.seller,
     }
 
 
-def make_record(instance: Instance, settings: Settings, formulation: Formulation, solution: Solution,
-                mechanism: Mechanism, verdict: Audit, watch: Stopwatch) -> Record:
+def make_record(
+    instance: Instance,
+    settings: Settings,
+    formulation: Formulation,
+    solution: Solution,
+    mechanism: Mechanism,
+    verdict: Audit,
+    watch: Stopwatch,
+) -> Record:
     """The record of a run; every figure comes from the rule, never from the solver, but for the bound."""
     from expost.solver.certificate import check
 
@@ -133,16 +159,32 @@ def make_record(instance: Instance, settings: Settings, formulation: Formulation
     bound = solution.bound if certified is None else min(solution.bound, certified)
     settled = settings.to_json()
     return Record(
-        schema=SCHEMA_VERSION, expost=expost.__version__, instance=instance.name, timing=settled["timing"],
-        first=settled["first"], grid=settled["grid"], points=settled["points"], objective=objective_name(settings.alpha),
-        restrict=settled["restrict"], backend=solution.backend, status=str(solution.status),
-        upper_bound=finite(bound), certified_upper_bound=certified, gap=finite(max(bound - computed["value"], 0.0)),
-        states=formulation.space.states, binaries=formulation.space.states * formulation.space.n,
-        variables=program.variables, arcs=program.arcs,
+        schema=SCHEMA_VERSION,
+        expost=expost.__version__,
+        instance=instance.name,
+        timing=settled["timing"],
+        first=settled["first"],
+        grid=settled["grid"],
+        points=settled["points"],
+        objective=objective_name(settings.alpha),
+        restrict=settled["restrict"],
+        backend=solution.backend,
+        status=str(solution.status),
+        upper_bound=finite(bound),
+        certified_upper_bound=certified,
+        gap=finite(max(bound - computed["value"], 0.0)),
+        states=formulation.space.states,
+        binaries=formulation.space.states * formulation.space.n,
+        variables=program.variables,
+        arcs=program.arcs,
         scale_exponent=None if certificate is None else certificate.scale_exponent,
         rounding=None if certificate is None else certificate.rounding,
-        audit_worst_gain=verdict.worst_gain, audit_allowed_gain=allowed_gain(formulation.space.values),
-        details=plain(solution.details), seconds=watch.report(), peak_memory_mb=peak_memory_mb(), **computed,
+        audit_worst_gain=verdict.worst_gain,
+        audit_allowed_gain=allowed_gain(formulation.space.values),
+        details=plain(solution.details),
+        seconds=watch.report(),
+        peak_memory_mb=peak_memory_mb(),
+        **computed,
     )
 
 

@@ -41,5 +41,7 @@ def read_terms(folder: Path) -> dict[str, Columns]:
     names = [f"{stem}{suffix}" for stem in (PRICES, MENU) for suffix in readers]
     tables = {name: readers[Path(name).suffix](folder / name) for name in names if (folder / name).exists()}
     if not tables:
-        raise InputError("neither prices.csv nor menu.csv", where=str(folder), expected="the tables that expost wrote")
+        raise InputError(
+            "neither prices.csv nor menu.csv", where=str(folder), expected="the tables that expost wrote"
+        )
     return tables

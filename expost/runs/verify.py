@@ -91,11 +91,17 @@ def _rule(saved: SavedRun, formulation: Formulation, mechanism: Mechanism) -> It
 
 def _figures(record: Record, formulation: Formulation, mechanism: Mechanism) -> Iterator[Check]:
     recorded = record.to_dict()
-    counted = {"states": formulation.space.states, "binaries": formulation.space.states * formulation.space.n,
-               "variables": formulation.program.variables, "arcs": formulation.program.arcs}
+    counted = {
+        "states": formulation.space.states,
+        "binaries": formulation.space.states * formulation.space.n,
+        "variables": formulation.program.variables,
+        "arcs": formulation.program.arcs,
+    }
     for key, value in {**figures(formulation, mechanism), **counted}.items():
         yield Check(key, _close(recorded[key], value), f"recorded {recorded[key]!r}, recomputed {value!r}")
-    yield Check("instance name", record.instance == formulation.space.instance.name, f"recorded {record.instance!r}")
+    yield Check(
+        "instance name", record.instance == formulation.space.instance.name, f"recorded {record.instance!r}"
+    )
 
 
 def _close(recorded: object, value: float) -> bool:
@@ -108,14 +114,19 @@ def _terms(saved: SavedRun, formulation: Formulation, mechanism: Mechanism) -> I
     for stem, expected in terms_columns(formulation.space, mechanism).items():
         for suffix in (".csv", ".parquet"):
             table = saved.terms.get(stem + suffix)
-            yield Check(stem + suffix, table is not None and _same(table, expected), "the terms that the rule implies")
+            yield Check(
+                stem + suffix, table is not None and _same(table, expected), "the terms that the rule implies"
+            )
 
 
 def _same(table: Columns, expected: Columns) -> bool:
     """Whether two tables agree: the same columns, the same text, numbers to the last digit written."""
     if list(table) != list(expected):
         return False
-    return all(np.array_equal(table[name], column, equal_nan=column.dtype.kind == "f") for name, column in expected.items())
+    return all(
+        np.array_equal(table[name], column, equal_nan=column.dtype.kind == "f")
+        for name, column in expected.items()
+    )
 
 
 def _certificate(saved: SavedRun, formulation: Formulation) -> Iterator[Check]:
@@ -123,20 +134,44 @@ def _certificate(saved: SavedRun, formulation: Formulation) -> Iterator[Check]:
 
     record = saved.record
     if saved.certificate is None:
-        yield Check("certificate", record.certified_upper_bound is None,
-                    "none in the folder: the upper bound is the solver's word, not proved")
+        yield Check(
+            "certificate",
+            record.certified_upper_bound is None,
+            "none in the folder: the upper bound is the solver's word, not proved",
+        )
         return
-    report = check(formulation.program, saved.certificate, formulation.vector(allocation_of(saved.winners["winner"], formulation.space.n)))
-    yield Check("certificate is valid", report.valid, "; ".join(report.reasons) or f"integer bound {report.integer_bound}")
+    report = check(
+        formulation.program,
+        saved.certificate,
+        formulation.vector(allocation_of(saved.winners["winner"], formulation.space.n)),
+    )
+    yield Check(
+        "certificate is valid",
+        report.valid,
+        "; ".join(report.reasons) or f"integer bound {report.integer_bound}",
+    )
     proved = report.upper_bound
-    yield Check("certified upper bound", record.certified_upper_bound is not None and _close(record.certified_upper_bound, proved),
-                f"recorded {record.certified_upper_bound!r}, recomputed {proved!r}")
+    yield Check(
+        "certified upper bound",
+        record.certified_upper_bound is not None and _close(record.certified_upper_bound, proved),
+        f"recorded {record.certified_upper_bound!r}, recomputed {proved!r}",
+    )
     if record.upper_bound is not None:
         claimed = record.upper_bound < proved - WELFARE * max(1.0, abs(proved))
-        detail = f"{record.upper_bound!r}" + (f" is {record.backend}'s word; the certificate proves {proved!r}" if claimed else " is proved")
-        yield Check("upper bound", not math.isnan(record.upper_bound) and record.upper_bound >= record.value - WELFARE, detail)
+        detail = f"{record.upper_bound!r}" + (
+            f" is {record.backend}'s word; the certificate proves {proved!r}" if claimed else " is proved"
+        )
+        yield Check(
+            "upper bound",
+            not math.isnan(record.upper_bound) and record.upper_bound >= record.value - WELFARE,
+            detail,
+        )
         gap = max(record.upper_bound - record.value, 0.0)
-        yield Check("gap", record.gap is not None and _close(record.gap, gap), f"recorded {record.gap!r}, recomputed {gap!r}")
+        yield Check(
+            "gap",
+            record.gap is not None and _close(record.gap, gap),
+            f"recorded {record.gap!r}, recomputed {gap!r}",
+        )
     if record.status == Status.OPTIMAL and formulation.program.n_blocks <= 2:
         within = proved - record.value <= WELFARE * max(1.0, abs(proved))
         yield Check("optimal", within, f"the rule attains the proved bound to {proved - record.value:.3g}")

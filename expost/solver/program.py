@@ -103,18 +103,25 @@ def _check(program: Program) -> None:
     if blocks[0] != 0 or blocks[-1] != n or (np.diff(blocks) < 0).any():
         raise InputError(f"blocks {blocks.tolist()}", where="program", expected=f"0 .. {n}, in order")
     if program.fixings.shape != (n,) or program.tails.shape != program.heads.shape:
-        raise InputError("arrays of different lengths", where="program", expected="one entry a variable or arc")
+        raise InputError(
+            "arrays of different lengths", where="program", expected="one entry a variable or arc"
+        )
     for name in ("tails", "heads", "packing", "covering"):
         rows = getattr(program, name)
         if rows.size and (rows.min() < 0 or rows.max() >= n):
             raise InputError(f"{name} with an index out of range", where="program", expected=f"0 .. {n - 1}")
     if program.arcs and (block_of(program, program.tails) != block_of(program, program.heads)).any():
-        raise InputError("a precedence arc between two blocks", where="program", expected="arcs inside a block")
+        raise InputError(
+            "a precedence arc between two blocks", where="program", expected="arcs inside a block"
+        )
     for name in ("packing", "covering"):
         rows = getattr(program, name)
         if len(rows) and (np.diff(np.sort(block_of(program, rows), axis=1), axis=1) == 0).any():
-            raise InputError(f"a {name} row with two variables of one block", where="program",
-                             expected="at most one variable of each block in a row")
+            raise InputError(
+                f"a {name} row with two variables of one block",
+                where="program",
+                expected="at most one variable of each block in a row",
+            )
 
 
 def block_of(program: Program, variables: Index) -> NDArray[np.int8]:

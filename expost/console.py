@@ -1,0 +1,172 @@
+"""Tables for people, on standard output."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from expost.runs.record import Record
+from expost.runs.verify import Check
+from expost.solver.progress import Progress
+
+WIDTH = 100
+
+
+def console() -> Console:
+    """A console for standard output: as wide as the terminal, or wide enough for every table when there is none."""
+    return (
+        Console(highlight=False)
+        if sys.stdout.isatty()
+        else Console(highlight=False, width=WIDTH, soft_wrap=True)
+    )
+
+
+def result_table(record: Record, folder: Path | None) -> None:
+    """The figures of a solved run."""
+    table = Table(
+        box=box.SIMPLE_HEAD, show_header=True, title=_title(record), title_justify="left", title_style="bold"
+    )
+    for name, justify in (("", "left"), ("expected value", "right"), ("", "left")):
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    for row in _rows(record):
+        table.add_row(*row)
+    out = console()
+    out.print(table)
+    for line in _notes(record, folder):
+        out.print(Text(line))
+
+
+def _title(record: Record) -> str:
+    grid = (
+        record.grid if isinstance(record.grid, int) else ",".join(f"{k}={v}" for k, v in record.grid.items())
+    )
+    first = f", first {','.join(record.first)}" if record.first else ""
+    size = f"{record.states:,} states, {record.binaries:,} binaries"
+    return f"{record.instance}: {record.timing}{first}, {grid} points per signal ({size})"
+
+
+def _rows(record: Record) -> list[tuple[str, str, str]]:
+    share = _share(record)
+    best = "second best on this grid" if record.restrict is None else "best conditionally efficient rule"
+    if record.objective != "welfare":
+        best = f"welfare of the rule that maximizes {_objective(record)}"
+    rows = [
+        ("first best", f"{record.first_best:.6f}", "on this grid, if nobody could lie"),
+        (best, f"{record.welfare:.6f}", f"{share} of the first-best gain"),
+    ]
+    if record.objective != "welfare":
+        rows.append(("objective", f"{record.value:.6f}", _objective(record)))
+    rows += [
+        (
+            "certified bound" if record.certified_upper_bound == record.upper_bound else "upper bound",
+            _bound(record),
+            _gap(record),
+        ),
+        ("probability of sale", f"{record.sold:.6f}", ""),
+        (
+            "revenue",
+            f"{record.revenue:.6f}",
+            "at the highest prices" if record.objective != "welfare" else _terms(record),
+        ),
+    ]
+    return rows
+
+
+def _objective(record: Record) -> str:
+    if isinstance(record.objective, str):
+        return record.objective
+    return f"{record.objective:g} welfare + {1 - record.objective:g} revenue"
+
+
+def _terms(record: Record) -> str:
+    return (
+        "at the middle of the implementing prices"
+        if record.timing == "static"
+        else "at the seller's best fees"
+    )
+
+
+def _share(record: Record) -> str:
+    gain = record.first_best - record.no_sale
+    return "all" if gain <= 0 else f"{(record.welfare - record.no_sale) / gain:.2%}"
+
+
+def _bound(record: Record) -> str:
+    return "none" if record.upper_bound is None else f"{record.upper_bound:.6f}"
+
+
+def _gap(record: Record) -> str:
+    return f"{record.status}" if record.gap is None else f"{record.status}, gap {record.gap:.2g}"
+
+
+def _notes(record: Record, folder: Path | None) -> list[str]:
+    seconds = ", ".join(
+        f"{phase} {spent:.2f} s" for phase, spent in record.seconds.items() if phase != "total"
+    )
+    lines = [
+        f"  {record.backend}: {record.seconds['total']:.2f} s ({seconds}), {record.peak_memory_mb:.0f} MB",
+        f"  audit by definition: no deviation gains more than {record.audit_worst_gain:.2g}",
+        "  These are figures of the finite grid, which is easier than the continuum: see `expost bracket`.",
+    ]
+    if folder is not None:
+        lines.append(f"  written to {folder}; re-check it with: expost verify {folder}")
+    return lines
+
+
+def checks_table(checks: Sequence[Check], folder: Path) -> None:
+    """The checks of a saved run."""
+    table = Table(box=box.SIMPLE_HEAD, title=f"{folder}", title_justify="left", title_style="bold")
+    table.add_column("check")
+    table.add_column("")
+    table.add_column("seen", overflow="fold")
+    for check in checks:
+        table.add_row(Text(check.name), "ok" if check.passed else "FAILED", Text(check.detail))
+    out = console()
+    out.print(table)
+    failed = sum(not check.passed for check in checks)
+    out.print(f"  {len(checks)} checks, {failed} failed")
+
+
+def catalogue_table(entries: Sequence[Any]) -> None:
+    """The catalogue of instances."""
+    table = Table(box=box.SIMPLE_HEAD)
+    for name in ("name", "buyers", "signals", "what it is", "source"):
+        table.add_column(name, overflow="fold")
+    for entry in entries:
+        table.add_row(
+            entry.name, str(entry.buyers), ", ".join(entry.signals), entry.description, entry.citation
+        )
+    console().print(table)
+
+
+class ProgressLine:
+    """A progress callback: one line of standard error, rewritten at most four times a second."""
+
+    def __init__(self) -> None:
+        self.shown = 0.0
+
+    def __call__(self, progress: Progress) -> None:
+        """Show what is being done, the bound, the incumbent and their gap."""
+        now = time.monotonic()
+        if now - self.shown < 0.25:
+            return
+        self.shown = now
+        sys.stderr.write(
+            f"\r\033[K{progress.elapsed:.0f} s  {progress.stage}: incumbent {progress.incumbent:.6f}, "
+            f"bound {progress.bound:.6f}, gap {progress.gap:.2g}"
+        )
+        sys.stderr.flush()
+
+    def done(self) -> None:
+        """Clear the line."""
+        if self.shown:
+            sys.stderr.write("\r\033[K")
+            sys.stderr.flush()
