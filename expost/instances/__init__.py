@@ -1,8 +1,10 @@
 """The economics: environment, signals and priors, valuations, assumption checks, catalogue, files."""
 
+from expost.instances.assumptions import AssumptionReport, check_assumptions
 from expost.instances.consistency import check_instance
 from expost.instances.environment import Buyer, Instance, non_finite_witness
 from expost.instances.priors import UNIFORM, Prior
+from expost.instances.random_instances import random_instance
 from expost.instances.toml_file import (
     instance_from_toml,
     instance_to_toml,
@@ -14,16 +16,19 @@ from expost.instances.valuations import Valuation, as_valuation
 
 __all__ = [
     "UNIFORM",
+    "AssumptionReport",
     "Buyer",
     "Instance",
     "Prior",
     "Valuation",
     "as_valuation",
+    "check_assumptions",
     "check_instance",
     "instance_from_toml",
     "instance_to_toml",
     "load_instance",
     "non_finite_witness",
+    "random_instance",
     "read_instance",
     "write_instance",
 ]
