@@ -57,14 +57,15 @@ def implementing_prices(values: Float, wins: Bool, buyer: int, choice: Choice = 
 
     The rule is not checked here (see ``audit``): where it is not incentive compatible, lower exceeds upper.
     """
-    lower = values.max(axis=buyer, where=~wins, initial=-np.inf)
-    upper = values.min(axis=buyer, where=wins, initial=np.inf)
+    lower = np.asarray(values.max(axis=buyer, where=~wins, initial=-np.inf))
+    upper = np.asarray(values.min(axis=buyer, where=wins, initial=np.inf))
     inner = np.isfinite(lower) & np.isfinite(upper)
-    price = upper.copy()
+    chosen = upper
     if choice is Choice.LOWEST:
-        price[inner] = lower[inner]
+        chosen = lower
     elif choice is Choice.MIDPOINT:
-        price[inner] = 0.5 * (lower[inner] + upper[inner])
+        chosen = 0.5 * lower + 0.5 * upper
+    price = np.where(inner, chosen, upper)
     return Prices(buyer, lower, upper, price)
 
 
