@@ -55,10 +55,10 @@ def parse_timing(n: int, timing: str | Sequence[str]) -> tuple[str, ...]:
 def build_blocks(
     space: TypeSpace,
     timings: tuple[str, ...],
-    first: tuple[str | None, ...] | None = None,
+    first: Sequence[str | None] = (),
     revenue: bool = False,
 ) -> tuple[Block, ...]:
-    """One block per buyer, static or sequential; ``first`` names the first-stage signal of the sequential ones.
+    """One block per buyer, static or sequential; ``first`` names first-stage signals, by default those of the instance.
 
     revenue: give the static blocks their revenue weights (sequential blocks have none). Raises InputError when a
     first signal is named for a static buyer, and whatever ``sequential_block`` raises.
@@ -73,7 +73,7 @@ def build_blocks(
 
 
 def buyer_stages(
-    space: TypeSpace, timings: tuple[str, ...], first: tuple[str | None, ...] | None = None
+    space: TypeSpace, timings: tuple[str, ...], first: Sequence[str | None] = ()
 ) -> tuple[Stages | None, ...]:
     """The stages of each sequential buyer, None for static ones."""
     firsts = _firsts(space, timings, first)
@@ -98,16 +98,10 @@ def mixed_mechanism(
     )
 
 
-def _firsts(
-    space: TypeSpace, timings: tuple[str, ...], first: tuple[str | None, ...] | None
-) -> tuple[str | None, ...]:
-    firsts = (None,) * space.n if first is None else first
+def _firsts(space: TypeSpace, timings: tuple[str, ...], first: Sequence[str | None]) -> tuple[str | None, ...]:
+    firsts = parse_first(space.instance, first)
     for name, timing in zip(firsts, timings, strict=True):
         if name is not None and timing == STATIC:
-            raise InputError(
-                f"first signal {name}",
-                where="--first",
-                expected="a signal of a buyer with sequential timing",
-                remedy="add --timing sequential",
-            )
+            raise InputError(f"first signal {name}", where="--first", expected="a signal of a buyer with sequential timing",
+                             remedy="add --timing sequential")
     return firsts

@@ -124,13 +124,16 @@ def _named_first(instance: Instance, i: int, first: str) -> str:
     return first
 
 
-def parse_first(instance: Instance, text: str | None) -> tuple[str | None, ...]:
-    """The first signal that ``--first c1,c2`` names for each buyer, None where it names none of his.
+def parse_first(instance: Instance, names: str | Sequence[str | None]) -> tuple[str | None, ...]:
+    """The first signal of each buyer as ``--first c1,c2`` names them, in any order; None for buyers it does not name.
 
-    Raises InputError for an unknown signal and for two signals of one buyer.
+    names: the text, or the names in a sequence (None is skipped). Raises InputError for an unknown signal and for two signals
+    of one buyer.
     """
     chosen: list[str | None] = [None] * instance.n
-    for name in (part.strip() for part in (text or "").split(",")) if text is not None else ():
+    for name in (part.strip() for part in names.split(",")) if isinstance(names, str) else names:
+        if name is None:
+            continue
         if name not in instance.signals:
             raise InputError(f"unknown signal {name!r}", where="--first", expected=f"one of {', '.join(instance.signals)}",
                              remedy="for example --first " + ",".join(buyer.signals[0] for buyer in instance.buyers))

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Columns = dict[str, NDArray[Any]]
+TEXT = ("buyer", "first_signal")
+"""The columns that hold text; all others hold numbers."""
 Types = Sequence[Mapping[str, NDArray[np.float64]]]
 
 PRICE_NOTES = (
@@ -84,7 +86,7 @@ def read_csv(path: Path) -> Columns:
     try:
         with path.open("rb") as file:
             comments = sum(1 for line in file if line.startswith(b"#"))
-        options = csv.ConvertOptions(column_types={"buyer": pa.string()}, strings_can_be_null=False)
+        options = csv.ConvertOptions(column_types={name: pa.string() for name in TEXT}, strings_can_be_null=False)
         table = csv.read_csv(path, read_options=csv.ReadOptions(skip_rows=comments), convert_options=options)
     except (OSError, pa.ArrowException) as error:
         raise InputError(
@@ -119,7 +121,7 @@ def _from_arrow(table: pa.Table) -> Columns:
     columns: Columns = {}
     for name in table.column_names:
         column = table.column(name)
-        text = name == "buyer"
+        text = name in TEXT
         columns[name] = (
             np.array(column.to_pylist(), dtype=np.str_) if text else column.cast("float64").to_numpy()
         )
