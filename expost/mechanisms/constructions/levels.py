@@ -1,0 +1,197 @@
+"""The largest value of one function where another is at most zero, over a unit cube, for many cubes at once.
+
+This is what the indifference curves of Bikhchandani (2006), equations (4)-(6), come down to. The objective
+has to rise weakly in every coordinate on the boundary of the feasible set; then its maximum lies on that
+boundary, where one coordinate is the last feasible one given the others. Each coordinate takes that part in
+turn while the others run over a grid, so that maxima in corners and on faces are found exactly; ever finer
+grids around the best node follow.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float = NDArray[np.float64]
+Index = NDArray[np.intp]
+Ends = tuple[Float, Float]
+
+Function = Callable[[Float, Index], Float]
+"""``f(x, rows)``: points ``x`` (d, P) of the unit cube, ``rows`` (P,) the problem that each belongs to."""
+
+NODES = {1: 33, 2: 33, 3: 13, 4: 7, 5: 5}
+FEWEST_NODES = 3
+ROOT_WIDTH = 2.0**-50
+"""Width to which a last feasible coordinate is enclosed (unit: the cube's side)."""
+SHRINK, SMALLEST_WIDTH, MOVES = 0.25, 2.0**-34, 120
+"""The local grid shrinks by SHRINK where nothing beats its centre, to SMALLEST_WIDTH; at most MOVES moves."""
+CHUNK = 2**21
+
+
+def highest(objective: Function, constraint: Function, dims: int, count: int) -> Float:
+    """max objective(x) subject to constraint(x) <= 0 over the unit cube: (count,), -inf where infeasible.
+
+    Every value returned is attained at a feasible point. It falls short of the maximum by rounding where the
+    maximum is on a node, a face or a corner; elsewhere by the curvature times the square of the last local
+    grid's width, 2^-34, or, at a kink, the slope times that; unless the best node of the first grid
+    (``NODES`` a side) belongs to another peak than the maximum.
+    """
+    return highest_at(objective, constraint, dims, count)[0]
+
+
+def highest_at(objective: Function, constraint: Function, dims: int, count: int) -> tuple[Float, Float]:
+    """As ``highest``, with the points that attain it: (count,) and (dims, count); NaN where infeasible."""
+    best, place = np.full(count, -np.inf), np.full((dims, count), np.nan)
+    search = _Search(objective, constraint, dims, np.linspace(0.0, 1.0, NODES.get(dims, FEWEST_NODES)))
+    step = max(1, CHUNK // len(search.nodes) ** dims)
+    for start in range(0, count, step):
+        rows = np.arange(start, min(start + step, count))
+        best[rows], place[:, rows] = search.run(rows)
+    return best, place
+
+
+@dataclass(frozen=True, eq=False)
+class _Search:
+    objective: Function
+    constraint: Function
+    dims: int
+    nodes: Float
+
+    def run(self, rows: Index) -> tuple[Float, Float]:
+        """The maxima of ``rows`` and where they are: (rows,) and (dims, rows)."""
+        side = len(self.nodes)
+        cube = self._on_grid(rows)
+        best, place = np.full(len(rows), -np.inf), np.full((self.dims, len(rows)), np.nan)
+        chosen = np.full(len(rows), -1)
+        for axis in range(self.dims):
+            lines = np.moveaxis(cube, axis + 1, -1).reshape(len(rows), -1, side)
+            value, points = self._coarse(axis, rows, lines)
+            better = value > best
+            best[better], place[:, better], chosen[better] = value[better], points[:, better], axis
+        for axis in range(self.dims if self.dims > 1 else 0):
+            mine = np.flatnonzero(chosen == axis)
+            best[mine], place[:, mine] = self._zoom(axis, rows[mine], best[mine], place[:, mine])
+        return best, place
+
+    def _mesh(self, dims: int) -> Float:
+        """All nodes in ``dims`` coordinates: (dims, nodes ** dims); one empty point when dims is 0."""
+        if dims == 0:
+            return np.empty((0, 1))
+        return np.stack([axis.ravel() for axis in np.meshgrid(*[self.nodes] * dims, indexing="ij")])
+
+    def _on_grid(self, rows: Index) -> Float:
+        """The constraint at every node for every row: (rows, side, .., side)."""
+        mesh = self._mesh(self.dims)
+        shape = (self.dims, len(rows), mesh.shape[1])
+        points = np.broadcast_to(mesh[:, None, :], shape).reshape(self.dims, -1)
+        value = self.constraint(points, np.repeat(rows, mesh.shape[1]))
+        return value.reshape((len(rows),) + (len(self.nodes),) * self.dims)
+
+    def _coarse(self, axis: int, rows: Index, lines: Float) -> tuple[Float, Float]:
+        """The best point over a node of the other coordinates: its value (rows,) and place (dims, rows).
+
+        ``lines`` is the constraint on the grid, shape (rows, nodes of the others, nodes on ``axis``).
+        """
+        n_rows, n_free, n_nodes = lines.shape
+        feasible = lines <= 0.0
+        last = n_nodes - 1 - np.argmax(feasible[:, :, ::-1], axis=2)
+        free = self._mesh(self.dims - 1)
+        at, which = np.nonzero(feasible.any(axis=2))
+        lower, upper = last[at, which], np.minimum(last[at, which] + 1, n_nodes - 1)
+        points = np.insert(free[:, which], axis, 0.0, axis=0)
+        ends = (lines[at, which, lower], lines[at, which, upper])
+        bracket = (self.nodes[lower], self.nodes[upper])
+        points[axis] = last_feasible(self.constraint, points, rows[at], axis, bracket=bracket, ends=ends)
+        values, across = np.full((n_rows, n_free), -np.inf), np.zeros((n_rows, n_free))
+        values[at, which], across[at, which] = self.objective(points, rows[at]), points[axis]
+        chosen = np.argmax(values, axis=1)
+        each = np.arange(n_rows)
+        return values[each, chosen], np.insert(free[:, chosen], axis, across[each, chosen], axis=0)
+
+    def _zoom(self, axis: int, rows: Index, value: Float, place: Float) -> tuple[Float, Float]:
+        """``value`` and ``place`` improved by local grids that move, and shrink where they bring nothing."""
+        others = [k for k in range(self.dims) if k != axis]
+        ticks = (-1.0, -0.5, 0.0, 0.5, 1.0) if len(others) < 3 else (-1.0, 0.0, 1.0)
+        offsets = np.array(list(itertools.product(ticks, repeat=len(others)))).T
+        reach = np.abs(offsets).max(axis=0)
+        active, widths = np.arange(len(rows)), np.full(len(rows), 1.0 / (len(self.nodes) - 1))
+        for _ in range(MOVES):
+            if not len(active):
+                break
+            local = np.repeat(place[:, active, None], len(reach), axis=2)
+            local[others] = np.clip(local[others] + widths[active, None] * offsets[:, None, :], 0.0, 1.0)
+            repeated = np.repeat(rows[active], len(reach))
+            found, points = self._along(axis, repeated, local.reshape(self.dims, -1))
+            pick = np.argmax(found.reshape(len(active), -1), axis=1)
+            flat = np.arange(len(active)) * len(reach) + pick
+            better = found[flat] > value[active]
+            value[active[better]], place[:, active[better]] = found[flat[better]], points[:, flat[better]]
+            widths[active] *= np.where(better, np.where(reach[pick] == 1.0, 1.0, 0.5), SHRINK)
+            active = active[widths[active] > SMALLEST_WIDTH]
+        return value, place
+
+    def _along(self, axis: int, rows: Index, points: Float) -> tuple[Float, Float]:
+        """The objective and the point where coordinate ``axis`` is the last feasible one: (P,), (dims, P).
+
+        The objective is -inf where no coordinate is feasible; ``points`` is overwritten on ``axis``.
+        """
+        points[axis] = 0.0
+        value = np.full(len(rows), -np.inf)
+        at_zero = self.constraint(points, rows)
+        some = np.flatnonzero(at_zero <= 0.0)
+        inside, within = points[:, some], rows[some]
+        inside[axis] = 1.0
+        ends = (at_zero[some], self.constraint(inside, within))
+        bracket = (np.zeros(len(some)), np.ones(len(some)))
+        inside[axis] = last_feasible(self.constraint, inside, within, axis, bracket=bracket, ends=ends)
+        points[axis, some] = inside[axis]
+        value[some] = self.objective(inside, within)
+        return value, points
+
+
+def last_feasible(
+    constraint: Function, points: Float, rows: Index, axis: int, *, bracket: Ends, ends: Ends
+) -> Float:
+    """The last coordinate ``axis`` in the ``bracket`` where the constraint is at most zero: (P,).
+
+    ``ends`` are the constraint's values at the ends of the bracket, at most zero at the lower one.
+    Interpolate, truncate, project (Oliveira and Takahashi 2020): never slower than bisection by more than a
+    step. The feasible end of the final bracket is returned; a stretch of exact zeros counts as feasible.
+    """
+    root = bracket[1].copy()
+    todo = np.flatnonzero(ends[1] > 0.0)
+    if not len(todo):
+        return root
+    low, high, at_low, at_high = bracket[0][todo], bracket[1][todo], ends[0][todo], ends[1][todo]
+    x, rows = points[:, todo], rows[todo]
+    width = np.maximum(high - low, ROOT_WIDTH)
+    budget, kappa = ROOT_WIDTH * np.exp2(np.ceil(np.log2(width / ROOT_WIDTH))), 0.2 / width
+    while len(todo):
+        x[axis] = trial = _trial((low, high), (at_low, at_high), budget, kappa)
+        value = constraint(x, rows)
+        above = value > 0.0
+        low, at_low = np.where(above, low, trial), np.where(above, at_low, value)
+        high, at_high = np.where(above, trial, high), np.where(above, value, at_high)
+        budget *= 0.5
+        on = (high - low > ROOT_WIDTH) & (budget > 0.25 * ROOT_WIDTH)
+        if not on.all():
+            root[todo[~on]] = low[~on]
+            todo, low, high, at_low, at_high = todo[on], low[on], high[on], at_low[on], at_high[on]
+            x, rows, budget, kappa = x[:, on], rows[on], budget[on], kappa[on]
+    return root
+
+
+def _trial(bracket: Ends, ends: Ends, budget: Float, kappa: Float) -> Float:
+    """The next point to try in each bracket."""
+    low, high = bracket
+    middle, width = 0.5 * (low + high), high - low
+    straight = (high * ends[0] - low * ends[1]) / (ends[0] - ends[1])
+    side = np.sign(middle - straight)
+    nudge = kappa * width**2
+    truncated = np.where(nudge <= np.abs(middle - straight), straight + side * nudge, middle)
+    reach = np.maximum(budget - 0.5 * width, 0.0)
+    return np.where(np.abs(truncated - middle) <= reach, truncated, middle - side * reach)
