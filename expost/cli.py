@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -61,7 +62,7 @@ def instances(as_json: JsonOption = False) -> None:
 
     entries = catalogue.describe()
     if as_json:
-        emit({"instances": [vars(entry) if not isinstance(entry, dict) else entry for entry in entries]})
+        emit({"instances": [asdict(entry) for entry in entries]})
         return
     from expost.console import catalogue_table
 

@@ -6,13 +6,13 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from expost.instances.catalogue import Entry
 from expost.runs.record import Record
 from expost.runs.verify import Check
 from expost.solver.progress import Progress
@@ -135,15 +135,15 @@ def checks_table(checks: Sequence[Check], folder: Path) -> None:
     out.print(f"  {len(checks)} checks, {failed} failed")
 
 
-def catalogue_table(entries: Sequence[Any]) -> None:
+def catalogue_table(entries: Sequence[Entry]) -> None:
     """The catalogue of instances."""
-    table = Table(box=box.SIMPLE_HEAD)
-    for name in ("name", "buyers", "signals", "what it is", "source"):
-        table.add_column(name, overflow="fold")
+    table = Table(box=box.SIMPLE_HEAD, show_header=False, padding=(0, 1, 1, 1))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
     for entry in entries:
-        table.add_row(
-            entry.name, str(entry.buyers), ", ".join(entry.signals), entry.description, entry.citation
-        )
+        signals = "; ".join(", ".join(own) for own in entry.signals)
+        about = f"{entry.description} (signals {signals})"
+        table.add_row(entry.name, Text.assemble(about, "\n", (entry.citation, "dim")))
     console().print(table)
 
 

@@ -88,7 +88,7 @@ def read_csv(path: Path) -> Columns:
             comments = sum(1 for line in file if line.startswith(b"#"))
         options = csv.ConvertOptions(column_types={name: pa.string() for name in TEXT}, strings_can_be_null=False)
         table = csv.read_csv(path, read_options=csv.ReadOptions(skip_rows=comments), convert_options=options)
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise InputError(
             str(error).splitlines()[0], where=path.name, expected="the table that expost wrote"
         ) from None
@@ -110,7 +110,7 @@ def read_parquet(path: Path) -> Columns:
 
     try:
         return _from_arrow(parquet.read_table(path))
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise InputError(
             str(error).splitlines()[0], where=path.name, expected="the table that expost wrote"
         ) from None

@@ -189,7 +189,7 @@ def read_result(folder: Path) -> tuple[Record, dict[str, str]]:
         text = (folder / RESULT).read_text(encoding="utf-8")
         data = json.loads(text)
         digests = data.pop(DIGESTS)
-    except (OSError, ValueError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(
             f"{type(error).__name__} in {RESULT}", where=str(folder), expected="the file that expost wrote"
         ) from None
