@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from numbers import Real
 
 import numpy as np
 from numpy.typing import NDArray
@@ -161,8 +162,8 @@ def non_finite_witness(instance: Instance, signals: Signals) -> str | None:
 
 def _plain(value: ValuationLike, where: str) -> ValuationLike:
     """Numbers and compiled formulas become text, so that an instance reads back from a file as it was."""
-    if isinstance(value, (int, float, np.number)) and not isinstance(value, bool):
-        return number_text(float(value), where=where)
+    if isinstance(value, Real) and not isinstance(value, bool):
+        return number_text(value, where=where)
     if isinstance(value, Valuation) and value.text is not None:
         return value.text
     return value

@@ -31,11 +31,9 @@ def _formula(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise _custom(f"{_shown(value)}", "formula text or a number")
     try:
-        as_valuation(float(value) if isinstance(value, int) else value, where="")
+        as_valuation(value, where="")
     except InputError as error:
         raise _custom(error.found, error.expected, error.remedy) from None
-    except OverflowError:
-        raise _custom("an astronomically large number", "one that a float holds") from None
     return value
 
 

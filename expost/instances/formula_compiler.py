@@ -87,7 +87,7 @@ class Compiler:
             at = indent + error.offset - 1 if error.offset else len(self.text)
             raise self._refusal("a syntax error", min(at, len(self.text))) from None
         except (RecursionError, MemoryError):
-            raise self._refusal("parentheses or signs nested too deeply", 0) from None
+            raise self._refusal("parentheses, signs or sums nested too deeply", 0) from None
         except ValueError:  # null bytes, lone surrogates, integers of thousands of digits
             raise self._refusal("text that is not a formula", 0) from None
 

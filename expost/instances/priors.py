@@ -28,10 +28,7 @@ class Prior:
     parameters: Mapping[str, float | str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        plain = {
-            name: float(value) if isinstance(value, Real) and not isinstance(value, bool) else value
-            for name, value in dict(self.parameters).items()
-        }
+        plain = {name: _plain(value) for name, value in dict(self.parameters).items()}
         object.__setattr__(self, "parameters", plain)
 
     @cached_property
@@ -139,6 +136,16 @@ class Prior:
                 where=where,
                 expected=f"the parameters {', '.join(shapes)} (loc and scale are optional)",
             )
+
+
+def _plain(value: Any) -> Any:
+    """Numbers of any kind as floats, so that a prior reads back from a file as it was; the rest is for ``check``."""
+    if not isinstance(value, Real) or isinstance(value, bool):
+        return value
+    try:
+        return float(value)
+    except OverflowError:
+        return np.inf
 
 
 def nearest(word: str, known: list[str]) -> str:

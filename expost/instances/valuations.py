@@ -94,7 +94,7 @@ def as_valuation(value: ValuationLike, *, where: str) -> Valuation:
         formula = Formula(value, where=where)
         return Valuation(formula, formula.signals, value, where)
     if isinstance(value, Real) and not isinstance(value, bool):
-        return as_valuation(number_text(float(value), where=where), where=where)
+        return as_valuation(number_text(value, where=where), where=where)
     if callable(value):
         return Valuation(value, _parameters(value, where), None, where)
     raise InputError(
@@ -104,11 +104,17 @@ def as_valuation(value: ValuationLike, *, where: str) -> Valuation:
     )
 
 
-def number_text(value: float, *, where: str) -> str:
+def number_text(value: Real | float, *, where: str) -> str:
     """The formula that is this number. Raises InputError when it is not finite."""
-    if not np.isfinite(value):
-        raise InputError(f"the number {value}", where=where, expected="a finite one")
-    return repr(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        raise InputError(
+            "an astronomically large number", where=where, expected="one that a float holds"
+        ) from None
+    if not np.isfinite(number):
+        raise InputError(f"the number {number}", where=where, expected="a finite one")
+    return repr(number)
 
 
 def _parameters(function: Callable[..., Any], where: str) -> tuple[str, ...]:

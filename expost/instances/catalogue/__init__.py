@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from numbers import Real
 from typing import Any
 
 from expost.errors import InputError
@@ -92,9 +93,9 @@ def _parameters(name: str, defaults: Mapping[str, float], given: Mapping[str, fl
                 expected=f"one of {', '.join(defaults)}" if defaults else "no parameters",
                 remedy=nearest(key, list(defaults)),
             )
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
+        if isinstance(value, bool) or not isinstance(value, Real):
             raise InputError(f"{key} = {value!r}", where=where, expected="a number")
-    texts = {k: number_text(float(v), where=f"parameter {k}") for k, v in {**defaults, **given}.items()}
+    texts = {k: number_text(v, where=f"parameter {k}") for k, v in {**defaults, **given}.items()}
     return {key: f"({text})" if text.startswith("-") else text for key, text in texts.items()}
 
 
