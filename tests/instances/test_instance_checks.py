@@ -1,5 +1,7 @@
 """An instance refers to everything by exactly one name, and says where it does not."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -72,3 +74,16 @@ def test_gains_are_value_plus_externality_minus_the_sellers_value():
     instance = Instance("x", (Buyer("1", ("p", "c"), "p + c", "p*c"),), seller="0.5*c")
     expected = signals["p"] + signals["c"] + signals["p"] * signals["c"] - 0.5 * signals["c"]
     np.testing.assert_allclose(instance.gain(0, signals), expected, rtol=1e-15)
+
+
+def test_instances_travel_to_other_processes():
+    """joblib pickles what it sends; values, priors and caches must arrive."""
+    instance = Instance("x", (ONE, TWO), {"c1": Prior("beta", {"a": "1 + p1", "b": 2.0})}, seller="0.1")
+    signals = {name: np.array([0.25, 0.5]) for name in instance.signals}
+    before = instance.gain(0, signals)
+    copy = pickle.loads(pickle.dumps(instance))
+    assert copy == instance
+    np.testing.assert_array_equal(copy.gain(0, signals), before)
+    np.testing.assert_array_equal(
+        copy.prior("c1").quantile(np.float64(0.5), signals), instance.prior("c1").quantile(np.float64(0.5), signals)
+    )
