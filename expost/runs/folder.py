@@ -56,11 +56,16 @@ class SavedRun:
     certificate: Certificate | None = field(repr=False)
     terms: dict[str, Columns] = field(repr=False)
 
+    @property
+    def allocation(self) -> NDArray[np.bool_]:
+        """The rule, bool (n, T_1, .., T_n)."""
+        return np.stack([self.winners["winner"] == k + 1 for k in range(self.instance.n)])
+
 
 def default_folder(name: str, settings: Settings) -> Path:
     """A folder below ``runs`` that does not exist yet, named after the instance and the settings."""
     grid = str(settings.grid.describe()).replace("=", "").replace(",", "-")
-    stem = "-".join([re.sub(r"[^A-Za-z0-9._-]+", "_", name), str(settings.timing), grid])
+    stem = re.sub(r"[^A-Za-z0-9._-]+", "_", f"{name}-{settings.timing}-{grid}")
     numbered = (Path("runs") / (stem if k == 1 else f"{stem}-{k}") for k in itertools.count(1))
     return next(path for path in numbered if not path.exists())
 
@@ -148,11 +153,6 @@ def winners(allocation: NDArray[np.bool_]) -> NDArray[np.uint8]:
         allocation
         * np.arange(1, len(allocation) + 1, dtype=np.uint8).reshape((-1,) + (1,) * (allocation.ndim - 1))
     ).sum(axis=0, dtype=np.uint8)
-
-
-def allocation_of(winner: NDArray[np.uint8], n: int) -> NDArray[np.bool_]:
-    """The rule, bool (n, T_1, .., T_n), of an array of winners."""
-    return np.stack([winner == k + 1 for k in range(n)])
 
 
 def _write_result(record: Record, work: Path) -> None:

@@ -3,43 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from expost.errors import InputError
 from expost.formulations.discretization import ENDPOINT, MIDPOINT, Grid
-
-
-class Timing(StrEnum):
-    """When buyers learn their signals."""
-
-    STATIC = "static"
-    SEQUENTIAL = "sequential"
+from expost.formulations.timing import STATIC
 
 
 @dataclass(frozen=True)
 class Settings:
     """Grid, timing, objective and restriction of a run.
 
+    timing: static or sequential, or one of them for each buyer, joined by commas.
     first: signals that arrive first, overriding their owners' declared stages (sequential only).
     alpha: weight on welfare; the rest is on revenue.
     conditional: only conditionally efficient rules (Bikhchandani 2006, section 3).
     """
 
     grid: Grid
-    timing: Timing = Timing.STATIC
+    timing: str = STATIC
     first: tuple[str, ...] = ()
     alpha: float = 1.0
     conditional: bool = False
-
-    def __post_init__(self) -> None:
-        if self.first and self.timing is Timing.STATIC:
-            raise InputError(
-                f"--first {','.join(self.first)} with static timing",
-                where="settings",
-                expected="--timing sequential",
-                remedy="static buyers know all signals at once",
-            )
 
     def to_json(self) -> dict[str, Any]:
         """The settings as JSON values; ``from_json`` reads them back."""
@@ -53,7 +38,7 @@ class Settings:
         return {
             "grid": counts if isinstance(counts, int) else dict(self.grid.points),  # type: ignore[arg-type]
             "points": points,
-            "timing": str(self.timing),
+            "timing": self.timing,
             "first": list(self.first),
             "objective": objective_name(self.alpha),
             "restrict": "conditional" if self.conditional else None,
@@ -62,12 +47,10 @@ class Settings:
 
 def make_settings(grid: Grid, timing: str, first: str, objective: str, restrict: str) -> Settings:
     """Settings from the words of the command line. Raises InputError for a word that is none of them."""
-    if timing not in list(Timing):
-        raise InputError(f"{timing!r}", where="--timing", expected=" or ".join(Timing))
     if restrict not in ("", "conditional"):
         raise InputError(f"{restrict!r}", where="--restrict", expected="conditional")
     names = tuple(name.strip() for name in first.split(",")) if first else ()
-    return Settings(grid, Timing(timing), names, parse_objective(objective), restrict == "conditional")
+    return Settings(grid, timing, names, parse_objective(objective), restrict == "conditional")
 
 
 def settings_from_json(record: dict[str, Any]) -> Settings:
@@ -78,7 +61,7 @@ def settings_from_json(record: dict[str, Any]) -> Settings:
             offset = {"midpoint": MIDPOINT, "endpoint": ENDPOINT}[offset]
         return Settings(
             Grid(record["grid"], offset),
-            Timing(record["timing"]),
+            str(record["timing"]),
             tuple(record["first"]),
             parse_objective(str(record["objective"])),
             record["restrict"] == "conditional",

@@ -14,15 +14,15 @@ import expost
 from expost.errors import AuditError, LimitReached
 from expost.formulations.assemble import Formulation, assemble
 from expost.formulations.discretization import TypeSpace, discretize
-from expost.formulations.timing import build_blocks
+from expost.formulations.timing import build_blocks, parse_timing
 from expost.instances.environment import Instance
 from expost.mechanisms.audit import Audit, allowed_gain
 from expost.mechanisms.mechanism import Mechanism
-from expost.mechanisms.prices import Choice
+from expost.mechanisms.sequential_audit import audit_mechanism
 from expost.runs.memory import peak_memory_mb
 from expost.runs.record import SCHEMA_VERSION, Record, finite
 from expost.runs.settings import Settings, objective_name
-from expost.runs.terms import audit, mechanism_of
+from expost.runs.terms import mechanism_of
 from expost.solver.result import Solution
 from expost.tolerances import WELFARE
 
@@ -68,7 +68,7 @@ class Stopwatch:
 def formulate(instance: Instance, settings: Settings) -> Formulation:
     """The program of ``instance`` under ``settings``. Raises InputError for unusable input."""
     space = discretize(instance, settings.grid)
-    timings = (str(settings.timing),) * instance.n
+    timings = parse_timing(instance.n, settings.timing)
     blocks = build_blocks(space, timings, settings.first, revenue=settings.alpha < 1.0)
     return assemble(space, blocks, alpha=settings.alpha, conditional=settings.conditional)
 
@@ -116,9 +116,8 @@ def check_rule(
     formulation: Formulation, settings: Settings, allocation: Bool, who: str
 ) -> tuple[Mechanism, Audit]:
     """The mechanism of ``allocation`` and its audit. Raises AuditError unless it passes."""
-    choice = Choice.MIDPOINT if settings.alpha == 1.0 else Choice.HIGHEST
-    mechanism = mechanism_of(formulation, allocation, choice)
-    verdict = audit(formulation, mechanism)
+    mechanism = mechanism_of(formulation.space, settings, allocation)
+    verdict = audit_mechanism(formulation.space.values, mechanism)
     verdict.require(who)
     return mechanism, verdict
 

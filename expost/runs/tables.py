@@ -7,6 +7,7 @@ from pathlib import Path
 from expost.errors import InputError
 from expost.formulations.discretization import TypeSpace
 from expost.mechanisms.mechanism import Mechanism
+from expost.mechanisms.menu_table import MENU_NOTES, menu_columns
 from expost.mechanisms.prices import Prices
 from expost.mechanisms.tables import (
     PRICE_NOTES,
@@ -22,14 +23,16 @@ PRICES, MENU = "prices", "menu"
 
 
 def terms_columns(space: TypeSpace, mechanism: Mechanism) -> dict[str, Columns]:
-    """The tables of a mechanism's terms by file stem."""
+    """The table of a mechanism's terms by file stem: prices when all buyers are static, else menus."""
     prices = [terms for terms in mechanism.terms if isinstance(terms, Prices)]
-    return {PRICES: price_columns(space.instance, space.types, prices)} if prices else {}
+    if len(prices) == len(mechanism.terms):
+        return {PRICES: price_columns(space.instance, space.types, prices)}
+    return {MENU: menu_columns(space.instance, space.types, mechanism)}
 
 
 def write_terms(space: TypeSpace, mechanism: Mechanism, folder: Path) -> None:
-    """Write every table as CSV and as Parquet."""
-    notes = {PRICES: PRICE_NOTES}
+    """Write the table as CSV and as Parquet."""
+    notes = {PRICES: PRICE_NOTES, MENU: MENU_NOTES}
     for stem, columns in terms_columns(space, mechanism).items():
         write_csv(columns, folder / f"{stem}.csv", notes[stem])
         write_parquet(columns, folder / f"{stem}.parquet", notes[stem])

@@ -1,21 +1,22 @@
-"""The mechanism of a rule under any mix of timings, and its audit: one place that knows both kinds of terms."""
+"""From a rule to the mechanism that a run reports, under any mix of timings."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from expost.formulations.assemble import Formulation
-from expost.mechanisms.audit import Audit
-from expost.mechanisms.mechanism import Mechanism, audit_static, static_mechanism
+from expost.formulations.discretization import TypeSpace
+from expost.formulations.timing import buyer_stages, mixed_mechanism, parse_timing
+from expost.mechanisms.mechanism import Mechanism
 from expost.mechanisms.prices import Choice
+from expost.runs.settings import Settings
 
 
-def mechanism_of(formulation: Formulation, allocation: NDArray[np.bool_], choice: Choice) -> Mechanism:
-    """The mechanism that implements ``allocation``."""
-    return static_mechanism(formulation.space.values, allocation, choice)
+def mechanism_of(space: TypeSpace, settings: Settings, allocation: NDArray[np.bool_]) -> Mechanism:
+    """The mechanism that implements ``allocation``, bool (n, T_1, .., T_n).
 
-
-def audit(formulation: Formulation, mechanism: Mechanism) -> Audit:
-    """The audit by definition of a mechanism on the formulation's type space."""
-    return audit_static(formulation.space.values, mechanism)
+    Prices and strikes lie in the middle of what implements the rule, or at its top when revenue counts.
+    """
+    choice = Choice.MIDPOINT if settings.alpha == 1.0 else Choice.HIGHEST
+    stages = buyer_stages(space, parse_timing(space.n, settings.timing), settings.first)
+    return mixed_mechanism(space, allocation, stages, choice)

@@ -17,14 +17,14 @@ import numpy as np
 from expost.errors import ExpostError
 from expost.formulations.assemble import Formulation
 from expost.mechanisms.mechanism import Mechanism
-from expost.mechanisms.prices import Choice
+from expost.mechanisms.sequential_audit import audit_mechanism
 from expost.mechanisms.tables import Columns
-from expost.runs.folder import RESULT, SavedRun, allocation_of, digest, open_run, read_result
+from expost.runs.folder import RESULT, SavedRun, digest, open_run, read_result
 from expost.runs.record import Record
 from expost.runs.settings import settings_from_json
 from expost.runs.solve import figures, formulate
 from expost.runs.tables import terms_columns
-from expost.runs.terms import audit, mechanism_of
+from expost.runs.terms import mechanism_of
 from expost.solver.result import Status
 from expost.tolerances import WELFARE
 
@@ -61,9 +61,7 @@ def _checks(folder: Path) -> Iterator[Check]:
     if any(array.shape != shape for array in saved.winners.values()):
         yield Check("allocation", False, f"shape {saved.winners['winner'].shape}, the grid has {shape}")
         return
-    allocation = allocation_of(saved.winners["winner"], formulation.space.n)
-    choice = Choice.MIDPOINT if settings.alpha == 1.0 else Choice.HIGHEST
-    mechanism = mechanism_of(formulation, allocation, choice)
+    mechanism = mechanism_of(formulation.space, settings, saved.allocation)
     yield from _rule(saved, formulation, mechanism)
     yield from _figures(saved.record, formulation, mechanism)
     yield from _terms(saved, formulation, mechanism)
@@ -85,7 +83,7 @@ def _rule(saved: SavedRun, formulation: Formulation, mechanism: Mechanism) -> It
     valid = int(saved.winners["winner"].max(initial=0)) <= formulation.space.n
     broken = formulation.program.violations(formulation.vector(mechanism.allocation))
     yield Check("rule satisfies the program", valid and broken == 0, f"{broken} rows or fixings broken")
-    verdict = audit(formulation, mechanism)
+    verdict = audit_mechanism(formulation.space.values, mechanism)
     yield Check("audit by definition", verdict.passed, verdict.explain())
 
 
@@ -143,7 +141,7 @@ def _certificate(saved: SavedRun, formulation: Formulation) -> Iterator[Check]:
     report = check(
         formulation.program,
         saved.certificate,
-        formulation.vector(allocation_of(saved.winners["winner"], formulation.space.n)),
+        formulation.vector(saved.allocation),
     )
     yield Check(
         "certificate is valid",
