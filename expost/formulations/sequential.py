@@ -1,8 +1,10 @@
-"""Sequential timing: a buyer's signals come in two stages and he reports after each (Zik, sections 2.3 and 3.1).
+"""Sequential timing: a buyer's signals come in two stages and he reports after each (Zik, sections 2.3 and
+3.1).
 
-Given a truthful first report the second stage is a posted price, the strike; the first stage is a menu of strikes with fees,
-and is incentive compatible when strikes do not rise in the first signal (Zik, Theorem 2 and Corollary 10). On the rule of a
-fibre that is: if (a, b) wins, a' >= a and V(a', b') > V(a, b), then (a', b') wins.
+Given a truthful first report the second stage is a posted price, the strike; the first stage is a menu of
+strikes with fees, and is incentive compatible when strikes do not rise in the first signal (Zik, Theorem 2
+and Corollary 10). On the rule of a fibre that is: if (a, b) wins, a' >= a and V(a', b') > V(a, b), then
+(a', b') wins.
 """
 
 from __future__ import annotations
@@ -31,11 +33,12 @@ def sequential_stages(space: TypeSpace, i: int, first: str | None = None) -> Sta
 def sequential_block(space: TypeSpace, i: int, first: str | None = None) -> Block:
     """The block of buyer ``i`` (counted from 0) under sequential timing.
 
-    Variables are numbered fibre by fibre, by increasing value within a fibre; gates of ties follow. The rule does not
-    determine revenue (fees depend on the strikes chosen), so the block has no revenue weights.
+    Variables are numbered fibre by fibre, by increasing value within a fibre; gates of ties follow. The
+    rule does not determine revenue (fees depend on the strikes chosen), so the block has no revenue
+    weights.
 
-    Raises InputError when the stages are not one signal and then the others, or when values fall where the theory
-    needs them to rise (see ``sequential_checks``).
+    Raises InputError when the stages are not one signal and then the others, or when values fall where the
+    theory needs them to rise (see ``sequential_checks``).
     """
     stages = sequential_stages(space, i, first)
     values = space.values[i]

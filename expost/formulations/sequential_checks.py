@@ -1,10 +1,10 @@
 """What sequential timing needs of a buyer's values, checked on the type space.
 
-Strikes that fall in the first signal are incentive compatible when a higher first signal makes every value at least as
-likely to be exceeded: at each fixed quantile of the second stage, V must not fall in the first signal (Zik 2.3.1). With one
-second-stage signal the rule of Theorem 2 is a threshold in it, so V must not fall in that signal either. Flat stretches and
-ties are harmless to the program: equal values are free of each other. Second-stage types of several signals are ordered by
-value, and nothing more is asked of them.
+Strikes that fall in the first signal are incentive compatible when a higher first signal makes every value
+at least as likely to be exceeded: at each fixed quantile of the second stage, V must not fall in the first
+signal (Zik 2.3.1). With one second-stage signal the rule of Theorem 2 is a threshold in it, so V must not
+fall in that signal either. Flat stretches and ties are harmless to the program: equal values are free of
+each other. Second-stage types of several signals are ordered by value, and nothing more is asked of them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ Float = NDArray[np.float64]
 
 
 def check_stages(space: TypeSpace, stages: Stages, fibres: Float) -> None:
-    """Raise InputError where the values ``fibres`` (F, A, B) of a buyer do not suit sequential timing, saying where."""
+    """Raise InputError where the values ``fibres`` (F, A, B) of a buyer do not suit sequential timing,
+    saying where."""
     _check_levels(space, stages)
     slack = ASSUMPTION * max(1.0, float(np.abs(fibres).max(initial=0.0)))
     if len(stages.second) == 1:
@@ -35,9 +36,12 @@ def _check_levels(space: TypeSpace, stages: Stages) -> None:
     levels = space.types[stages.buyer][stages.first][stages.types[:, 0]]
     if (np.diff(levels) <= 0.0).any():
         k = int(np.argmin(np.diff(levels)))
-        raise InputError(f"{stages.first} is {levels[k]:.6g} at two points of the grid", where=f"priors.{stages.first}",
-                         expected="a first signal that rises from each grid point to the next",
-                         remedy="use a continuous prior or fewer points")
+        raise InputError(
+            f"{stages.first} is {levels[k]:.6g} at two points of the grid",
+            where=f"priors.{stages.first}",
+            expected="a first signal that rises from each grid point to the next",
+            remedy="use a continuous prior or fewer points",
+        )
 
 
 def _check_rise(space: TypeSpace, stages: Stages, fibres: Float, slack: float, *, second: bool) -> None:
@@ -51,18 +55,29 @@ def _check_rise(space: TypeSpace, stages: Stages, fibres: Float, slack: float, *
     moved = stages.second[0] if second else stages.first
     low, high = space.signals_at(here), space.signals_at(there)
     rest = ", ".join(f"{name} = {value:.6g}" for name, value in low.items() if value == high[name])
-    quantile = " at a fixed quantile of the second stage" if not second and low[stages.second[0]] != high[stages.second[0]] else ""
+    quantile = (
+        " at a fixed quantile of the second stage"
+        if not second and low[stages.second[0]] != high[stages.second[0]]
+        else ""
+    )
     raise InputError(
-        f"V falls from {fibres[fibre, a, b]:.6g} to {fibres[fibre, *after]:.6g} as {moved} rises from {low[moved]:.6g} "
-        f"to {high[moved]:.6g}{quantile} ({rest})",
-        where=f"buyer {space.instance.buyers[stages.buyer].name}: value", expected=_expected(stages, second),
-        remedy=f"measure {moved} the other way round, or use --timing static" if second else "let another signal come first (--first)")
+        f"V falls from {fibres[fibre, a, b]:.6g} to {fibres[fibre, *after]:.6g} "
+        f"as {moved} rises from {low[moved]:.6g} to {high[moved]:.6g}{quantile} ({rest})",
+        where=f"buyer {space.instance.buyers[stages.buyer].name}: value",
+        expected=_expected(stages, second),
+        remedy=f"measure {moved} the other way round, or use --timing static"
+        if second
+        else "let another signal come first (--first)",
+    )
 
 
 def _expected(stages: Stages, second: bool) -> str:
     if second:
         return f"a value that does not fall in the second-stage signal {stages.second[0]} (Zik, Theorem 2)"
-    return f"a value that does not fall in the first signal {stages.first} at fixed quantiles of the second stage (Zik 2.3.1)"
+    return (
+        f"a value that does not fall in the first signal {stages.first} at fixed quantiles "
+        "of the second stage (Zik 2.3.1)"
+    )
 
 
 def _check_quantiles(space: TypeSpace, stages: Stages, ranked: Float, slack: float) -> None:
@@ -74,8 +89,10 @@ def _check_quantiles(space: TypeSpace, stages: Stages, ranked: Float, slack: flo
     low, high = (space.signals_at(stages.state(fibre, row, 0, space.shape)) for row in (a, a + 1))
     rest = ", ".join(f"{name} = {value:.6g}" for name, value in low.items() if name not in stages.signals)
     raise InputError(
-        f"the {k + 1}. lowest of {ranked.shape[2]} second-stage values falls from {ranked[fibre, a, k]:.6g} to "
-        f"{ranked[fibre, a + 1, k]:.6g} as {stages.first} rises from {low[stages.first]:.6g} to {high[stages.first]:.6g}"
-        + (f" ({rest})" if rest else ""),
-        where=f"buyer {space.instance.buyers[stages.buyer].name}: value", expected=_expected(stages, False),
-        remedy="let another signal come first (--first)")
+        f"the {k + 1}. lowest of {ranked.shape[2]} second-stage values falls from {ranked[fibre, a, k]:.6g} "
+        f"to {ranked[fibre, a + 1, k]:.6g} as {stages.first} rises "
+        f"from {low[stages.first]:.6g} to {high[stages.first]:.6g}" + (f" ({rest})" if rest else ""),
+        where=f"buyer {space.instance.buyers[stages.buyer].name}: value",
+        expected=_expected(stages, False),
+        remedy="let another signal come first (--first)",
+    )

@@ -1,10 +1,11 @@
 """The order that sequential incentives impose on a fibre, by few generators.
 
-In a fibre with own types (a, b): if (a, b) wins, a' >= a and V(a', b') > V(a, b), then (a', b') wins (Zik, Theorem 2
-and Corollary 10). Equal values are free of each other. The generators of (a, b): in the rows a, a+1, .. in turn, the
-first higher value, kept only where it is lower than all those kept before it; what is dropped follows through a
-kept one. Types of equal value share the arcs that lead to them: every row's group of equal values has a gate, which implies the
-group and the gate of the next row that has this value, and the arcs of others go to the gate.
+In a fibre with own types (a, b): if (a, b) wins, a' >= a and V(a', b') > V(a, b), then (a', b') wins (Zik,
+Theorem 2 and Corollary 10). Equal values are free of each other. The generators of (a, b): in the rows a,
+a+1, .. in turn, the first higher value, kept only where it is lower than all those kept before it; what is
+dropped follows through a kept one. Types of equal value share the arcs that lead to them: every row's group
+of equal values has a gate, which implies the group and the gate of the next row that has this value, and
+the arcs of others go to the gate.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ Bool = NDArray[np.bool_]
 class Ranked(NamedTuple):
     """The types of every fibre by increasing value, rows in order among equals; int32 arrays (F, T).
 
-    order: the type (row x B + second) at each place. row: its row. group: which group of equal values it is in,
-    counted from 0 in its fibre. tied: whether any group of any fibre has two members.
+    order: the type (row x B + second) at each place. row: its row. group: which group of equal values it is
+    in, counted from 0 in its fibre. tied: whether any group of any fibre has two members.
     """
 
     order: Index
@@ -33,7 +34,8 @@ class Ranked(NamedTuple):
 
 
 class Order(NamedTuple):
-    """Variables and arcs of all fibres: the variable of each type (F, A, B), their number, gates last, and the arcs."""
+    """Variables and arcs of all fibres: the variable of each type (F, A, B), their number, gates last, and
+    the arcs."""
 
     variable: Index
     size: int
@@ -66,13 +68,18 @@ def rank_types(values: Float, width: float) -> Ranked:
     group = np.zeros(flat.shape, dtype=np.int32)
     np.cumsum(np.diff(np.take_along_axis(flat, order, axis=1), axis=1) > width, axis=1, out=group[:, 1:])
     tied = bool((group[:, -1] < rows * seconds - 1).any())
-    if tied:  # values that differ by less than the width were sorted by value: put each group in the order of rows
-        order = np.take_along_axis(order, np.argsort(group * np.int64(rows * seconds) + order, axis=1), axis=1)
+    if (
+        tied
+    ):  # values that differ by less than the width were sorted by value: put each group in the order of rows
+        order = np.take_along_axis(
+            order, np.argsort(group * np.int64(rows * seconds) + order, axis=1), axis=1
+        )
     return Ranked(order.astype(np.int32), order.astype(np.int32) // np.int32(seconds), group, tied)
 
 
 def _records(ranked: Ranked, rows: int) -> tuple[Index, Index]:
-    """The generators as pairs of places (fibre x T + place): row by row, the first higher value below all before it."""
+    """The generators as pairs of places (fibre x T + place): row by row, the first higher value below all
+    before it."""
     n_fibres, n_types = ranked.row.shape
     group = np.concatenate([ranked.group, np.full((n_fibres, 1), n_types, dtype=np.int32)], axis=1)
     offset = (np.arange(n_fibres, dtype=np.int32) * np.int32(n_types + 1))[:, None]
@@ -104,7 +111,8 @@ def _above(ranked: Ranked) -> Index:
 
 
 def _gates(ranked: Ranked) -> tuple[Index, int, Index, Index]:
-    """The gate of every place (itself where no equal of its row or a later one exists), the block's size, the gates' arcs."""
+    """The gate of every place (itself where no equal of its row or a later one exists), the block's size,
+    the gates' arcs."""
     group_opens = _changes(ranked.group)
     part_opens = (group_opens | _changes(ranked.row)).ravel()
     part = np.cumsum(part_opens, dtype=np.int32) - np.int32(1)
@@ -117,8 +125,12 @@ def _gates(ranked: Ranked) -> tuple[Index, int, Index, Index]:
     gate[shared] = np.arange(part.size, size, dtype=np.int32)
     inside = np.flatnonzero(shared[part]).astype(np.int32)
     onward = np.flatnonzero(~last)
-    return (gate[part], size, np.concatenate([gate[part[inside]], gate[onward]]),
-            np.concatenate([inside, gate[onward + 1]]))
+    return (
+        gate[part],
+        size,
+        np.concatenate([gate[part[inside]], gate[onward]]),
+        np.concatenate([inside, gate[onward + 1]]),
+    )
 
 
 def _changes(array: Index) -> Bool:

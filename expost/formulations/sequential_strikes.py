@@ -1,8 +1,10 @@
-"""One buyer under sequential timing: the best rule of every fibre on its own, by a dynamic program over strikes.
+"""One buyer under sequential timing: the best rule of every fibre on its own, by a dynamic program over
+strikes.
 
-A rule of a fibre is feasible when there are thresholds, not rising in the first signal, such that types above their row's
-threshold win and types below it lose; types exactly at it are free. Row by row, the best value at each threshold is what the row
-earns there plus the best that lower rows earn at this or a higher threshold.
+A rule of a fibre is feasible when there are thresholds, not rising in the first signal, such that types
+above their row's threshold win and types below it lose; types exactly at it are free. Row by row, the best
+value at each threshold is what the row earns there plus the best that lower rows earn at this or a higher
+threshold.
 """
 
 from __future__ import annotations
@@ -27,8 +29,8 @@ CHUNK = 1 << 21
 
 
 class Strikes(NamedTuple):
-    """The best rule of each fibre: its total gain (F,), who wins (F, A, B) and the threshold of each row, as the number of
-    groups of equal value of the fibre that lie below it (F, A)."""
+    """The best rule of each fibre: its total gain (F,), who wins (F, A, B) and the threshold of each row,
+    as the number of groups of equal value of the fibre that lie below it (F, A)."""
 
     gain: Float
     wins: Bool
@@ -36,20 +38,25 @@ class Strikes(NamedTuple):
 
 
 def strike_program(values: Float, gains: Float, width: float | None = None) -> Strikes:
-    """The rules that maximize the total of ``gains`` in each fibre; ``values`` and ``gains`` have shape (F, A, B).
+    """The rules that maximize the total of ``gains`` in each fibre; ``values`` and ``gains`` have shape (F,
+    A, B).
 
-    width: values closer than this are equal (by default as in ``tie_width``). Exact up to the rounding of sums; agrees with
-    the minimum cut. Types at a threshold win where their gain is positive.
+    width: values closer than this are equal (by default as in ``tie_width``). Exact up to the rounding of
+    sums; agrees with the minimum cut. Types at a threshold win where their gain is positive.
     """
     width = tie_width(values) if width is None else width
     n_fibres, rows, seconds = values.shape
     step = max(1, CHUNK // max(1, rows * rows * seconds))
-    parts = [_solve(values[start: start + step], gains[start: start + step], width) for start in range(0, n_fibres, step)]
+    parts = [
+        _solve(values[start : start + step], gains[start : start + step], width)
+        for start in range(0, n_fibres, step)
+    ]
     return Strikes(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
 def strike_rule(space: TypeSpace, first: str | None = None) -> tuple[float, Bool]:
-    """The sequential second best of a one-buyer type space: expected welfare, and the rule as an allocation (1, T).
+    """The sequential second best of a one-buyer type space: expected welfare, and the rule as an allocation
+    (1, T).
 
     Raises InputError as ``sequential_block`` does.
     """
@@ -85,13 +92,12 @@ def _solve(values: Float, gains: Float, width: float) -> Strikes:
 
 
 def _earnings(group: Index, gains: Float, thresholds: int) -> Float:
-    """What a row (F, B) earns at each threshold: the gains of higher groups and the positive gains of the group itself."""
-    n_fibres = len(group)
-    at = (group + (np.arange(n_fibres) * thresholds)[:, None]).ravel()
-    total = np.bincount(at, gains.ravel(), n_fibres * thresholds).reshape(n_fibres, thresholds)
-    free = np.bincount(at, np.maximum(gains, 0.0).ravel(), n_fibres * thresholds).reshape(n_fibres, thresholds)
-    above = np.cumsum(total[:, ::-1], axis=1)[:, ::-1] - total
-    return above + free
+    """What a row (F, B) earns at each threshold: the gains of higher groups, the positive ones of the group."""
+    shape = (len(group), thresholds)
+    at = (group + (np.arange(len(group)) * thresholds)[:, None]).ravel()
+    total = np.bincount(at, weights=gains.ravel(), minlength=shape[0] * thresholds).reshape(shape)
+    free = np.bincount(at, weights=np.maximum(gains, 0.0).ravel(), minlength=total.size).reshape(shape)
+    return np.asarray(np.cumsum(total[:, ::-1], axis=1)[:, ::-1] - total + free, dtype=np.float64)
 
 
 def _best_from_above(best: Float) -> tuple[Float, Index]:

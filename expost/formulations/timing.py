@@ -33,7 +33,8 @@ __all__ = [
 
 
 def parse_timing(n: int, timing: str | Sequence[str]) -> tuple[str, ...]:
-    """The timing of each of ``n`` buyers: one word for all, or one per buyer (a sequence, or joined by commas).
+    """The timing of each of ``n`` buyers: one word for all, or one per buyer (a sequence, or joined by
+    commas).
 
     Raises InputError for any other word and for the wrong number of them.
     """
@@ -58,10 +59,11 @@ def build_blocks(
     first: Sequence[str | None] = (),
     revenue: bool = False,
 ) -> tuple[Block, ...]:
-    """One block per buyer, static or sequential; ``first`` names first-stage signals, by default those of the instance.
+    """One block per buyer, static or sequential; ``first`` names first-stage signals, by default those of
+    the instance.
 
-    revenue: give the static blocks their revenue weights (sequential blocks have none). Raises InputError when a
-    first signal is named for a static buyer, and whatever ``sequential_block`` raises.
+    revenue: give the static blocks their revenue weights (sequential blocks have none). Raises InputError
+    when a first signal is named for a static buyer, and whatever ``sequential_block`` raises.
     """
     firsts = _firsts(space, timings, first)
     return tuple(
@@ -98,10 +100,16 @@ def mixed_mechanism(
     )
 
 
-def _firsts(space: TypeSpace, timings: tuple[str, ...], first: Sequence[str | None]) -> tuple[str | None, ...]:
+def _firsts(
+    space: TypeSpace, timings: tuple[str, ...], first: Sequence[str | None]
+) -> tuple[str | None, ...]:
     firsts = parse_first(space.instance, first)
     for name, timing in zip(firsts, timings, strict=True):
         if name is not None and timing == STATIC:
-            raise InputError(f"first signal {name}", where="--first", expected="a signal of a buyer with sequential timing",
-                             remedy="add --timing sequential")
+            raise InputError(
+                f"first signal {name}",
+                where="--first",
+                expected="a signal of a buyer with sequential timing",
+                remedy="add --timing sequential",
+            )
     return firsts

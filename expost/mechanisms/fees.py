@@ -1,8 +1,9 @@
-"""Fees of a menu of strikes: what a first-stage type pays for his option (Zik, proof of Theorem 2 and end of Appendix B).
+"""Fees of a menu of strikes: what a first-stage type pays for his option (Zik, proof of Theorem 2 and end
+of Appendix B).
 
 A menu gives first-stage type ``a`` the strike ``tau(a)``, not rising in ``a``; his gain from a strike is
-``u(a, tau) = E_b[(V(a, b) - tau)^+]``. Fees are incentive compatible when between two neighbouring options the difference lies
-between the two marginal types' willingness to pay for the step.
+``u(a, tau) = E_b[(V(a, b) - tau)^+]``. Fees are incentive compatible when between two neighbouring options
+the difference lies between the two marginal types' willingness to pay for the step.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ Float = NDArray[np.float64]
 
 
 def option_gains(values: Float, strikes: Float) -> Float:
-    """u(a, tau) of each type at one strike each: ``values`` (F, A, B), ``strikes`` (F, A); unit: values, shape (F, A).
+    """u(a, tau) of each type at one strike each: ``values`` (F, A, B), ``strikes`` (F, A); unit: values,
+    shape (F, A).
 
     An infinite strike is worth 0.
     """
@@ -22,10 +24,12 @@ def option_gains(values: Float, strikes: Float) -> Float:
 
 
 def seller_best_fees(values: Float, strikes: Float) -> Float:
-    """The largest fees that keep every type's choice and leave him a non-negative expected gain, shape (F, A).
+    """The largest fees that keep every type's choice and leave him a non-negative expected gain, shape (F,
+    A).
 
-    Closed form along the chain of strikes: the lowest buying type pays all he gains, and each step to a lower strike costs
-    what the lowest type who takes it would pay for it. Needs strikes that do not rise and values that do not fall in ``a``.
+    Closed form along the chain of strikes: the lowest buying type pays all he gains, and each step to a
+    lower strike costs what the lowest type who takes it would pay for it. Needs strikes that do not rise
+    and values that do not fall in ``a``.
     """
     step = option_gains(values, strikes)
     step[:, 1:] -= option_gains(values[:, 1:], strikes[:, :-1])
@@ -35,10 +39,11 @@ def seller_best_fees(values: Float, strikes: Float) -> Float:
 def integral_fees(values: Float, strikes: Float) -> Float:
     """Zik's integral construction (end of Appendix B), the cheapest option free, shape (F, A).
 
-    The option with strike y costs the integral of m(s) - y over the second-stage quantiles s at which its lowest holder
-    buys, m(s) being the value at s of the lowest first-stage type who buys there. On a grid that value can exceed the strike
-    of the type just below, who does not buy at s; m is then that strike (in the continuum the two agree). What the
-    highest strike would cost is taken off every fee of the fibre.
+    The option with strike y costs the integral of m(s) - y over the second-stage quantiles s at which its
+    lowest holder buys, m(s) being the value at s of the lowest first-stage type who buys there. On a grid
+    that value can exceed the strike of the type just below, who does not buy at s; m is then that strike
+    (in the continuum the two agree). What the highest strike would cost is taken off every fee of the
+    fibre.
     """
     pivotal = _pivotal_values(values, strikes)
     fees = np.maximum(pivotal[:, None, :] - strikes[:, :, None], 0.0).mean(axis=2)

@@ -16,9 +16,10 @@ Float = NDArray[np.float64]
 def seller_best_program(values: Float, strikes: Float, solver: str = "HIGHS") -> Float:
     """The fees (F, A) that maximize the seller's expected fees subject to incentives and participation.
 
-    values: (F, A, B). strikes: (F, A). maximize sum of fees subject to, in each fibre and for all types a, o,
-    ``fee(a) - fee(o) <= u(a, tau(a)) - u(a, tau(o))`` and ``fee(a) <= u(a, tau(a))`` (Zik 2.3, condition 1, after the best
-    second stage). The feasible fees are closed under maximum, so the optimum is the largest fee of every type at once.
+    values: (F, A, B). strikes: (F, A). maximize sum of fees subject to, in each fibre and for all types a,
+    o, ``fee(a) - fee(o) <= u(a, tau(a)) - u(a, tau(o))`` and ``fee(a) <= u(a, tau(a))`` (Zik 2.3, condition
+    1, after the best second stage). The feasible fees are closed under maximum, so the optimum is the
+    largest fee of every type at once.
 
     Raises SolverError when cvxpy's solver does not return an optimum.
     """
@@ -27,7 +28,11 @@ def seller_best_program(values: Float, strikes: Float, solver: str = "HIGHS") ->
     fees = cp.Variable(strikes.size)
     matrix, right = _rows(pair_gains(values, strikes))
     problem = cp.Problem(cp.Maximize(cp.sum(fees)), [matrix @ fees <= right])
-    options = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10} if solver == "HIGHS" else {}
+    options = (
+        {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
+        if solver == "HIGHS"
+        else {}
+    )
     try:
         problem.solve(solver=solver, **options)
     except cp.error.SolverError as error:
@@ -44,7 +49,8 @@ def pair_gains(values: Float, strikes: Float) -> Float:
 
 
 def _rows(gains: Float) -> tuple[object, Float]:
-    """The rows of incentives (all pairs of one fibre) and of participation: sparse matrix and right-hand side."""
+    """The rows of incentives (all pairs of one fibre) and of participation: sparse matrix and right-hand
+    side."""
     from scipy.sparse import csr_array
 
     n_fibres, levels, _ = gains.shape

@@ -1,9 +1,10 @@
 """Menus: for each state of the others, strikes with fees, one option per first-stage type (Zik 2.3.2).
 
-In a fibre the option of first-stage type ``a`` is a strike ``tau(a)``, at which he may buy once he knows his second-stage
-signals, and a fee for it. A rule pins each strike down to an interval: at least every losing value of his own or a higher row, at
-most every winning value of his own or a lower row. Neighbouring types share a strike wherever their intervals meet, so a menu has
-the fewest options that implement the rule.
+In a fibre the option of first-stage type ``a`` is a strike ``tau(a)``, at which he may buy once he knows
+his second-stage signals, and a fee for it. A rule pins each strike down to an interval: at least every
+losing value of his own or a higher row, at most every winning value of his own or a lower row. Neighbouring
+types share a strike wherever their intervals meet, so a menu has the fewest options that implement the
+rule.
 """
 
 from __future__ import annotations
@@ -31,10 +32,11 @@ class Fees(StrEnum):
 
 @dataclass(frozen=True, eq=False)
 class Menu:
-    """One buyer's menus, one per state of the others; arrays have shape (F, A): fibre, level of the first signal.
+    """One buyer's menus, one per state of the others; arrays have shape (F, A): fibre, level of the first
+    signal.
 
-    lower, upper: the interval of strikes that implement the rule (unit: values); -inf where nothing bounds the strike from
-    below, +inf where a type never wins and none below him does.
+    lower, upper: the interval of strikes that implement the rule (unit: values); -inf where nothing bounds
+    the strike from below, +inf where a type never wins and none below him does.
     strike: the strike charged, not rising in the level, +inf where there is nothing to buy.
     seller_best, integral: the two fee schedules (unit: values; see ``fees``).
     """
@@ -75,7 +77,8 @@ class Menu:
 def menu_from_rule(values: Float, wins: Bool, stages: Stages, choice: Choice = Choice.MIDPOINT) -> Menu:
     """The menu with the fewest options that implements ``wins``; both arrays of state shape.
 
-    The rule is not checked here (see ``sequential_audit``): where it is not incentive compatible, lower exceeds upper.
+    The rule is not checked here (see ``sequential_audit``): where it is not incentive compatible, lower
+    exceeds upper.
     """
     return menu_from_fibres(stages.fibres(values), stages.fibres(wins), stages, choice)
 
@@ -88,8 +91,8 @@ def menu_from_fibres(values: Float, wins: Bool, stages: Stages, choice: Choice =
 
 
 def strike_intervals(values: Float, wins: Bool) -> tuple[Float, Float]:
-    """Between which strikes each type's may lie, each (F, A): the best losing value of his own and higher rows, the worst
-    winning value of his own and lower rows. Both ends fall in the first signal.
+    """Between which strikes each type's may lie, each (F, A): the best losing value of his own and higher
+    rows, the worst winning value of his own and lower rows. Both ends fall in the first signal.
     """
     lose = values.max(axis=2, where=~wins, initial=-np.inf)
     win = values.min(axis=2, where=wins, initial=np.inf)
@@ -100,8 +103,8 @@ def strike_intervals(values: Float, wins: Bool) -> tuple[Float, Float]:
 def shared_strikes(lower: Float, upper: Float, choice: Choice = Choice.MIDPOINT) -> Float:
     """Strikes (F, A) within the intervals, not rising, with the fewest different ones.
 
-    Types who cannot buy (upper = +inf) get +inf. An option lasts from one type to the last whose interval still meets the
-    first's; where no losing value bounds it from below its strike is its upper end.
+    Types who cannot buy (upper = +inf) get +inf. An option lasts from one type to the last whose interval
+    still meets the first's; where no losing value bounds it from below its strike is its upper end.
     """
     low, opens = lower.copy(), np.ones(lower.shape, dtype=np.bool_)
     for a in range(1, lower.shape[1]):
@@ -111,5 +114,9 @@ def shared_strikes(lower: Float, upper: Float, choice: Choice = Choice.MIDPOINT)
     for a in range(lower.shape[1] - 2, -1, -1):
         np.copyto(high[:, a], high[:, a + 1], where=~opens[:, a + 1])
     inner = np.isfinite(low) & np.isfinite(high)
-    ends = {Choice.LOWEST: low, Choice.HIGHEST: high, Choice.MIDPOINT: 0.5 * (np.where(inner, low, 0.0) + np.where(inner, high, 0.0))}
+    ends = {
+        Choice.LOWEST: low,
+        Choice.HIGHEST: high,
+        Choice.MIDPOINT: 0.5 * (np.where(inner, low, 0.0) + np.where(inner, high, 0.0)),
+    }
     return np.where(inner, ends[choice], high)

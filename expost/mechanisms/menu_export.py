@@ -43,15 +43,23 @@ def read_table(path: Path) -> Columns:
     """
     readers = {".csv": read_csv, ".parquet": read_parquet, ".json": _read_json, ".tex": _read_latex}
     if path.suffix not in readers:
-        raise InputError(f"a table in a {path.suffix or 'nameless'} file", where=path.name,
-                         expected=f"one of {', '.join(readers)}")
+        raise InputError(
+            f"a table in a {path.suffix or 'nameless'} file",
+            where=path.name,
+            expected=f"one of {', '.join(readers)}",
+        )
     return readers[path.suffix](path)
 
 
 def table_document(columns: Columns, notes: Sequence[str]) -> dict[str, Any]:
-    """The table as JSON values: notes, column names and rows; null for an empty cell, "inf" and "-inf" as text."""
+    """The table as JSON values: notes, column names and rows; null for an empty cell, "inf" and "-inf" as
+    text."""
     cells = [[_json_cell(cell) for cell in column.tolist()] for column in columns.values()]
-    return {"notes": list(notes), "columns": list(columns), "rows": [list(row) for row in zip(*cells, strict=True)]}
+    return {
+        "notes": list(notes),
+        "columns": list(columns),
+        "rows": [list(row) for row in zip(*cells, strict=True)],
+    }
 
 
 def _json_cell(cell: Any) -> Any:
@@ -83,7 +91,9 @@ def _read_json(path: Path) -> Columns:
         names, rows = document["columns"], document["rows"]
         return {name: _column(name, [row[k] for row in rows]) for k, name in enumerate(names)}
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-        raise InputError(f"{type(error).__name__}: {error}", where=path.name, expected="the table that expost wrote") from None
+        raise InputError(
+            f"{type(error).__name__}: {error}", where=path.name, expected="the table that expost wrote"
+        ) from None
 
 
 def _read_latex(path: Path) -> Columns:
@@ -91,7 +101,9 @@ def _read_latex(path: Path) -> Columns:
         names, rows = from_latex(path.read_text(encoding="utf-8"))
         return {name: _column(name, [row[k] or None for row in rows]) for k, name in enumerate(names)}
     except (OSError, ValueError, IndexError) as error:
-        raise InputError(f"{type(error).__name__}: {error}", where=path.name, expected="the table that expost wrote") from None
+        raise InputError(
+            f"{type(error).__name__}: {error}", where=path.name, expected="the table that expost wrote"
+        ) from None
 
 
 def _column(name: str, cells: list[Any]) -> NDArray[Any]:

@@ -11,9 +11,21 @@ import numpy as np
 from expost.mechanisms.tables import Columns
 
 _BEGIN, _END = "% rows", "% end of rows"
-_ESCAPES = {"\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#",
-            "_": r"\_", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-            "|": r"\textbar{}"}
+_ESCAPES = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+}
 _CHARACTERS = {escape: character for character, escape in _ESCAPES.items()}
 _ESCAPED = re.compile("|".join(re.escape(escape) for escape in sorted(_CHARACTERS, key=len, reverse=True)))
 _HEAD = r"""\documentclass{article}
@@ -30,9 +42,21 @@ def to_latex(columns: Columns, notes: Sequence[str]) -> str:
     head = " & ".join(_escaped(name) for name in columns)
     cells = [[_cell(cell) for cell in column.tolist()] for column in columns.values()]
     rows = [" & ".join(row) + r" \\" for row in zip(*cells, strict=True)]
-    lines = [*(f"% {note}" for note in notes), _HEAD + r"\noindent", *(_escaped(note) + r"\\" for note in notes),
-             rf"\begin{{longtable}}{{{_alignment(columns)}}}", r"\hline", head + r" \\ \hline", r"\endhead", _BEGIN, *rows, _END,
-             r"\hline", r"\end{longtable}", r"\end{document}"]
+    lines = [
+        *(f"% {note}" for note in notes),
+        _HEAD + r"\noindent",
+        *(_escaped(note) + r"\\" for note in notes),
+        rf"\begin{{longtable}}{{{_alignment(columns)}}}",
+        r"\hline",
+        head + r" \\ \hline",
+        r"\endhead",
+        _BEGIN,
+        *rows,
+        _END,
+        r"\hline",
+        r"\end{longtable}",
+        r"\end{document}",
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -43,7 +67,7 @@ def from_latex(text: str) -> tuple[list[str], list[list[str]]]:
         raise ValueError(f"no lines {_BEGIN!r} and {_END!r}")
     start, stop = lines.index(_BEGIN), lines.index(_END)
     names = _cells(lines[start - 2].removesuffix(r" \\ \hline"))
-    rows = [_cells(line.removesuffix(r" \\")) for line in lines[start + 1: stop]]
+    rows = [_cells(line.removesuffix(r" \\")) for line in lines[start + 1 : stop]]
     if any(len(row) != len(names) for row in rows):
         raise ValueError("rows of different lengths")
     return names, rows

@@ -1,8 +1,9 @@
 """The audit of menus by definition (Zik 2.3, and 3.1 for several buyers), in every fibre.
 
-A type who reports ``o`` in the first stage pays its fee and then has the outcomes that some second-stage report to ``o`` gives:
-to win at the strike if some type of row ``o`` wins, to lose if some type of it loses. The best second-stage strategy takes, for
-each of his own second-stage types, the better of those. Nothing here looks at how rule, strikes or fees were found.
+A type who reports ``o`` in the first stage pays its fee and then has the outcomes that some second-stage
+report to ``o`` gives: to win at the strike if some type of row ``o`` wins, to lose if some type of it
+loses. The best second-stage strategy takes, for each of his own second-stage types, the better of those.
+Nothing here looks at how rule, strikes or fees were found.
 """
 
 from __future__ import annotations
@@ -38,9 +39,9 @@ class _Finding(NamedTuple):
 def audit_menu(values: Float, wins: Bool, menu: Menu, fees: tuple[Fees, ...] = tuple(Fees)) -> BuyerAudit:
     """Sequential incentives and participation of one buyer; ``values`` and ``wins`` of state shape.
 
-    Every first-stage type tries every first report followed by the best second-stage strategy; every second-stage type tries
-    every second report after a truthful first; every first-stage type may stay away. The fee schedules in ``fees`` must all pass;
-    the gain reported is the largest over all of them.
+    Every first-stage type tries every first report followed by the best second-stage strategy; every
+    second-stage type tries every second report after a truthful first; every first-stage type may stay
+    away. The fee schedules in ``fees`` must all pass; the gain reported is the largest over all of them.
     """
     stages = menu.stages
     fibres, rule = stages.fibres(values), stages.fibres(wins)
@@ -73,12 +74,17 @@ def _chunks(shape: tuple[int, ...]) -> Iterator[tuple[int, int]]:
     return ((start, min(start + step, n_fibres)) for start in range(0, n_fibres, step))
 
 
-def _findings(values: Float, wins: Bool, menu: Menu, part: slice, fees: tuple[Fees, ...]) -> Iterator[_Finding]:
+def _findings(
+    values: Float, wins: Bool, menu: Menu, part: slice, fees: tuple[Fees, ...]
+) -> Iterator[_Finding]:
     """The best deviation of each kind in some fibres: ``values`` and ``wins`` (F, A, B)."""
     strike = menu.strike[part]
-    can_win, can_lose = wins.any(axis=2), ~wins.all(axis=2)
+    can_win = np.asarray(wins.any(axis=2))
+    can_lose = ~np.asarray(wins.all(axis=2))
     margin = values - strike[:, :, None]
-    gain = np.where(wins, np.where(can_lose[:, :, None], -margin, -np.inf), np.where(can_win[:, :, None], margin, -np.inf))
+    gain = np.where(
+        wins, np.where(can_lose[:, :, None], -margin, -np.inf), np.where(can_win[:, :, None], margin, -np.inf)
+    )
     yield _finding(gain, "another report in the second stage")
     truthful = np.where(wins, margin, 0.0).mean(axis=2)
     schedules = [menu.fees(schedule)[part] for schedule in fees]
