@@ -44,9 +44,10 @@ class Formulation:
         x = np.zeros(self.program.variables, dtype=np.int8)
         for start, block, rule in zip(self.program.blocks[:-1], self.blocks, allocation, strict=True):
             x[start + block.index] = rule
-        auxiliary = self._auxiliary()
-        arcs = auxiliary[self.program.heads]
-        np.maximum.at(x, self.program.heads[arcs], x[self.program.tails[arcs]])
+        arcs = self._auxiliary()[self.program.heads]
+        tails, heads = self.program.tails[arcs], self.program.heads[arcs]
+        while (x[tails] > x[heads]).any():  # gates of sequential ties imply further gates
+            np.maximum.at(x, heads, x[tails])
         return x
 
     def _auxiliary(self) -> Bool:
