@@ -12,7 +12,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from expost.formulations.compare import Row
 from expost.instances.catalogue import Entry
+from expost.runs.comparison import FullComparison
+from expost.runs.dominance import DominanceVerdict
 from expost.runs.record import Record
 from expost.runs.verify import Check
 from expost.solver.progress import Progress
@@ -145,6 +148,65 @@ def catalogue_table(entries: Sequence[Entry]) -> None:
         about = f"{entry.description} (signals {signals})"
         table.add_row(entry.name, Text.assemble(about, "\n", (entry.citation, "dim")))
     console().print(table)
+
+
+def dominance_table(verdict: DominanceVerdict) -> None:
+    """Whether a mechanism is constrained efficient on a grid, and what beats it."""
+    found = verdict.dominance
+    title = (
+        f"{verdict.mechanism} on {verdict.instance}, grid {verdict.grid} ({verdict.space.states:,} states)"
+    )
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold")
+    for name, justify in (("", "left"), ("expected value", "right")):
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    table.add_row("welfare", f"{found.welfare:.6f}")
+    table.add_row("welfare of the dominating rule", f"{found.dominating_welfare:.6f}")
+    table.add_row("gain", f"{found.gain:.6f}")
+    out = console()
+    out.print(table)
+    words = {True: "constrained efficient on this grid: proved", None: "undecided: a limit came first"}
+    answer = words.get(
+        found.constrained_efficient, f"dominated: {found.improved:,} states improve, none suffers"
+    )
+    out.print(Text(f"  {answer} ({found.backend}, {found.status})"))
+    if found.example is not None:
+        at = ", ".join(
+            f"{name} = {value:.4g}" for name, value in verdict.space.signals_at(found.example).items()
+        )
+        out.print(Text(f"  the largest improvement, {found.example_gain:.6f}, is at {at}"))
+
+
+def comparison_table(full: FullComparison) -> None:
+    """Second bests and constructions side by side."""
+    comparison = full.comparison
+    title = f"{comparison.instance}, grid {comparison.grid}; never selling is worth {comparison.no_sale:.6f}"
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold")
+    table.add_column("")
+    for name in ("welfare", "bound", "share", "revenue", "sold"):
+        table.add_column(name, justify="right")
+    table.add_column("")
+    for row in comparison.rows:
+        table.add_row(*_comparison_cells(row, row.note or row.status))
+    for made in full.constructions:
+        efficient = (
+            "conditionally efficient" if made.conditionally_efficient else "not conditionally efficient"
+        )
+        beaten = (
+            "undecided"
+            if made.dominated_by is None
+            else (f"dominated by {made.dominated_by:.4g}" if made.dominated_by else "undominated")
+        )
+        table.add_row(*_comparison_cells(made.row, f"{efficient}, {beaten}"))
+    console().print(table)
+
+
+def _comparison_cells(row: Row, note: str) -> tuple[Text, ...]:
+    figures = [row.welfare, row.upper_bound, row.share, row.revenue, row.sold]
+    shown = [
+        "" if value is None else f"{value:.2%}" if k == 2 else f"{value:.6f}"
+        for k, value in enumerate(figures)
+    ]
+    return tuple(Text(cell) for cell in (row.name, *shown, note))
 
 
 class ProgressLine:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import tomllib
 from pathlib import Path
 
 from expost.errors import InputError
+from expost.files import write_whole
 from expost.instances import catalogue
 from expost.instances.documents import instance_from_document, instance_to_document
 from expost.instances.environment import Instance
@@ -78,19 +78,7 @@ def write_instance(instance: Instance, path: str | os.PathLike[str]) -> None:
 
     Raises InputError when a valuation is a callable or the file cannot be written.
     """
-    target = Path(path)
-    text = instance_to_toml(instance)
-    draft = target.with_name(f".{target.name}.{os.getpid()}.draft")
-    try:
-        with draft.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(target)
-    except (OSError, ValueError) as error:
-        with contextlib.suppress(OSError, ValueError):
-            draft.unlink(missing_ok=True)
-        raise InputError(f"cannot be written: {_reason(error)}", where=str(path)) from None
+    write_whole(Path(path), instance_to_toml(instance).encode(), where=str(path))
 
 
 def _short(text: str) -> str:

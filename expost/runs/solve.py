@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from expost.runs.memory import peak_memory_mb
 from expost.runs.record import SCHEMA_VERSION, Record, finite
 from expost.runs.settings import Settings, objective_name
 from expost.runs.terms import mechanism_of
+from expost.solver.progress import ProgressCallback
 from expost.solver.result import Solution
 from expost.tolerances import WELFARE
 
@@ -79,9 +80,12 @@ def solve(
     *,
     backend: str = "auto",
     time_limit: float | None = None,
-    progress: Callable[..., None] | None = None,
+    progress: ProgressCallback | None = None,
+    model: Path | None = None,
 ) -> Run:
     """The best rule of ``instance`` under ``settings``, audited, with its bound.
+
+    model: also write the program there, as .lp or .mps.
 
     Raises InputError for unusable input, LimitReached when the limit came before any rule, AuditError when the
     rule fails the audit by definition, SolverError when the backend failed.
@@ -90,6 +94,10 @@ def solve(
 
     watch = Stopwatch()
     formulation = formulate(instance, settings)
+    if model is not None:
+        from expost.solver.model_file import write_model
+
+        write_model(formulation.program, model)
     watch.lap("build")
     solution = solve_program(formulation.program, backend, time_limit=time_limit, progress=progress)
     watch.lap("solve")

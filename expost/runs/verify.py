@@ -19,12 +19,11 @@ from expost.formulations.assemble import Formulation
 from expost.mechanisms.mechanism import Mechanism
 from expost.mechanisms.sequential_audit import audit_mechanism
 from expost.mechanisms.tables import Columns
-from expost.runs.folder import RESULT, SavedRun, digest, open_run, read_result
+from expost.runs.folder import RESULT, SavedRun, digest, read_result
 from expost.runs.record import Record
-from expost.runs.settings import settings_from_json
-from expost.runs.solve import figures, formulate
+from expost.runs.reopen import reopen
+from expost.runs.solve import figures
 from expost.runs.tables import terms_columns
-from expost.runs.terms import mechanism_of
 from expost.solver.result import Status
 from expost.tolerances import WELFARE
 
@@ -54,14 +53,8 @@ def verify(folder: Path) -> list[Check]:
 
 def _checks(folder: Path) -> Iterator[Check]:
     yield from _digests(folder)
-    saved = open_run(folder)
-    settings = settings_from_json(saved.record.to_dict())
-    formulation = formulate(saved.instance, settings)
-    shape = formulation.space.shape
-    if any(array.shape != shape for array in saved.winners.values()):
-        yield Check("allocation", False, f"shape {saved.winners['winner'].shape}, the grid has {shape}")
-        return
-    mechanism = mechanism_of(formulation.space, settings, saved.allocation)
+    run = reopen(folder)
+    saved, formulation, mechanism = run.saved, run.formulation, run.mechanism
     yield from _rule(saved, formulation, mechanism)
     yield from _figures(saved.record, formulation, mechanism)
     yield from _terms(saved, formulation, mechanism)

@@ -1,0 +1,44 @@
+"""The command line: parses, delegates, prints. Messages and progress go to standard error."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from expost.cli import runs, theory
+from expost.cli.common import app
+from expost.errors import ExpostError
+
+__all__ = ["app", "main", "run_command", "runs", "theory"]
+
+
+def main() -> None:
+    """Run the command line; every failure is one line on standard error and the right exit code."""
+    sys.exit(run_command(sys.argv[1:]))
+
+
+def run_command(arguments: list[str]) -> int:
+    """Run one command; its exit code: 0 done, 1 a check failed, 2 unusable input, 3 no answer before a limit."""
+    command = typer.main.get_command(app)
+    try:
+        code = command.main(arguments, prog_name="expost", standalone_mode=False)
+    except ExpostError as error:
+        return fail(str(error), error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        return fail("interrupted", 130)
+    except BrokenPipeError:
+        sys.stdout = None
+        return 0
+    except Exception as error:
+        # The parser's own errors (an unknown option, a missing argument) know their message and exit code.
+        if hasattr(error, "format_message") and hasattr(error, "exit_code"):
+            return fail(str(error.format_message()), int(error.exit_code))
+        raise
+    return code if isinstance(code, int) else 0
+
+
+def fail(message: str, code: int) -> int:
+    """One line on standard error; ``code``."""
+    sys.stderr.write(f"expost: {' '.join(message.split())}\n")
+    return code
