@@ -56,7 +56,9 @@ def test_first_best_of_the_example_tends_to_eleven_twelfths():
     assert discretize(catalogue.load("jmmz"), 24).first_best == pytest.approx(11 / 12, abs=5e-4)
 
 
-@pytest.mark.parametrize("text", ["0", "-3", "2.5", "", "a", "1e3", "a=", "a=0", "=3", "a=2,a=3", "٣", "99999999999"])
+@pytest.mark.parametrize(
+    "text", ["0", "-3", "2.5", "", "a", "1e3", "a=", "a=0", "=3", "a=2,a=3", "٣", "99999999999"]
+)
 def test_unusable_grids_are_refused(text):
     with pytest.raises(InputError, match="grid"):
         parse_grid(text)

@@ -27,7 +27,9 @@ def optimum(space, alpha=1.0, conditional=False, backend="mincut"):
     return formulation.program.value(solve_program(formulation.program, backend).x)
 
 
-RULES = {shape: enumeration.all_rules(len(shape), shape) for shape in ((3, 3), (2, 4), (4, 2), (2, 2, 2), (6,))}
+RULES = {
+    shape: enumeration.all_rules(len(shape), shape) for shape in ((3, 3), (2, 4), (4, 2), (2, 2, 2), (6,))
+}
 
 
 def enumerated(space, alpha=1.0, conditional=False):
@@ -74,14 +76,18 @@ def test_breaking_ties_by_sort_order_would_be_worse():
     space = discretize(catalogue.load("jmmz"), 6)
     assert optimum(space) == pytest.approx(0.8672357253, abs=1e-9)
     tilt = np.arange(36) * 1e-9
-    broken = space.values + np.stack([np.broadcast_to(tilt[:, None], (36, 36)), np.broadcast_to(tilt, (36, 36))])
+    broken = space.values + np.stack(
+        [np.broadcast_to(tilt[:, None], (36, 36)), np.broadcast_to(tilt, (36, 36))]
+    )
     assert optimum(space_of(broken, space.gains)) < 0.8672357253 - 1e-3
 
 
 @pytest.mark.parametrize(("grid", "welfare"), [(4, 0.883057), (8, 0.852802)])
 @pytest.mark.parametrize("backend", EXACT)
 def test_values_of_the_example_of_section_3(grid, welfare, backend):
-    assert optimum(discretize(catalogue.load("jmmz"), grid), backend=backend) == pytest.approx(welfare, abs=5e-7)
+    assert optimum(discretize(catalogue.load("jmmz"), grid), backend=backend) == pytest.approx(
+        welfare, abs=5e-7
+    )
 
 
 @pytest.mark.parametrize("grid", [1, 2, 5, 9, 17])
@@ -145,7 +151,9 @@ def test_shadow_prices_are_what_supply_is_worth():
     dual = u.mean()
     for i in range(2):
         fibres = np.moveaxis(space.gains[i] - u, i, -1).reshape(-1, space.shape[i])
-        order = np.argsort(-np.moveaxis(space.values[i], i, -1).reshape(-1, space.shape[i]), axis=1, kind="stable")
+        order = np.argsort(
+            -np.moveaxis(space.values[i], i, -1).reshape(-1, space.shape[i]), axis=1, kind="stable"
+        )
         sums = np.cumsum(np.take_along_axis(fibres, order, axis=1), axis=1)
         dual += np.maximum(sums.max(axis=1), 0.0).sum() / space.states
     assert dual == pytest.approx(formulation.program.value(solution.x), abs=1e-9)

@@ -1,0 +1,71 @@
+"""First best, static and sequential second best side by side, on the papers' examples."""
+
+import pytest
+
+from expost.errors import AuditError
+from expost.formulations.compare import Row, compare, gain_share, mechanism_row
+from expost.formulations.discretization import Grid, discretize
+from expost.instances import Buyer, Instance
+from expost.instances.catalogue import load
+from expost.mechanisms.mechanism import mechanism_from_prices
+from expost.mechanisms.prices import given_prices
+
+
+def test_jmmz_private_first_is_first_best_and_private_second_lies_strictly_between():
+    comparison = compare(load("jmmz"), 8)
+    static = comparison.row("static second best")
+    private = comparison.row("sequential second best, p1, p2 first")
+    common = comparison.row("sequential second best, c1, c2 first")
+    assert len(comparison.rows) == 6
+    assert private.welfare == pytest.approx(comparison.first_best, abs=1e-12)
+    assert private.share == pytest.approx(1.0)
+    assert static.upper_bound < common.welfare and common.upper_bound < comparison.first_best
+    assert static.welfare == pytest.approx(0.8528, abs=5e-5)
+    for row in comparison.rows:
+        assert row.gap <= 1e-9
+        assert row.share == pytest.approx(row.welfare / comparison.first_best)
+
+
+@pytest.mark.parametrize("grid", [3, 8, 16, 33, Grid(12, "endpoint"), Grid(12, 0.2)])
+@pytest.mark.parametrize(("name", "right", "wrong"), [("privatization", "m", "f"), ("public-rival", "x", "y")])
+def test_one_buyer_right_order_is_first_best_and_wrong_order_is_the_static_second_best(name, right, wrong, grid):
+    comparison = compare(load(name), grid)
+    static = comparison.row("static second best")
+    assert comparison.row(f"sequential second best, {right} first").welfare == pytest.approx(comparison.first_best)
+    assert comparison.row(f"sequential second best, {wrong} first").welfare == pytest.approx(static.welfare, abs=1e-12)
+    assert comparison.no_sale > 0 and static.share < 1.0
+
+
+def test_the_share_counts_from_keeping_the_item():
+    space = discretize(load("public-rival"), 6)
+    assert gain_share(space, space.seller) == 0.0
+    assert gain_share(space, space.first_best) == 1.0
+    nothing = discretize(Instance("none", (Buyer("1", ("p", "c"), "p + c"),), seller="5"), 3)
+    assert gain_share(nothing, 5.0) is None
+
+
+def test_an_order_that_is_not_admitted_becomes_a_refused_row():
+    instance = Instance("mixed", (Buyer("1", ("p", "c"), "p - 0.5*c"), Buyer("2", ("s",), "s")))
+    rows = compare(instance, 4).rows
+    assert [row.status for row in rows] == ["computed", "optimal", "refused", "refused"]
+    assert "does not fall" in rows[2].note and rows[2].welfare is None
+    assert rows[2].timing == ("sequential", "static")
+    assert len(compare(load("one-dimensional"), 4).rows) == 2
+
+
+def test_three_buyers_go_through_the_solver_for_many():
+    comparison = compare(load("three-buyers"), 2, firsts=[("p1", "p2", "p3"), ("c1", None, None)])
+    assert comparison.rows[2].welfare == pytest.approx(comparison.first_best)
+    assert comparison.rows[1].welfare <= comparison.rows[3].welfare + 1e-9
+
+
+def test_others_can_add_rows_but_only_for_audited_mechanisms():
+    space = discretize(load("jmmz"), 4)
+    static = [given_prices(price, i) for i, price in enumerate([space.values[1].max(axis=0), space.values[0].max(axis=1)])]
+    row = mechanism_row(space, "high prices", "construction", mechanism_from_prices(space.values, tuple(static)))
+    extended = compare(load("jmmz"), 4, firsts=[]).with_rows(row, Row("bracket", "bracket", (), (), 0.8, 0.9))
+    assert [r.name for r in extended.rows[2:]] == ["high prices", "bracket"]
+    assert 0.0 <= row.share <= 1.0
+    low = tuple(given_prices(0.0 * table.price, table.buyer) for table in static)
+    with pytest.raises(AuditError, match="more than one winner"):
+        mechanism_row(space, "low prices", "construction", mechanism_from_prices(space.values, low))
