@@ -78,17 +78,22 @@ def expected_welfare(
     """
     axes = along or tuple(buyer.signals[0] for buyer in instance.buyers)
     parts = [
-        _BuyerPart(instance, margin, threshold, i, axes[i], own).integrate(accuracy / instance.n)
+        BuyerPart(instance, margin, threshold, i, axes[i], own).integrate(accuracy / instance.n)
         for i in range(instance.n)
     ]
-    kept = _integrate(lambda u: instance.seller_value(_signals(instance, u)), len(instance.signals), accuracy)
+    kept = _integrate(
+        lambda u: instance.seller_value(quantile_signals(instance, u)), len(instance.signals), accuracy
+    )
     parts.append(kept)
     return Integral(sum(p.value for p in parts), sum(p.error for p in parts), sum(p.points for p in parts))
 
 
 @dataclass(frozen=True, eq=False)
-class _BuyerPart:
-    """E[w_i 1{margin_i > threshold_i}], one signal integrated from the root of the margin upwards."""
+class BuyerPart:
+    """E[w_i 1{margin_i > threshold_i}], the signal ``along`` integrated from the root of the margin upwards.
+
+    own: the threshold depends on the buyer's own signals too (not on ``along``).
+    """
 
     instance: Instance
     margin: Margin
@@ -105,6 +110,7 @@ class _BuyerPart:
         return others + [k for k, name in enumerate(signals) if name in own and name != self.along]
 
     def integrate(self, accuracy: float) -> Integral:
+        """The expectation, to the given estimated error (absolute)."""
         return _integrate(self._gain, len(self.instance.signals) - 1, accuracy)
 
     def _gain(self, free: Float) -> Float:
@@ -116,7 +122,7 @@ class _BuyerPart:
         length, total = 1.0 - start, np.zeros(free.shape[1])
         for node, weight in zip(*np.polynomial.legendre.leggauss(INNER), strict=True):
             levels[axis] = start + 0.5 * (node + 1.0) * length
-            total += weight * self.instance.gain(self.i, _signals(self.instance, levels))
+            total += weight * self.instance.gain(self.i, quantile_signals(self.instance, levels))
         return 0.5 * total * length
 
     def _thresholds(self, levels: Float) -> Float:
@@ -128,7 +134,7 @@ class _BuyerPart:
         used = levels[self._order if self.own else self._order[:others]]
         fresh[1:] = (np.diff(used, axis=1) != 0.0).any(axis=0)
         runs = np.cumsum(fresh) - 1
-        return np.asarray(self.threshold(self.i, _signals(self.instance, levels[:, fresh])))[runs]
+        return np.asarray(self.threshold(self.i, quantile_signals(self.instance, levels[:, fresh])))[runs]
 
     def _root(self, levels: Float, axis: int, thresholds: Float) -> Float:
         """The last level on ``axis`` where the buyer loses, 0 where he wins throughout: (P,)."""
@@ -136,7 +142,7 @@ class _BuyerPart:
         rows, zeros = np.arange(count), np.zeros(count)
 
         def constraint(u: Float, at: Index) -> Float:
-            return self.margin(self.i, _signals(self.instance, u)) - thresholds[at]
+            return self.margin(self.i, quantile_signals(self.instance, u)) - thresholds[at]
 
         ends = []
         for level in (0.0, 1.0):
@@ -147,7 +153,7 @@ class _BuyerPart:
         return np.where(ends[0] <= 0.0, last, 0.0)
 
 
-def _signals(instance: Instance, levels: Float) -> dict[str, Float]:
+def quantile_signals(instance: Instance, levels: Float) -> dict[str, Float]:
     """All signals at quantile levels (signals, P), conditional ones at their conditional quantiles."""
     signals: dict[str, Float] = {}
     for name, level in zip(instance.signals, levels, strict=True):

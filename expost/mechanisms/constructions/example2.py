@@ -1,9 +1,9 @@
 """The strongly mutually pivotal prices of Bikhchandani's Example 2, equation (15), and its repair for more buyers.
 
-V_i = p_i + w c_i max_{j != i} c_j with two signals (p_i, c_i) per buyer. With two buyers t_i = p_j + w c_j^2. For three or
-more, equation (15) takes t_i = max_{j != i} (p_j + w c_j^2), and these prices are not admissible: the argument given for them
-puts c_i in place of max(c_i, c_k) in buyer j's value. At p = (1/6, 1/2, 1/2), c = (1/2, 1/6, 1/6), w = 1 buyers 2 and 3 both
-value the item at 7/12 and face the price 19/36. With m_i = max_{k != i} c_k the prices
+V_i = p_i + w c_i max_{j != i} c_j with two signals (p_i, c_i) per buyer. With two buyers t_i = p_j + w c_j^2. For
+three or more, equation (15) takes t_i = max_{j != i} (p_j + w c_j^2), and these prices are not admissible: the
+argument given for them puts c_i in place of max(c_i, c_k) in buyer j's value. At p = (1/6, 1/2, 1/2), c = (1/2, 1/6,
+1/6), w = 1 buyers 2 and 3 both value the item at 7/12 and face the price 19/36. With m_i = max_{k != i} c_k the prices
 
     t_i = max_{j != i} (p_j + w c_j m_i)
 
@@ -33,7 +33,7 @@ TRIALS = 257
 
 @dataclass(frozen=True)
 class ExampleTwoPrices:
-    """The prices t_i = max_j (p_j + w c_j m_i) of the module's head (Bikhchandani 2006, Example 2, when there are two buyers).
+    """The prices t_i = max_j (p_j + w c_j m_i); with two buyers those of Bikhchandani (2006), Example 2.
 
     literal: the prices of equation (15) instead, which are not admissible for three or more buyers.
 
@@ -60,7 +60,10 @@ class ExampleTwoPrices:
         if not is_zero(instance.seller) or any(not is_zero(b.externality) for b in instance.buyers):
             raise self._refusal("neither externalities nor a seller's value")
         draws = _draws(instance)
-        for names in (tuple(b.signals for b in instance.buyers), tuple(b.signals[::-1] for b in instance.buyers)):
+        for names in (
+            tuple(b.signals for b in instance.buyers),
+            tuple(b.signals[::-1] for b in instance.buyers),
+        ):
             pairs = tuple((name[0], name[1]) for name in names)
             weight = _weight(instance, pairs, draws)
             if weight is not None:
@@ -92,7 +95,9 @@ def _draws(instance: Instance) -> dict[str, Float]:
     return signals
 
 
-def _weight(instance: Instance, pairs: tuple[tuple[str, str], ...], draws: Mapping[str, Float]) -> float | None:
+def _weight(
+    instance: Instance, pairs: tuple[tuple[str, str], ...], draws: Mapping[str, Float]
+) -> float | None:
     """w, if the values are p_i + w c_i max_j c_j at the draws; else None."""
     products, excesses = [], []
     for i, (p, c) in enumerate(pairs):

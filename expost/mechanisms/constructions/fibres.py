@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,12 +44,19 @@ def own_signals(instance: Instance, i: int, x: Float) -> dict[str, Float]:
 
 @dataclass(frozen=True, eq=False)
 class Fibres:
-    """Buyer ``i``'s fibres at ``count`` signals of the others; ``others`` maps each of them to (count,)."""
+    """Buyer ``i``'s fibres at ``count`` signals of the others; ``others`` maps each of them to (count,).
+
+    floor: the lowest coordinates of each fibre, (d, count); the cube is then what lies above them.
+    flipped: coordinates run downwards, so that what rises in the signals falls in the coordinates; a floor then
+    is a ceiling on the signals, stated as 1 less the ceiling.
+    """
 
     instance: Instance
     i: int
     others: Mapping[str, Float]
     count: int
+    floor: Float | None = None
+    flipped: bool = False
 
     @property
     def dims(self) -> int:
@@ -58,7 +65,8 @@ class Fibres:
 
     def signals(self, x: Float, rows: Index) -> dict[str, Float]:
         """All signals at points ``x`` (d, P) of the buyer's cube, in the fibres ``rows`` (P,)."""
-        own = own_signals(self.instance, self.i, x)
+        place = x if self.floor is None else self.floor[:, rows] + x * (1.0 - self.floor[:, rows])
+        own = own_signals(self.instance, self.i, 1.0 - place if self.flipped else place)
         return {**own, **{name: column[rows] for name, column in self.others.items()}}
 
     def value(self, j: int) -> Function:
@@ -81,6 +89,20 @@ class Fibres:
 
         return function
 
+    def surplus(self) -> Function:
+        """w_i - max(0, max_j w_j) less rounding: at most zero where selling to ``i`` is not better than all else."""
+
+        def function(x: Float, rows: Index) -> Float:
+            signals = self.signals(x, rows)
+            own = self.instance.gain(self.i, signals)
+            best = np.zeros(own.shape)
+            for j in range(self.instance.n):
+                if j != self.i:
+                    np.maximum(best, self.instance.gain(j, signals), out=best)
+            return own - best - ROUNDING * np.abs(own)
+
+        return function
+
     def at(self, corner: float, function: Function) -> Float:
         """``function`` at the point ``corner`` * 1 of every fibre: (count,)."""
         return function(np.full((self.dims, self.count), corner), np.arange(self.count))
@@ -88,7 +110,8 @@ class Fibres:
     def subset(self, rows: Index) -> Fibres:
         """Only the fibres ``rows``."""
         others = {name: column[rows] for name, column in self.others.items()}
-        return Fibres(self.instance, self.i, others, len(rows))
+        floor = None if self.floor is None else self.floor[:, rows]
+        return replace(self, others=others, count=len(rows), floor=floor)
 
 
 def fibres(instance: Instance, i: int, signals: Mapping[str, Float]) -> tuple[Fibres, tuple[int, ...]]:

@@ -158,12 +158,13 @@ def last_feasible(
 ) -> Float:
     """The last coordinate ``axis`` in the ``bracket`` where the constraint is at most zero: (P,).
 
-    ``ends`` are the constraint's values at the ends of the bracket, at most zero at the lower one.
+    ``ends`` are the constraint's values at the ends of the bracket; where that at the lower one is positive, the
+    lower end is returned.
     Interpolate, truncate, project (Oliveira and Takahashi 2020): never slower than bisection by more than a
     step. The feasible end of the final bracket is returned; a stretch of exact zeros counts as feasible.
     """
-    root = bracket[1].copy()
-    todo = np.flatnonzero(ends[1] > 0.0)
+    root = np.where(ends[0] > 0.0, bracket[0], bracket[1])
+    todo = np.flatnonzero((ends[1] > 0.0) & (ends[0] <= 0.0))
     if not len(todo):
         return root
     low, high, at_low, at_high = bracket[0][todo], bracket[1][todo], ends[0][todo], ends[1][todo]
@@ -189,7 +190,9 @@ def _trial(bracket: Ends, ends: Ends, budget: Float, kappa: Float) -> Float:
     """The next point to try in each bracket."""
     low, high = bracket
     middle, width = 0.5 * (low + high), high - low
-    straight = (high * ends[0] - low * ends[1]) / (ends[0] - ends[1])
+    with np.errstate(invalid="ignore", over="ignore"):
+        straight = (high * ends[0] - low * ends[1]) / (ends[0] - ends[1])
+    straight = np.where(np.isfinite(straight), straight, middle)
     side = np.sign(middle - straight)
     nudge = kappa * width**2
     truncated = np.where(nudge <= np.abs(middle - straight), straight + side * nudge, middle)

@@ -95,7 +95,9 @@ def tie_of(values: Float, accuracy: float = 0.0) -> float:
 
 def priced_mechanism(space: Space, prices: PriceFunction) -> Mechanism:
     """The mechanism of the prices on ``space`` under rule (9) of Bikhchandani (2006)."""
-    return mechanism_from_prices(space.values, prices_on(space, prices), tie_of(space.values, prices.accuracy))
+    return mechanism_from_prices(
+        space.values, prices_on(space, prices), tie_of(space.values, prices.accuracy)
+    )
 
 
 def rule_3(values: Float, prices: tuple[Prices, ...], tie: float = 0.0) -> Bool:

@@ -1,0 +1,265 @@
+"""Sequential constructions: strikes in the continuum as functions of the first signal and the others' signals.
+
+The least strike schedule that never sells where selling is not efficient is the upper envelope, from the right, of
+the buyer's value along the boundary of the efficient rule:
+
+    tau(a) = sup { V_i(a', b') : a' >= a, w_i(a', b') <= max(0, max_j w_j(a', b')) }.
+
+It does not rise, so it is implementable (Zik, Theorem 2), and every conditionally efficient rule has strikes at
+least as high. At the lowest first signal it is Bikhchandani's price t*_i, and there the static rule stays; what Zik
+builds in section 3.3 and in the proof of Theorem 8 is a step of this envelope.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from expost.errors import InputError
+from expost.instances.environment import Instance
+from expost.mechanisms.constructions.fibres import Fibres, fibres
+from expost.mechanisms.constructions.levels import Function, highest
+from expost.mechanisms.constructions.static_second_best import StaticSecondBest
+
+Float = NDArray[np.float64]
+Index = NDArray[np.intp]
+Pair = tuple[float, float]
+
+STEP_HALVINGS, HALVINGS = 10, 24
+"""Halvings in the search for where the static price binds: per fibre in section 3.3, for one buyer in Theorem 8."""
+SAME = 1e-9
+"""Strikes this close are the same when that signal is sought (unit: values, relative)."""
+
+
+class StrikeFunction(Protocol):
+    """Strikes in the continuum; higher first signals never face higher ones.
+
+    accuracy: how far a strike may fall short of what the formula says (unit: values, relative).
+    """
+
+    @property
+    def accuracy(self) -> float:
+        """See the class."""
+        ...
+
+    def strike(self, i: int, first: Float, signals: Mapping[str, Float]) -> Float:
+        """Buyer ``i``'s strike at his first signal and the others' ``signals``, all broadcasting together.
+
+        +inf where he may never buy, -inf where he always does at whatever lowest strike there is.
+        """
+        ...
+
+
+def first_signal(instance: Instance, i: int) -> str:
+    """The signal of buyer ``i``'s first stage. Raises InputError unless it is one, and there is a second stage."""
+    stages = instance.stages(i)
+    if len(stages) != 2 or len(stages[0]) != 1 or not stages[1]:
+        raise InputError(
+            f"stages {[list(stage) for stage in stages]}",
+            where=f"buyer {instance.buyers[i].name}: stages",
+            expected="one signal in the first stage and at least one in the second (Zik 2.1)",
+        )
+    return stages[0][0]
+
+
+@dataclass(frozen=True)
+class EnvelopeStrikes:
+    """The best conditionally efficient sequential rule: the envelope of the module's head.
+
+    Raises InputError unless every buyer has one first-stage signal, listed first, and a second stage.
+    """
+
+    instance: Instance
+    accuracy: float = 1e-10
+
+    def __post_init__(self) -> None:
+        for i, buyer in enumerate(self.instance.buyers):
+            if first_signal(self.instance, i) != buyer.signals[0]:
+                raise InputError(
+                    f"{first_signal(self.instance, i)} comes first but is listed later",
+                    where=f"buyer {buyer.name}: signals",
+                    expected="signals in the order of arrival",
+                )
+
+    def strike(self, i: int, first: Float, signals: Mapping[str, Float]) -> Float:
+        """tau_i(first) at the others' signals; see ``StrikeFunction``."""
+        arrays = (
+            np.broadcast_arrays(first, *signals.values())
+            if signals
+            else [np.asarray(first, dtype=np.float64)]
+        )
+        fibre, _ = fibres(self.instance, i, dict(zip(signals, arrays[1:], strict=True)))
+        fibre = Fibres(self.instance, i, fibre.others, arrays[0].size)
+        floor = np.zeros((fibre.dims, fibre.count))
+        floor[0] = place_of_first(self.instance, i, arrays[0].ravel())
+        fibre = Fibres(self.instance, i, fibre.others, fibre.count, floor)
+        return highest(fibre.value(i), fibre.surplus(), fibre.dims, fibre.count).reshape(arrays[0].shape)
+
+
+def place_of_first(instance: Instance, i: int, first: Float) -> Float:
+    """Where the first signal lies in its support: 0 at the lowest, 1 at the highest."""
+    low, high = instance.prior(first_signal(instance, i)).support()
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise InputError(
+            f"the support of {first_signal(instance, i)} is unbounded",
+            where=f"instance {instance.name}",
+            expected="a lowest and a highest first signal",
+            remedy="truncate the prior",
+        )
+    return (first - low) / (high - low)
+
+
+def first_at(instance: Instance, i: int, place: Float) -> Float:
+    """The inverse of ``place_of_first``."""
+    low, high = instance.prior(first_signal(instance, i)).support()
+    return low + place * (high - low)
+
+
+@dataclass(frozen=True)
+class StepStrikes:
+    """Zik's conditionally efficient sequential rule (section 3.3): the price t* up to a switch, a lower strike beyond.
+
+    The switch lies ``share`` of the way from the last first signal at which t* touches the boundary of the efficient
+    rule to the last one at which there is a boundary (Zik's epsilon). Beyond it the strike is the highest value along
+    the rest of the boundary; beyond the boundary he always wins.
+
+    Raises InputError as ``EnvelopeStrikes`` does.
+    """
+
+    instance: Instance
+    share: float = 0.5
+    accuracy: float = 1e-9
+
+    def __post_init__(self) -> None:
+        EnvelopeStrikes(self.instance)
+
+    def strike(self, i: int, first: Float, signals: Mapping[str, Float]) -> Float:
+        """The strike at ``first``; see ``StrikeFunction``."""
+        shape = np.broadcast_shapes(np.shape(first), *(np.shape(a) for a in signals.values()))
+        alone = {name: np.atleast_1d(array) for name, array in signals.items()}
+        others = np.broadcast_shapes((1,), *(a.shape for a in alone.values()))
+        price = self._envelope(i, np.zeros(others), alone)
+        switch = self._switch(i, alone, price)
+        low = self._envelope(i, switch, alone)
+        place = place_of_first(self.instance, i, np.asarray(first, dtype=np.float64))
+        always = np.isneginf(
+            EnvelopeStrikes(self.instance).strike(i, np.asarray(first, dtype=np.float64), signals)
+        )
+        stepped = np.where(place > switch, np.where(always, -np.inf, low), price)
+        return np.broadcast_to(stepped, shape or (1,)).reshape(shape)
+
+    def _envelope(self, i: int, place: Float, signals: Mapping[str, Float]) -> Float:
+        return EnvelopeStrikes(self.instance).strike(i, first_at(self.instance, i, place), signals)
+
+    def _switch(self, i: int, signals: Mapping[str, Float], price: Float) -> Float:
+        """The place of the first signal where the strike falls; wherever it is, the rule is conditionally efficient."""
+        slack = SAME * np.maximum(1.0, np.abs(price))
+        least = np.full(price.shape, -np.finfo(np.float64).max)
+        ends = []
+        for target in (np.maximum(price - slack, least), least):
+            low, high = np.zeros(price.shape), np.ones(price.shape)
+            for _ in range(STEP_HALVINGS):
+                middle = 0.5 * (low + high)
+                above = self._envelope(i, middle, signals) >= target
+                low, high = np.where(above, middle, low), np.where(above, high, middle)
+            ends.append(low)
+        return ends[0] + self.share * np.maximum(ends[1] - ends[0], 0.0)
+
+
+@dataclass(frozen=True)
+class ImprovedStrikes:
+    """Zik's Theorem 8 for one buyer: the static second best, improved where the boundary of the efficient rule lets it.
+
+    Condition (1): to the right of the last crossing of the two boundaries the strike falls to the highest value along
+    the rest of the efficient boundary. Condition (2): to the left of the first crossing it rises to the lowest value
+    along it.
+    Switches lie ``share`` of the way into the stretches; both steps are made when both conditions hold.
+
+    Raises InputError when neither condition holds, for more than one buyer, and as ``EnvelopeStrikes`` does.
+    """
+
+    instance: Instance
+    share: float = 0.5
+    accuracy: float = 1e-9
+
+    def __post_init__(self) -> None:
+        if self.instance.n != 1:
+            raise InputError(
+                f"{self.instance.n} buyers",
+                where="theorem8",
+                expected="one buyer (Zik, Theorem 8)",
+                remedy="section3.3 is the construction for several",
+            )
+        EnvelopeStrikes(self.instance)
+        _, right, left, _ = self.steps
+        if not (right[0] < right[1] or left[1] < left[0]):
+            raise InputError(
+                "neither condition (1) nor condition (2)",
+                where="theorem8",
+                expected="a value along the "
+                "efficient boundary that stays below (right) or above (left) the static price",
+            )
+
+    @cached_property
+    def steps(self) -> tuple[float, Pair, Pair, Pair]:
+        """The static price; (last crossing, end of the boundary); (first crossing, its start); the outer strikes."""
+        price = StaticSecondBest(self.instance).level
+        crossing = self._last(lambda place: self._over(place) >= price - SAME * max(1.0, abs(price)))
+        end = self._last(lambda place: self._over(place) > -np.inf)
+        first = 1.0 - self._last(
+            lambda place: self._under(1.0 - place) <= price + SAME * max(1.0, abs(price))
+        )
+        start = 1.0 - self._last(lambda place: self._under(1.0 - place) < np.inf)
+        lower = self._over(crossing + self.share * (end - crossing))
+        upper = self._under(first + self.share * (start - first))
+        return price, (crossing, end), (first, start), (lower, upper)
+
+    def strike(self, i: int, first: Float, signals: Mapping[str, Float]) -> Float:
+        """The strike at ``first``; see ``StrikeFunction``."""
+        del signals
+        price, right, left, outer = self.steps
+        place = place_of_first(self.instance, i, np.asarray(first, dtype=np.float64))
+        strike = np.full(place.shape, price)
+        if right[0] < right[1]:
+            strike = np.where(place > right[0] + self.share * (right[1] - right[0]), outer[0], strike)
+            strike = np.where(place > right[1], -np.inf, strike)
+        if left[1] < left[0]:
+            strike = np.where(place < left[0] + self.share * (left[1] - left[0]), outer[1], strike)
+            strike = np.where(place < left[1], np.inf, strike)
+        return strike
+
+    def _over(self, place: float) -> float:
+        """The highest value at which selling is not efficient, over first signals from ``place`` up; -inf if none."""
+        return float(
+            EnvelopeStrikes(self.instance).strike(0, first_at(self.instance, 0, np.array([place])), {})[0]
+        )
+
+    def _under(self, place: float) -> float:
+        """The lowest value at which selling is efficient, over first signals up to ``place``; +inf if none."""
+        dims = len(self.instance.buyers[0].signals)
+        floor = np.zeros((dims, 1))
+        floor[0] = 1.0 - place
+        fibre = Fibres(self.instance, 0, {}, 1, floor, flipped=True)
+        return -float(highest(_negative(fibre.value(0)), _negative(fibre.surplus()), dims, 1)[0])
+
+    def _last(self, holds: Callable[[float], bool]) -> float:
+        """The last place in [0, 1] where ``holds``, which holds up to some place and not beyond; 0 if nowhere."""
+        if holds(1.0):
+            return 1.0
+        low, high = 0.0, 1.0
+        for _ in range(HALVINGS):
+            middle = 0.5 * (low + high)
+            low, high = (middle, high) if holds(middle) else (low, middle)
+        return low
+
+
+def _negative(function: Function) -> Function:
+    def negated(x: Float, rows: Index) -> Float:
+        return -function(x, rows)
+
+    return negated
