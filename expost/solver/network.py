@@ -1,7 +1,9 @@
-"""From a program of one or two blocks to a maximum-weight closure, and back.
+"""From a program of one or two blocks to a network whose maximum closure solves it, and back.
 
 The second block is complemented: with ``z = x`` in block 0 and ``z = 1 - x`` in block 1 every row reads
 ``z[a] <= z[b]``, an arc ``a -> b`` of infinite capacity. A closure is a set of nodes that no arc leaves.
+Nodes are the variables in their order, block 1 backwards: arcs between neighbouring variables then lead
+from a node to the next in both blocks, and need not be stored.
 """
 
 from __future__ import annotations
@@ -13,58 +15,64 @@ import numpy as np
 from numpy.typing import NDArray
 
 from expost.errors import InputError
-from expost.solver.program import FREE, Program
+from expost.solver import kernel_layout
+from expost.solver.kernel import Graph
+from expost.solver.program import Program
 
 Int = NDArray[np.int64]
 Index = NDArray[np.int32]
 Bits = NDArray[np.int8]
 
-WEIGHT_BITS = 61
+WEIGHT_BITS = 62
 """The integer weights sum to less than 2**62 in absolute value."""
 
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """The closure problem of a program.
+    """The closure problem of a program; ``graph`` starts without flow.
 
-    tails, heads: int32 (arcs,): first the precedence arcs in the program's order, then the packing rows,
-    then the covering rows; rows of one variable are left out (``packing_rows``, ``covering_rows`` list
-    the program's rows that are there).
     supply: int64 (nodes,), integer weight of ``z``.
-    forced: int8 (nodes,), FREE, or the value of ``z`` that a fixing or a covering row of one variable
-    demands; 2 where they disagree.
-    second: where block 1 starts.
+    chain_arc: int32 (nodes,), the program's arc ``v -> v + 1``, or -1.
+    pair_row: int32 (second,), the packing row between ``v`` and its partner, or -1.
+    extra_arcs, extra_rows: the program's arcs and packing rows that are explicit, in this order; the
+    covering rows of two variables follow, all of them.
     scale_exponent: integer weights are ``rint(weights * 2**scale_exponent)``.
     """
 
-    tails: Index
-    heads: Index
+    graph: Graph
     supply: Int
-    forced: Bits
-    second: int
+    chain_arc: Index
+    pair_row: Index
+    extra_arcs: Index
+    extra_rows: Index
     scale_exponent: int
-    packing_rows: Index
-    covering_rows: Index
 
-    def program_bits(self, z: Bits) -> Bits:
+    @property
+    def second(self) -> int:
+        """Where block 1 starts."""
+        return self.graph.second
+
+    def variables(self, z: Bits) -> Bits:
         """The program's own variables for the closure ``z``, int8 (nodes,)."""
-        x = z.astype(np.int8, copy=True)
-        x[self.second :] = 1 - x[self.second :]
+        x = z.copy()
+        x[self.second :] = 1 - z[self.second :][::-1]
         return x
 
 
 def scale(weights: NDArray[np.float64]) -> tuple[Int, int]:
-    """Integer weights and the exponent: the finest power of two whose absolute sum stays below 2**62."""
+    """Integer weights and the exponent: the finest power of two whose absolute sum stays below 2**62.
+
+    Raises InputError when the weights' sum overflows.
+    """
     total = float(np.abs(weights).sum())
     if total == 0.0:
         return np.zeros(len(weights), dtype=np.int64), 0
     if not math.isfinite(total):
         raise InputError("weights whose sum overflows", where="program", expected="a finite sum of weights")
-    # the margin covers the rounding of the logarithms and half a unit for each weight
-    exponent = math.floor(WEIGHT_BITS + 1 - math.log2(total) - 1e-9)
-    if len(weights) > 2**30:
-        exponent -= 1
-    return np.rint(np.ldexp(weights, exponent)).astype(np.int64), exponent
+    # the margin covers the rounding of the logarithm and half a unit for each of at most 2**31 weights
+    exponent = math.floor(WEIGHT_BITS - math.log2(total) - 1e-8)
+    scaled = np.ldexp(weights, exponent)
+    return np.rint(scaled, out=scaled).astype(np.int64), exponent
 
 
 def build(program: Program) -> Network:
@@ -76,47 +84,58 @@ def build(program: Program) -> Network:
             "program is not a minimum cut (its linear relaxation can be fractional)",
             remedy="use --backend highs or --backend auto",
         )
-    weights, exponent = scale(program.weights)
     second = int(program.blocks[1]) if program.n_blocks == 2 else program.variables
-    turned = program.tails >= second
-    tails = np.where(turned, program.heads, program.tails)
-    heads = np.where(turned, program.tails, program.heads)
-    packing_rows, packing = _pairs(program.packing)
-    covering_rows, covering = _pairs(program.covering)
-    supply = weights
-    supply[second:] *= -1
-    return Network(
-        np.concatenate([tails, packing[:, 0], covering[:, 1]]).astype(np.int32, copy=False),
-        np.concatenate([heads, packing[:, 1], covering[:, 0]]).astype(np.int32, copy=False),
-        supply, _forced(program, second), second, exponent, packing_rows, covering_rows,
-    )
+    supply, exponent = scale(program.weights)
+    supply[second:] = -supply[second:][::-1]
+    nodes = program.variables
+    bits = np.zeros(nodes, dtype=np.uint8)
+    chain_arc = np.full(nodes, -1, dtype=np.int32)
+    tails, heads = _precedence(program, second)
+    extra_arcs = np.empty(program.arcs, dtype=np.int32)
+    extra_arcs = extra_arcs[: kernel_layout.link(tails, heads, bits, chain_arc, extra_arcs)].copy()
+    partner = np.full(nodes, -1, dtype=np.int32)
+    pair_row = np.full(second, -1, dtype=np.int32)
+    across_tails, across_heads = pairs(program.packing, second, nodes)
+    extra_rows = np.empty(len(across_tails), dtype=np.int32)
+    used = kernel_layout.couple(across_tails, across_heads, bits, partner, pair_row, extra_rows)
+    extra_rows = extra_rows[:used].copy()
+    covering_tails, covering_heads = pairs(program.covering, second, nodes)
+    xtail = np.concatenate([tails[extra_arcs], across_tails[extra_rows], covering_heads])
+    xhead = np.concatenate([heads[extra_arcs], across_heads[extra_rows], covering_tails])
+    graph = _graph(second, bits, partner, xtail, xhead)
+    return Network(graph, supply, chain_arc, pair_row, extra_arcs, extra_rows, exponent)
 
 
-def _pairs(rows: Index) -> tuple[Index, Index]:
-    """The rows of two variables: their indices, and the pairs with block 0 first."""
+def _precedence(program: Program, second: int) -> tuple[Index, Index]:
+    """The precedence arcs between nodes: as they are in block 0, turned round and mirrored in block 1."""
+    tails, heads = program.tails, program.heads
+    if second == program.variables:
+        return tails, heads
+    mirror = np.int32(program.variables - 1 + second)
+    turned = tails >= second
+    if not turned.any():
+        return tails, heads
+    return np.where(turned, mirror - heads, tails), np.where(turned, mirror - tails, heads)
+
+
+def pairs(rows: Index, second: int, nodes: int) -> tuple[Index, Index]:
+    """The nodes of block 0 and of block 1 of the rows of two variables (rows of one have no arc)."""
     if rows.shape[1] < 2:
-        return np.empty(0, dtype=np.int32), np.empty((0, 2), dtype=np.int32)
-    if (rows[:, 0] > rows[:, 1]).any():
-        rows = np.sort(rows, axis=1)
-    return np.arange(len(rows), dtype=np.int32), rows
+        return np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int32)
+    first, last = np.minimum(rows[:, 0], rows[:, 1]), np.maximum(rows[:, 0], rows[:, 1])
+    return first, np.int32(nodes - 1 + second) - last
 
 
-def _forced(program: Program, second: int) -> Bits:
-    """The values of ``z`` that fixings and covering rows of one variable demand; 2 where they disagree."""
-    x = program.fixings.copy()
-    if program.covering.shape[1] == 1:
-        must = program.covering[:, 0]
-        x[must] = np.where(x[must] == 0, 2, 1)
-    flip = x[second:]
-    x[second:] = np.where((flip == 0) | (flip == 1), 1 - flip, flip)
-    return x
-
-
-def is_infeasible_row(program: Program) -> bool:
-    """Whether a covering row has no variable at all."""
-    return program.covering.shape[1] == 0 and len(program.covering) > 0
-
-
-def free_everywhere(forced: Bits) -> bool:
-    """Whether nothing is forced."""
-    return bool((forced == FREE).all())
+def _graph(second: int, bits: NDArray[np.uint8], partner: Index, xtail: Index, xhead: Index) -> Graph:
+    """The arrays of a network without flow."""
+    nodes = len(bits)
+    pointers = [np.zeros(nodes + 1 if len(xtail) else 1, dtype=np.int32) for _ in range(2)]
+    lists = [np.empty(len(xtail), dtype=np.int32) for _ in range(2)]
+    for ends, pointer, arcs in zip((xtail, xhead), pointers, lists, strict=True):
+        if len(ends):
+            kernel_layout.adjacency(ends, bits, pointer, arcs)
+    return Graph(
+        second, bits, partner, np.zeros(nodes, dtype=np.int64), np.zeros(nodes, dtype=np.int64),
+        np.zeros(second, dtype=np.int64), xtail, xhead, np.zeros(len(xtail), dtype=np.int64),
+        pointers[0], lists[0], pointers[1], lists[1],
+    )

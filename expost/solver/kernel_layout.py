@@ -1,0 +1,189 @@
+# mypy: disable-error-code="untyped-decorator"
+"""Compiled kernels that lay a program out as a network, and that settle what its fixings decide."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from expost.solver.kernel import (
+    ACROSS,
+    CHAIN,
+    EXTRA,
+    Byte,
+    Graph,
+    Index,
+    Int,
+    add_across,
+    add_chain,
+    mark_excess,
+)
+
+
+@njit(cache=True)
+def link(tails: Index, heads: Index, bits: Byte, chain_arc: Index, extra: Index) -> int:
+    """Make each first arc ``v -> v + 1`` implicit; list the others in ``extra`` and return how many."""
+    count = 0
+    for a in range(len(tails)):
+        v = tails[a]
+        if heads[a] == v + 1 and chain_arc[v] < 0:
+            chain_arc[v] = a
+            bits[v] |= np.uint8(CHAIN)
+        else:
+            extra[count] = a
+            count += 1
+    return count
+
+
+@njit(cache=True)
+def couple(tails: Index, heads: Index, bits: Byte, partner: Index, row_of: Index, extra: Index) -> int:
+    """Make each first packing row of its two nodes a partnership; list the others and return how many."""
+    count = 0
+    for r in range(len(tails)):
+        v, w = tails[r], heads[r]
+        if partner[v] < 0 and partner[w] < 0:
+            partner[v], partner[w], row_of[v] = w, v, r
+            bits[v] |= np.uint8(ACROSS)
+            bits[w] |= np.uint8(ACROSS)
+        else:
+            extra[count] = r
+            count += 1
+    return count
+
+
+@njit(cache=True)
+def adjacency(ends: Index, bits: Byte, pointer: Index, arcs: Index) -> None:
+    """Fill ``pointer`` (nodes + 1,) and ``arcs``: the explicit arcs that end at each node."""
+    nodes = len(pointer) - 1
+    pointer[:] = 0
+    for v in ends:
+        pointer[v + 1] += 1
+        bits[v] |= np.uint8(EXTRA)
+    for v in range(nodes):
+        pointer[v + 1] += pointer[v]
+    for a in range(len(ends) - 1, -1, -1):
+        v = ends[a] + 1
+        pointer[v] -= 1
+        arcs[pointer[v]] = a
+    # pointer[v + 1] now is where v starts
+    for v in range(nodes):
+        pointer[v] = pointer[v + 1]
+    pointer[nodes] = len(ends)
+
+
+@njit(cache=True)
+def start(g: Graph, supply: Int) -> None:
+    """Give every node its supply as excess."""
+    for v in range(len(supply)):
+        mark_excess(g, v, supply[v])
+
+
+@njit(cache=True)
+def force_ones(g: Graph, forced: Byte, order: Index, parent: Index) -> int:
+    """Spread ``forced`` forwards; ``parent`` says over what: -1 a root, -2 the chain, -3 across, else an arc."""
+    count = 0
+    for v in range(len(forced)):
+        if forced[v]:
+            order[count] = v
+            parent[v] = -1
+            count += 1
+    done = 0
+    while done < count:
+        v = order[done]
+        done += 1
+        b = g.bits[v]
+        if (b & CHAIN) and not forced[v + 1]:
+            forced[v + 1], parent[v + 1], order[count] = 1, -2, v + 1
+            count += 1
+        if (b & ACROSS) and v < g.second and not forced[g.partner[v]]:
+            w = g.partner[v]
+            forced[w], parent[w], order[count] = 1, -3, w
+            count += 1
+        if b & EXTRA:
+            for k in range(g.xout_ptr[v], g.xout_ptr[v + 1]):
+                w = g.xhead[g.xout[k]]
+                if not forced[w]:
+                    forced[w], parent[w], order[count] = 1, g.xout[k], w
+                    count += 1
+    return count
+
+
+@njit(cache=True)
+def force_zeros(g: Graph, forced: Byte, order: Index, parent: Index) -> int:
+    """Spread ``forced`` backwards; ``parent`` as in ``force_ones``."""
+    count = 0
+    for v in range(len(forced)):
+        if forced[v]:
+            order[count] = v
+            parent[v] = -1
+            count += 1
+    done = 0
+    while done < count:
+        v = order[done]
+        done += 1
+        b = g.bits[v]
+        if v > 0 and (g.bits[v - 1] & CHAIN) and not forced[v - 1]:
+            forced[v - 1], parent[v - 1], order[count] = 1, -2, v - 1
+            count += 1
+        if (b & ACROSS) and v >= g.second and not forced[g.partner[v]]:
+            w = g.partner[v]
+            forced[w], parent[w], order[count] = 1, -3, w
+            count += 1
+        if b & EXTRA:
+            for k in range(g.xin_ptr[v], g.xin_ptr[v + 1]):
+                w = g.xtail[g.xin[k]]
+                if not forced[w]:
+                    forced[w], parent[w], order[count] = 1, g.xin[k], w
+                    count += 1
+    return count
+
+
+@njit(cache=True)
+def settle_ones(g: Graph, order: Index, count: int, parent: Index) -> None:
+    """Send down the forest what forced ones lack; each root keeps the total as a negative excess."""
+    for i in range(count - 1, -1, -1):
+        v = order[i]
+        lack = -g.excess[v]
+        how = parent[v]
+        if lack <= 0 or how == -1:
+            continue
+        if how == -2:
+            w = v - 1
+            add_chain(g, w, lack)
+        elif how == -3:
+            w = g.partner[v]
+            add_across(g, w, lack)
+        else:
+            w = g.xtail[how]
+            g.xflow[how] += lack
+        mark_excess(g, v, 0)
+        mark_excess(g, w, g.excess[w] - lack)
+
+
+@njit(cache=True)
+def settle_zeros(g: Graph, order: Index, count: int, parent: Index) -> None:
+    """Send up the forest what forced zeros have; each root keeps the total as a positive excess."""
+    for i in range(count - 1, -1, -1):
+        v = order[i]
+        e = g.excess[v]
+        how = parent[v]
+        if e <= 0 or how == -1:
+            continue
+        if how == -2:
+            w = v + 1
+            add_chain(g, v, e)
+        elif how == -3:
+            w = g.partner[v]
+            add_across(g, v, e)
+        else:
+            w = g.xhead[how]
+            g.xflow[how] += e
+        mark_excess(g, v, 0)
+        mark_excess(g, w, g.excess[w] + e)
+
+
+@njit(cache=True)
+def calm(g: Graph, nodes: Index) -> None:
+    """Take the excess away from ``nodes``: they are settled."""
+    for v in nodes:
+        mark_excess(g, v, 0)
