@@ -59,6 +59,9 @@ BACKENDS: dict[str, Backend] = {
     for backend in (
         Backend("mincut", "expost.solver.mincut:solve_mincut", "numba", "minimum cut, one or two buyers",
                 blocks=2, certifies=2, extremes=2),
+        Backend("nbuyers", "expost.solver.nbuyers:solve_nbuyers", "highspy",
+                "certified bound, rounding, pairwise minimum cuts, branch and bound on what is left",
+                certifies=ANY, start=True, progress=True),
         Backend("highs", "expost.solver.highs:solve_highs", "highspy",
                 "HiGHS: linear program or branch and bound", certifies=2, start=True, progress=True),
         Backend("brute", "expost.solver.brute:solve_brute", "numpy", "enumeration, for tests",
@@ -102,7 +105,7 @@ def solve_program(program: Program, backend: str = "auto", time_limit: float | N
 def select(program: Program, name: str) -> tuple[Backend, str]:
     """The backend for a name and the solver behind it (or ""). Raises InputError where there is none."""
     if name == "auto":
-        name = "mincut" if program.n_blocks <= 2 else "highs"
+        name = "mincut" if program.n_blocks <= 2 else "nbuyers"
     base, colon, solver = name.partition(":")
     backend = BACKENDS.get(base)
     known = f"one of {', '.join(installed_backends())}"
