@@ -18,3 +18,8 @@ size (unit: expected value, relative)."""
 ASSUMPTION = 1e-9
 """A monotonicity or single-crossing inequality of the papers is violated when it fails by more than
 ASSUMPTION times the larger of 1 and the largest absolute value (unit: values, relative)."""
+
+PIVOTAL = 1e-6
+"""A pair of signals is mutually pivotal when its equalities hold to PIVOTAL times the larger of 1 and the
+largest price: the search minimizes a largest deviation, which no search resolves better (unit: values,
+relative)."""

@@ -87,12 +87,10 @@ def read_csv(path: Path) -> Columns:
         with path.open("rb") as file:
             comments = sum(1 for line in file if line.startswith(b"#"))
         options = csv.ConvertOptions(column_types={name: pa.string() for name in TEXT}, strings_can_be_null=False)
-        table = csv.read_csv(path, read_options=csv.ReadOptions(skip_rows=comments), convert_options=options)
+        read = csv.ReadOptions(skip_rows=comments)
+        return _from_arrow(csv.read_csv(path, read_options=read, convert_options=options))
     except (OSError, ValueError, pa.ArrowException) as error:
-        raise InputError(
-            str(error).splitlines()[0], where=path.name, expected="the table that expost wrote"
-        ) from None
-    return _from_arrow(table)
+        raise _unreadable(path, error) from None
 
 
 def write_parquet(columns: Columns, path: Path, notes: Sequence[str]) -> None:
@@ -111,9 +109,12 @@ def read_parquet(path: Path) -> Columns:
     try:
         return _from_arrow(parquet.read_table(path))
     except (OSError, ValueError, pa.ArrowException) as error:
-        raise InputError(
-            str(error).splitlines()[0], where=path.name, expected="the table that expost wrote"
-        ) from None
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: Exception) -> InputError:
+    found = f"{type(error).__name__}: {ascii(str(error))[1:60]}"
+    return InputError(found, where=path.name, expected="the table that expost wrote")
 
 
 def _from_arrow(table: pa.Table) -> Columns:

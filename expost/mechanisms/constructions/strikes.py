@@ -25,6 +25,7 @@ from expost.instances.environment import Instance
 from expost.mechanisms.constructions.fibres import Fibres, fibres
 from expost.mechanisms.constructions.levels import Function, highest
 from expost.mechanisms.constructions.static_second_best import StaticSecondBest
+from expost.tolerances import WELFARE
 
 Float = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -32,8 +33,6 @@ Pair = tuple[float, float]
 
 STEP_HALVINGS, HALVINGS = 10, 24
 """Halvings in the search for where the static price binds: per fibre in section 3.3, for one buyer in Theorem 8."""
-SAME = 1e-9
-"""Strikes this close are the same when that signal is sought (unit: values, relative)."""
 
 
 class StrikeFunction(Protocol):
@@ -158,7 +157,7 @@ class StepStrikes:
 
     def _switch(self, i: int, signals: Mapping[str, Float], price: Float) -> Float:
         """The place of the first signal where the strike falls; wherever it is, the rule is conditionally efficient."""
-        slack = SAME * np.maximum(1.0, np.abs(price))
+        slack = WELFARE * np.maximum(1.0, np.abs(price))
         least = np.full(price.shape, -np.finfo(np.float64).max)
         ends = []
         for target in (np.maximum(price - slack, least), least):
@@ -209,10 +208,10 @@ class ImprovedStrikes:
     def steps(self) -> tuple[float, Pair, Pair, Pair]:
         """The static price; (last crossing, end of the boundary); (first crossing, its start); the outer strikes."""
         price = StaticSecondBest(self.instance).level
-        crossing = self._last(lambda place: self._over(place) >= price - SAME * max(1.0, abs(price)))
+        crossing = self._last(lambda place: self._over(place) >= price - WELFARE * max(1.0, abs(price)))
         end = self._last(lambda place: self._over(place) > -np.inf)
         first = 1.0 - self._last(
-            lambda place: self._under(1.0 - place) <= price + SAME * max(1.0, abs(price))
+            lambda place: self._under(1.0 - place) <= price + WELFARE * max(1.0, abs(price))
         )
         start = 1.0 - self._last(lambda place: self._under(1.0 - place) < np.inf)
         lower = self._over(crossing + self.share * (end - crossing))
