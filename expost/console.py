@@ -177,36 +177,41 @@ def dominance_table(verdict: DominanceVerdict) -> None:
 
 
 def comparison_table(full: FullComparison) -> None:
-    """Second bests and constructions side by side."""
+    """Second bests side by side, then the constructions."""
     comparison = full.comparison
     title = f"{comparison.instance}, grid {comparison.grid}; never selling is worth {comparison.no_sale:.6f}"
+    table = _figure_table(title, "bound", "")
+    for row in comparison.rows:
+        bound = "" if row.upper_bound is None else f"{row.upper_bound:.6f}"
+        table.add_row(*_comparison_cells(row), bound, Text(row.note or row.status))
+    out = console()
+    out.print(table)
+    if not full.constructions:
+        return
+    table = _figure_table("constructions of the papers on this grid", "dominated by", "conditionally efficient")
+    for made in full.constructions:
+        beaten = "undecided" if made.dominated_by is None else f"{made.dominated_by:.4g}"
+        efficient = "yes" if made.conditionally_efficient else "no"
+        table.add_row(*_comparison_cells(made.row), beaten, efficient)
+    out.print(table)
+
+
+def _figure_table(title: str, *further: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold")
     table.add_column("")
-    for name in ("welfare", "bound", "share", "revenue", "sold"):
-        table.add_column(name, justify="right")
-    table.add_column("")
-    for row in comparison.rows:
-        table.add_row(*_comparison_cells(row, row.note or row.status))
-    for made in full.constructions:
-        efficient = (
-            "conditionally efficient" if made.conditionally_efficient else "not conditionally efficient"
-        )
-        beaten = (
-            "undecided"
-            if made.dominated_by is None
-            else (f"dominated by {made.dominated_by:.4g}" if made.dominated_by else "undominated")
-        )
-        table.add_row(*_comparison_cells(made.row, f"{efficient}, {beaten}"))
-    console().print(table)
+    for name in ("welfare", "share", "revenue", "sold"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name in further:
+        table.add_column(name, justify="right" if name else "left")
+    return table
 
 
-def _comparison_cells(row: Row, note: str) -> tuple[Text, ...]:
-    figures = [row.welfare, row.upper_bound, row.share, row.revenue, row.sold]
-    shown = [
-        "" if value is None else f"{value:.2%}" if k == 2 else f"{value:.6f}"
-        for k, value in enumerate(figures)
-    ]
-    return tuple(Text(cell) for cell in (row.name, *shown, note))
+def _comparison_cells(row: Row) -> tuple[str, ...]:
+    share = "" if row.share is None else f"{row.share:.2%}"
+    welfare, revenue, sold = (
+        "" if value is None else f"{value:.6f}" for value in (row.welfare, row.revenue, row.sold)
+    )
+    return row.name.replace("sequential second best", "sequential"), welfare, share, revenue, sold
 
 
 class ProgressLine:
