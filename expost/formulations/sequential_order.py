@@ -46,18 +46,24 @@ class Order(NamedTuple):
 def sequential_order(values: Float, width: float) -> Order:
     """The precedence of fibres ``values`` of shape (F, A, B); values closer than ``width`` are equal.
 
-    Variables are numbered fibre by fibre, by increasing value; gates follow.
+    Variables are numbered fibre by fibre, row by row, by increasing value within a row, so that every
+    type's next in its row follows it; gates come last.
     """
     ranked = rank_types(values, width)
-    tails, heads = _records(ranked, values.shape[1])
-    size = ranked.order.size
-    if ranked.tied:
-        entry, size, gate_tails, gate_heads = _gates(ranked)
-        tails, heads = np.concatenate([tails, gate_tails]), np.concatenate([entry[heads], gate_heads])
-    variable = np.empty(ranked.order.shape, dtype=np.int32)
-    places = np.arange(ranked.order.size, dtype=np.int32).reshape(ranked.order.shape)
-    np.put_along_axis(variable, ranked.order.astype(np.intp), places, axis=1)
-    return Order(variable.reshape(values.shape), size, tails, heads)
+    place = np.argsort(ranked.row, axis=1, kind="stable").reshape(values.shape)
+    number = np.empty(ranked.row.shape, dtype=np.int32)
+    ordinals = np.arange(values.size, dtype=np.int32)
+    np.put_along_axis(number, place.reshape(number.shape), ordinals.reshape(number.shape), axis=1)
+    tails, heads = _records(ranked, place.astype(np.int32))
+    entry, size, gate_tails, gate_heads = _gates(ranked, number.ravel())
+    variable = np.empty(number.shape, dtype=np.int32)
+    np.put_along_axis(variable, ranked.order.astype(np.intp), number, axis=1)
+    return Order(
+        variable.reshape(values.shape),
+        size,
+        np.concatenate([tails, gate_tails]),
+        np.concatenate([entry[heads], gate_heads]),
+    )
 
 
 def rank_types(values: Float, width: float) -> Ranked:
@@ -77,29 +83,36 @@ def rank_types(values: Float, width: float) -> Ranked:
     return Ranked(order.astype(np.int32), order.astype(np.int32) // np.int32(seconds), group, tied)
 
 
-def _records(ranked: Ranked, rows: int) -> tuple[Index, Index]:
-    """The generators as pairs of places (fibre x T + place): row by row, the first higher value below all
-    before it."""
-    n_fibres, n_types = ranked.row.shape
+def _records(ranked: Ranked, place: Index) -> tuple[Index, Index]:
+    """The generators: the variable of each tail, and the place (fibre x T + place) of its head.
+
+    place: int32 (F, A, B), the places of the types row by row. Row after row, the first higher value is kept
+    where it lies below all those kept before it.
+    """
+    (n_fibres, rows, _), n_types = place.shape, ranked.row.shape[1]
     group = np.concatenate([ranked.group, np.full((n_fibres, 1), n_types, dtype=np.int32)], axis=1)
-    offset = (np.arange(n_fibres, dtype=np.int32) * np.int32(n_types + 1))[:, None]
-    above = _above(ranked) + offset
-    lowest = np.full(ranked.row.shape, n_types, dtype=np.int32)
-    places = np.arange(n_types, dtype=np.int32)
-    marks = np.empty((n_fibres, n_types + 1), dtype=np.int32)
-    marks[:, -1] = n_types
-    number = np.arange(n_fibres * n_types, dtype=np.int32).reshape(n_fibres, n_types)
+    fibre = np.arange(n_fibres, dtype=np.int32)[:, None, None]
+    padding = fibre * np.int32(n_types + 1)
+    above = np.take(_above(ranked), place + fibre * np.int32(n_types)) + padding
+    lowest = np.full(place.shape, n_types, dtype=np.int32)
+    number = np.arange(place.size, dtype=np.int32).reshape(place.shape)
     tails, heads = [], []
     for row in range(rows):
-        marks[:, :-1] = np.where(ranked.row == row, places, np.int32(n_types))
-        nearest = np.minimum.accumulate(marks[:, ::-1], axis=1)[:, ::-1]
-        found = np.take(nearest, above)
-        level = np.take(group, found + offset) if ranked.tied else found
-        kept = (level < lowest) & (ranked.row <= row)
-        np.copyto(lowest, level, where=kept)
-        tails.append(number[kept])
-        heads.append((number - places + found)[kept])
+        nearest = _next_in_row(place[:, row], n_types)
+        found = np.take(nearest, above[:, : row + 1])
+        level = np.take(group, found + padding) if ranked.tied else found
+        kept = level < lowest[:, : row + 1]
+        np.copyto(lowest[:, : row + 1], level, where=kept)
+        tails.append(number[:, : row + 1][kept])
+        heads.append((found + fibre * np.int32(n_types))[kept])
     return np.concatenate(tails), np.concatenate(heads)
+
+
+def _next_in_row(places: Index, n_types: int) -> Index:
+    """The first place of the row at or after each place, (F, T + 1); T where there is none."""
+    marks = np.full((len(places), n_types + 1), n_types, dtype=np.int32)
+    np.put_along_axis(marks, places.astype(np.intp), places, axis=1)
+    return np.ascontiguousarray(np.minimum.accumulate(marks[:, ::-1], axis=1)[:, ::-1])
 
 
 def _above(ranked: Ranked) -> Index:
@@ -110,9 +123,12 @@ def _above(ranked: Ranked) -> Index:
     return np.ascontiguousarray(np.minimum.accumulate(opens[:, ::-1], axis=1)[:, ::-1])
 
 
-def _gates(ranked: Ranked) -> tuple[Index, int, Index, Index]:
-    """The gate of every place (itself where no equal of its row or a later one exists), the block's size,
-    the gates' arcs."""
+def _gates(ranked: Ranked, number: Index) -> tuple[Index, int, Index, Index]:
+    """Where arcs to each place lead (its variable, or a gate where equals of its row or a later one exist),
+    the block's size, and the arcs of the gates. ``number``: the variable of each place."""
+    if not ranked.tied:
+        none = np.empty(0, dtype=np.int32)
+        return number, number.size, none, none
     group_opens = _changes(ranked.group)
     part_opens = (group_opens | _changes(ranked.row)).ravel()
     part = np.cumsum(part_opens, dtype=np.int32) - np.int32(1)
@@ -121,16 +137,11 @@ def _gates(ranked: Ranked) -> tuple[Index, int, Index, Index]:
     last = np.append(group_opens.ravel()[start[1:]], True)
     shared = ~(last & (members == 1))
     size = part.size + int(np.count_nonzero(shared))
-    gate = start.copy()
+    gate = number[start]
     gate[shared] = np.arange(part.size, size, dtype=np.int32)
-    inside = np.flatnonzero(shared[part]).astype(np.int32)
-    onward = np.flatnonzero(~last)
-    return (
-        gate[part],
-        size,
-        np.concatenate([gate[part[inside]], gate[onward]]),
-        np.concatenate([inside, gate[onward + 1]]),
-    )
+    inside, onward = np.flatnonzero(shared[part]), np.flatnonzero(~last)
+    tails = np.concatenate([gate[part[inside]], gate[onward]])
+    return gate[part], size, tails, np.concatenate([number[inside], gate[onward + 1]])
 
 
 def _changes(array: Index) -> Bool:

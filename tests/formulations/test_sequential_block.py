@@ -1,4 +1,5 @@
-"""Sequential blocks: optimum against the definition of the order, every rule audited, bad input in one line."""
+"""Sequential blocks: optimum against the definition of the order, every rule audited, bad input in one
+line."""
 
 import numpy as np
 import pytest
@@ -41,14 +42,19 @@ def all_pairs_program(space):
     blocks = np.arange(space.n + 1) * space.states
     packing = (np.arange(space.states)[:, None] + blocks[None, :-1]).astype(np.int32)
     return Program(
-        space.gains.ravel() / space.states, blocks, np.concatenate(tails).astype(np.int32),
-        np.concatenate(heads).astype(np.int32), packing if space.n > 1 else np.empty((0, 1), dtype=np.int32),
+        space.gains.ravel() / space.states,
+        blocks,
+        np.concatenate(tails).astype(np.int32),
+        np.concatenate(heads).astype(np.int32),
+        packing if space.n > 1 else np.empty((0, 1), dtype=np.int32),
     )
 
 
 @pytest.mark.parametrize("seed", range(12))
 def test_the_optimum_is_that_of_the_order_written_out(seed):
-    space = two_stage_space(seed, [(3, 2), (2, 3)], levels=[3, 6, 40][seed % 3], gains=["own", "random"][seed % 2])
+    space = two_stage_space(
+        seed, [(3, 2), (2, 3)], levels=[3, 6, 40][seed % 3], gains=["own", "random"][seed % 2]
+    )
     formulation, solution, allocation = solved(space, BOTH)
     written = solve_program(all_pairs_program(space), "highs")
     assert solution.bound == pytest.approx(written.bound, abs=1e-12)
@@ -97,11 +103,17 @@ def test_a_static_rule_is_a_sequential_rule_in_either_order():
 
 def test_listing_the_signals_the_other_way_round_is_naming_the_other_first():
     named = solved(discretize(load("jmmz"), 6), BOTH, ("c1", "c2"))[1].bound
-    turned = Instance("turned", (Buyer("1", ("c1", "p1"), "p1 + c1*c2"), Buyer("2", ("c2", "p2"), "p2 + c1*c2")))
+    turned = Instance(
+        "turned", (Buyer("1", ("c1", "p1"), "p1 + c1*c2"), Buyer("2", ("c2", "p2"), "p2 + c1*c2"))
+    )
     assert solved(discretize(turned, 6), BOTH)[1].bound == pytest.approx(named, abs=1e-12)
-    staged = Instance("staged", (
-        Buyer("1", ("p1", "c1"), "p1 + c1*c2", stages=(("c1",), ("p1",))),
-        Buyer("2", ("p2", "c2"), "p2 + c1*c2", stages=(("c2",), ("p2",)))))
+    staged = Instance(
+        "staged",
+        (
+            Buyer("1", ("p1", "c1"), "p1 + c1*c2", stages=(("c1",), ("p1",))),
+            Buyer("2", ("p2", "c2"), "p2 + c1*c2", stages=(("c2",), ("p2",))),
+        ),
+    )
     assert solved(discretize(staged, 6), BOTH)[1].bound == pytest.approx(named, abs=1e-12)
     overridden = solved(discretize(staged, 6), BOTH, ("p1", "p2"))[1].bound
     assert overridden == pytest.approx(discretize(staged, 6).first_best, abs=1e-12)
@@ -117,7 +129,9 @@ def test_relabelling_buyers_and_scaling_values_move_the_answer_as_they_should():
 
 
 def test_a_second_stage_of_several_signals_is_ordered_by_value():
-    instance = Instance("three", (Buyer("1", ("p", "c", "d"), "p + c*d - 0.4*c"), Buyer("2", ("x", "y"), "x + y*c")))
+    instance = Instance(
+        "three", (Buyer("1", ("p", "c", "d"), "p + c*d - 0.4*c"), Buyer("2", ("x", "y"), "x + y*c"))
+    )
     space = discretize(instance, Grid({"p": 3, "c": 3, "d": 4, "x": 3, "y": 2}))
     for first in (("p", "x"), ("d", "y")):
         _, solution, allocation = solved(space, BOTH, first)
@@ -130,9 +144,11 @@ def test_a_second_stage_of_several_signals_is_ordered_by_value():
 def test_dependent_stages_go_through_conditional_quantiles():
     def space(loc):
         prior = Prior("norm", {"loc": loc, "scale": 1.0})
-        return discretize(Instance("dependent", (Buyer("1", ("x", "y"), "y", "0.3*x - 0.2"),), {"y": prior}), 6)
+        return discretize(
+            Instance("dependent", (Buyer("1", ("x", "y"), "y", "0.3*x - 0.2"),), {"y": prior}), 6
+        )
 
-    _, solution, allocation = solved(space("2*x"), ("sequential",))
+    allocation = solved(space("2*x"), ("sequential",))[2]
     mechanism = mixed_mechanism(space("2*x"), allocation, buyer_stages(space("2*x"), ("sequential",)))
     assert audit_mechanism(space("2*x").values, mechanism).passed
     with pytest.raises(InputError, match="at a fixed quantile of the second stage") as refusal:
@@ -146,15 +162,22 @@ def grid_of(**buyer):
     return discretize(Instance("bad", (Buyer("ann", **buyer),)), 4)
 
 
-@pytest.mark.parametrize(("buyer", "first", "words"), [
-    ({"signals": ("p",), "value": "p"}, None, "without signals"),
-    ({"signals": ("p", "c"), "value": "p+c", "stages": (("p", "c"),)}, None, "without signals"),
-    ({"signals": ("p", "c", "d"), "value": "p+c+d", "stages": (("p", "c"), ("d",))}, None, "first-stage signals"),
-    ({"signals": ("p", "c"), "value": "p+c"}, "z", "not a signal of buyer ann"),
-    ({"signals": ("p", "c"), "value": "p-c"}, None, "V falls from"),
-    ({"signals": ("p", "c"), "value": "(p-0.3)*(p-0.5)+c"}, None, "V falls from"),
-    ({"signals": ("p", "c", "d"), "value": "c+d-p"}, None, "second-stage values falls"),
-])
+@pytest.mark.parametrize(
+    ("buyer", "first", "words"),
+    [
+        ({"signals": ("p",), "value": "p"}, None, "without signals"),
+        ({"signals": ("p", "c"), "value": "p+c", "stages": (("p", "c"),)}, None, "without signals"),
+        (
+            {"signals": ("p", "c", "d"), "value": "p+c+d", "stages": (("p", "c"), ("d",))},
+            None,
+            "first-stage signals",
+        ),
+        ({"signals": ("p", "c"), "value": "p+c"}, "z", "not a signal of buyer ann"),
+        ({"signals": ("p", "c"), "value": "p-c"}, None, "V falls from"),
+        ({"signals": ("p", "c"), "value": "(p-0.3)*(p-0.5)+c"}, None, "V falls from"),
+        ({"signals": ("p", "c", "d"), "value": "c+d-p"}, None, "second-stage values falls"),
+    ],
+)
 def test_bad_input_is_refused_in_one_line(buyer, first, words):
     with pytest.raises(InputError) as refusal:
         sequential_block(grid_of(**buyer), 0, first)
@@ -180,7 +203,11 @@ def test_first_signals_from_the_command_line():
     assert parse_first(instance, "c2") == (None, "c2")
     assert parse_first(instance, "c2, p1") == ("p1", "c2")
     assert parse_first(instance, ()) == (None, None)
-    for text, words in (("c3", "unknown signal"), ("", "unknown signal"), ("p1,c1", "at most one first signal")):
+    for text, words in (
+        ("c3", "unknown signal"),
+        ("", "unknown signal"),
+        ("p1,c1", "at most one first signal"),
+    ):
         with pytest.raises(InputError, match=words):
             parse_first(instance, text)
 

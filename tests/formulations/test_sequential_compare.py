@@ -27,12 +27,20 @@ def test_jmmz_private_first_is_first_best_and_private_second_lies_strictly_betwe
 
 
 @pytest.mark.parametrize("grid", [3, 8, 16, 33, Grid(12, "endpoint"), Grid(12, 0.2)])
-@pytest.mark.parametrize(("name", "right", "wrong"), [("privatization", "m", "f"), ("public-rival", "x", "y")])
-def test_one_buyer_right_order_is_first_best_and_wrong_order_is_the_static_second_best(name, right, wrong, grid):
+@pytest.mark.parametrize(
+    ("name", "right", "wrong"), [("privatization", "m", "f"), ("public-rival", "x", "y")]
+)
+def test_one_buyer_right_order_is_first_best_and_wrong_order_is_the_static_second_best(
+    name, right, wrong, grid
+):
     comparison = compare(load(name), grid)
     static = comparison.row("static second best")
-    assert comparison.row(f"sequential second best, {right} first").welfare == pytest.approx(comparison.first_best)
-    assert comparison.row(f"sequential second best, {wrong} first").welfare == pytest.approx(static.welfare, abs=1e-12)
+    assert comparison.row(f"sequential second best, {right} first").welfare == pytest.approx(
+        comparison.first_best
+    )
+    assert comparison.row(f"sequential second best, {wrong} first").welfare == pytest.approx(
+        static.welfare, abs=1e-12
+    )
     assert comparison.no_sale > 0 and static.share < 1.0
 
 
@@ -61,8 +69,13 @@ def test_three_buyers_go_through_the_solver_for_many():
 
 def test_others_can_add_rows_but_only_for_audited_mechanisms():
     space = discretize(load("jmmz"), 4)
-    static = [given_prices(price, i) for i, price in enumerate([space.values[1].max(axis=0), space.values[0].max(axis=1)])]
-    row = mechanism_row(space, "high prices", "construction", mechanism_from_prices(space.values, tuple(static)))
+    static = [
+        given_prices(price, i)
+        for i, price in enumerate([space.values[1].max(axis=0), space.values[0].max(axis=1)])
+    ]
+    row = mechanism_row(
+        space, "high prices", "construction", mechanism_from_prices(space.values, tuple(static))
+    )
     extended = compare(load("jmmz"), 4, firsts=[]).with_rows(row, Row("bracket", "bracket", (), (), 0.8, 0.9))
     assert [r.name for r in extended.rows[2:]] == ["high prices", "bracket"]
     assert 0.0 <= row.share <= 1.0

@@ -44,7 +44,9 @@ def test_closure_on_rising_values_with_ties(seed):
 def test_values_within_the_width_of_each_other_are_equal():
     values = np.array([[[0.0, 1.0], [1.0 + 1e-14, 1.0 - 1e-14], [1.0 - 2e-14, 2.0]]])
     order = sequential_order(values, WIDTH)
-    reach = reachable(order.size, order.tails, order.heads)[np.ix_(order.variable.ravel(), order.variable.ravel())]
+    reach = reachable(order.size, order.tails, order.heads)[
+        np.ix_(order.variable.ravel(), order.variable.ravel())
+    ]
     assert (reach == full_order(np.round(values[0], 9))).all()
 
 

@@ -1,4 +1,5 @@
-"""Type spaces with two signals per buyer whose values rise in both, with deliberate ties and gains of either sign."""
+"""Type spaces with two signals per buyer whose values rise in both, with deliberate ties and gains of
+either sign."""
 
 import numpy as np
 
@@ -12,7 +13,8 @@ def rising(rng, shape, levels):
 
 
 def two_stage_space(seed, counts, *, levels=5, gains="own"):
-    """Buyer i has signals a{i}, b{i} with counts[i] = (A, B) points; values random, rising in both own signals."""
+    """Buyer i has signals a{i}, b{i} with counts[i] = (A, B) points; values random, rising in both own
+    signals."""
     rng = np.random.default_rng(seed)
     n, shape = len(counts), tuple(a * b for a, b in counts)
     values = []
@@ -22,7 +24,13 @@ def two_stage_space(seed, counts, *, levels=5, gains="own"):
     values = np.stack(values)
     own = {"own": lambda: values, "random": lambda: rng.integers(-4, 6, values.shape).astype(float)}[gains]()
     buyers = tuple(Buyer(f"{i + 1}", (f"a{i + 1}", f"b{i + 1}"), f"a{i + 1}") for i in range(n))
-    grid = Grid({f"{name}{i + 1}": count for i, pair in enumerate(counts) for name, count in zip("ab", pair, strict=True)})
+    grid = Grid(
+        {
+            f"{name}{i + 1}": count
+            for i, pair in enumerate(counts)
+            for name, count in zip("ab", pair, strict=True)
+        }
+    )
     types = []
     for i, (a, b) in enumerate(counts):
         first, second = np.meshgrid(np.arange(a) / a, np.arange(b) / b, indexing="ij")
@@ -31,7 +39,8 @@ def two_stage_space(seed, counts, *, levels=5, gains="own"):
 
 
 def full_order(values):
-    """All implied pairs of one fibre (A, B): [x, y] is true where x winning makes y win, by the statement of the theorem."""
+    """All implied pairs of one fibre (A, B): [x, y] is true where x winning makes y win, by the statement
+    of the theorem."""
     rows = np.repeat(np.arange(values.shape[0]), values.shape[1])
     flat = values.ravel()
     return (rows[None, :] >= rows[:, None]) & (flat[None, :] > flat[:, None])

@@ -43,20 +43,32 @@ def test_rises_are_the_differences_of_the_formula():
     assert common.rise == pytest.approx(common.witness["c2"], abs=1e-9)
     assert common.mrs_excess == pytest.approx(common.mrs_witness["c2"], abs=1e-6)
     assert report.order("p1").attained and not report.order("p1").attained_statically
-    assert report.sequential() == {("p1", "p2"): True, ("p1", "c2"): False, ("c1", "p2"): False, ("c1", "c2"): False}
+    assert report.sequential() == {
+        ("p1", "p2"): True,
+        ("p1", "c2"): False,
+        ("c1", "p2"): False,
+        ("c1", "c2"): False,
+    }
     assert not report.static
 
 
-@pytest.mark.parametrize(("name", "orders"), [
-    ("privatization", {("m",): True, ("f",): False}), ("public-rival", {("x",): True, ("y",): False}),
-])
+@pytest.mark.parametrize(
+    ("name", "orders"),
+    [
+        ("privatization", {("m",): True, ("f",): False}),
+        ("public-rival", {("x",): True, ("y",): False}),
+    ],
+)
 def test_one_buyer_exactly_one_order_attains_the_first_best(name, orders):
     report = implementability(load(name))
     assert report.sequential() == orders and not report.static
 
 
 def test_example_6_flips_with_the_ratio_and_is_static_at_equality():
-    assert implementability(load("public-rival", beta1=1.2, beta2=0.5)).sequential() == {("x",): False, ("y",): True}
+    assert implementability(load("public-rival", beta1=1.2, beta2=0.5)).sequential() == {
+        ("x",): False,
+        ("y",): True,
+    }
     equal = implementability(load("public-rival", beta1=1.0, beta2=0.75))
     assert equal.static and equal.sequential() == {("x",): True, ("y",): True}
     assert abs(equal.order("x").mrs_excess) < 1e-9

@@ -1,4 +1,5 @@
-"""Menus and fees: closed form against the linear program, the integral, the audit by definition and planted violations."""
+"""Menus and fees: closed form against the linear program, the integral, the audit by definition and planted
+violations."""
 
 from dataclasses import replace
 
@@ -75,7 +76,8 @@ def test_larger_fees_are_refused_type_by_type():
 
 
 def test_fees_match_the_areas_of_figure_2():
-    """V = a + b on a fine grid, strikes 1.2 and 0.8: the step costs the marginal type's area between the strikes."""
+    """V = a + b on a fine grid, strikes 1.2 and 0.8: the step costs the marginal type's area between the
+    strikes."""
     b = (np.arange(2000) + 0.5) / 2000
     a = np.array([0.3, 0.4, 0.6])
     values = (a[:, None] + b)[None]
@@ -162,8 +164,17 @@ def planted(kind):
     return values, menu.stages.states(rule, values.shape), menu
 
 
-@pytest.mark.parametrize("kind", ["second stage", "rising strikes", "fee too high", "fee too low", "not a number",
-                                  "strike out of its interval"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "second stage",
+        "rising strikes",
+        "fee too high",
+        "fee too low",
+        "not a number",
+        "strike out of its interval",
+    ],
+)
 def test_planted_violations_of_either_stage_are_found(kind):
     values, wins, menu = planted(kind)
     verdict = audit_menu(values, wins, menu)
@@ -172,21 +183,31 @@ def test_planted_violations_of_either_stage_are_found(kind):
 
 
 def naive_gain(values, wins, menu, fees):
-    """The best deviation, with plain loops over reports: (level, strategy) pairs by enumeration of the best reply."""
+    """The best deviation, with plain loops over reports: (level, strategy) pairs by enumeration of the best
+    reply."""
     worst = 0.0
     rule, stages = menu.stages.fibres(wins), menu.stages
     for f, fibre in enumerate(stages.fibres(values)):
-        pay = [[menu.fees(fees)[f, o] + (menu.strike[f, o] if rule[f, o, r] else 0.0) for r in range(stages.seconds)]
-               for o in range(stages.levels)]
+        pay = [
+            [
+                menu.fees(fees)[f, o] + (menu.strike[f, o] if rule[f, o, r] else 0.0)
+                for r in range(stages.seconds)
+            ]
+            for o in range(stages.levels)
+        ]
         for a in range(stages.levels):
             truth = [fibre[a, b] * rule[f, a, b] - pay[a][b] for b in range(stages.seconds)]
             worst = max(worst, -np.mean(truth))
             for o in range(stages.levels):
-                best = [max(fibre[a, b] * rule[f, o, r] - pay[o][r] for r in range(stages.seconds))
-                        for b in range(stages.seconds)]
+                best = [
+                    max(fibre[a, b] * rule[f, o, r] - pay[o][r] for r in range(stages.seconds))
+                    for b in range(stages.seconds)
+                ]
                 worst = max(worst, np.mean(best) - np.mean(truth))
-            second = [max(fibre[a, b] * rule[f, a, r] - pay[a][r] for r in range(stages.seconds)) - truth[b]
-                      for b in range(stages.seconds)]
+            second = [
+                max(fibre[a, b] * rule[f, a, r] - pay[a][r] for r in range(stages.seconds)) - truth[b]
+                for b in range(stages.seconds)
+            ]
             worst = max(worst, *second)
     return worst
 
@@ -195,8 +216,11 @@ def naive_gain(values, wins, menu, fees):
 def test_the_audit_finds_what_enumeration_of_all_reports_finds(seed):
     values, wins, menu, _ = menu_case(seed, rows=4, seconds=3)
     rng = np.random.default_rng(seed)
-    noisy = replace(menu, strike=menu.strike + rng.normal(0, 0.1, menu.strike.shape),
-                    seller_best=menu.seller_best + rng.normal(0, 0.1, menu.strike.shape))
+    noisy = replace(
+        menu,
+        strike=menu.strike + rng.normal(0, 0.1, menu.strike.shape),
+        seller_best=menu.seller_best + rng.normal(0, 0.1, menu.strike.shape),
+    )
     noisy = replace(noisy, strike=np.where(np.isinf(noisy.strike), 3.0, noisy.strike))
     flipped = wins ^ (rng.random(wins.shape) < 0.1)
     for rule, terms in ((wins, noisy), (flipped, noisy), (flipped, replace(menu, strike=noisy.strike))):

@@ -26,13 +26,21 @@ def example(first=("p", "option")):
     points = (np.arange(4) + 0.5) / 4
     grids = np.meshgrid(points, points, indexing="ij")
     types = tuple({name: grid.ravel() for name, grid in zip(b.signals, grids, strict=True)} for b in buyers)
-    signals = {name: column.reshape((-1, 1) if i == 0 else (1, -1)) for i, own in enumerate(types) for name, column in own.items()}
+    signals = {
+        name: column.reshape((-1, 1) if i == 0 else (1, -1))
+        for i, own in enumerate(types)
+        for name, column in own.items()
+    }
     values = np.stack([np.broadcast_to(instance.value(i, signals), (16, 16)) for i in range(2)])
-    wins = np.stack([signals["p"] > signals["option"] + 0 * values[0], signals["option"] >= signals["p"] + 0 * values[0]])
+    wins = np.stack(
+        [signals["p"] > signals["option"] + 0 * values[0], signals["option"] >= signals["p"] + 0 * values[0]]
+    )
     terms = tuple(
-        implementing_prices(values[i], values[i] > 1.0, i) if name is None
+        implementing_prices(values[i], values[i] > 1.0, i)
+        if name is None
         else menu_from_rule(values[i], wins[i], stages_of(instance, i, (4, 4), name))
-        for i, name in enumerate(first))
+        for i, name in enumerate(first)
+    )
     return instance, types, Mechanism(wins, terms)
 
 
@@ -43,7 +51,11 @@ def test_every_format_reads_back_exactly(form, first, tmp_path):
     path = tmp_path / f"menu{SUFFIXES[form]}"
     path.write_bytes(export_table(columns, MENU_NOTES, form))
     back = read_table(path)
-    assert list(back) == list(columns) == ["buyer", "first_signal", "p", "c", "signal_option", "d", *TERM_COLUMNS]
+    assert (
+        list(back)
+        == list(columns)
+        == ["buyer", "first_signal", "p", "c", "signal_option", "d", *TERM_COLUMNS]
+    )
     for name, column in columns.items():
         if column.dtype.kind == "U":
             assert (back[name] == column).all()
@@ -62,7 +74,10 @@ def test_every_format_says_what_each_column_is(form, tmp_path):
     text = data.decode()
     assert all(json.dumps(note)[1:-1] in text or note in text for note in MENU_NOTES)
     described = " ".join(MENU_NOTES)
-    assert all(name in described for name in ("buyer", "first_signal", *TERM_COLUMNS)) and "units of value" in described
+    assert (
+        all(name in described for name in ("buyer", "first_signal", *TERM_COLUMNS))
+        and "units of value" in described
+    )
 
 
 def test_options_cover_every_first_stage_type_once_and_keep_strikes_and_fees():
@@ -71,8 +86,14 @@ def test_options_cover_every_first_stage_type_once_and_keep_strikes_and_fees():
     for i, menu in enumerate(mechanism.terms):
         mine = columns["buyer"] == instance.buyers[i].name
         assert columns["types"][mine].sum() == menu.strike.size
-        assert np.repeat(columns["strike"][mine], columns["types"][mine]).tolist() == menu.strike.ravel().tolist()
-        assert np.repeat(columns["seller_best_fee"][mine], columns["types"][mine]).tolist() == menu.seller_best.ravel().tolist()
+        assert (
+            np.repeat(columns["strike"][mine], columns["types"][mine]).tolist()
+            == menu.strike.ravel().tolist()
+        )
+        assert (
+            np.repeat(columns["seller_best_fee"][mine], columns["types"][mine]).tolist()
+            == menu.seller_best.ravel().tolist()
+        )
         sold = (columns["exercise"][mine] * columns["types"][mine]).sum() / menu.strike.size
         assert sold == pytest.approx(mechanism.allocation[i].mean())
         assert (columns["first_from"][mine] <= columns["first_to"][mine]).all()
@@ -97,10 +118,19 @@ def test_json_has_no_infinities_and_null_for_nothing():
     assert '"inf"' in text
 
 
-@pytest.mark.parametrize(("name", "content"), [
-    ("menu.json", "{}"), ("menu.json", "["), ("menu.tex", "x"), ("menu.csv", "\x00"), ("menu.parquet", "x"), ("menu.xls", "x"),
-    ("menu.json", '{"columns": ["strike"], "rows": [["cheap"]]}'), ("menu.tex", "% rows"),
-])
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("menu.json", "{}"),
+        ("menu.json", "["),
+        ("menu.tex", "x"),
+        ("menu.csv", "\x00"),
+        ("menu.parquet", "x"),
+        ("menu.xls", "x"),
+        ("menu.json", '{"columns": ["strike"], "rows": [["cheap"]]}'),
+        ("menu.tex", "% rows"),
+    ],
+)
 def test_a_damaged_table_is_refused(name, content, tmp_path):
     path = tmp_path / name
     path.write_text(content)
@@ -116,8 +146,12 @@ def test_an_unknown_format_is_refused():
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX here")
 def test_the_latex_table_compiles(tmp_path):
     (tmp_path / "menu.tex").write_bytes(export_table(menu_columns(*example()), MENU_NOTES, "latex"))
-    done = subprocess.run(["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "menu.tex"], cwd=tmp_path,
-                          capture_output=True, check=False)
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "menu.tex"],
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout[-2000:]
     assert (tmp_path / "menu.pdf").stat().st_size > 1000
 
