@@ -277,21 +277,24 @@ def _on_grid(array: Float, shape: tuple[int, ...], what: str, types: tuple[dict[
     return full
 
 
-BYTES_PER_STATE = 400
-"""Peak memory of a two-buyer static solve in bytes per state and buyer block, measured on jmmz (benchmarks)."""
+BYTES_PER_VALUE = 40
+"""Peak memory of discretization in bytes per state and buyer: values, gains and what evaluates them."""
 
 
-def check_memory(instance: Instance, grid: Grid) -> None:
-    """Raise InputError when the states of ``grid`` cannot fit into the machine's memory."""
+def check_memory(instance: Instance, grid: Grid, bytes_per_value: float = BYTES_PER_VALUE) -> None:
+    """Raise InputError when what ``grid`` makes cannot fit into the memory that is free.
+
+    bytes_per_value: what the caller is going to need for each buyer in each state.
+    """
     import psutil
 
     states = math.prod(type_counts(instance, grid))
-    need = states * BYTES_PER_STATE * max(instance.n, 1) / 2
-    available = psutil.virtual_memory().available
-    if need > available or states * instance.n > MAX_STATES:
+    need = states * instance.n * bytes_per_value
+    free = psutil.virtual_memory().available
+    if need > free or states * instance.n > MAX_STATES:
         raise InputError(
             f"grid {grid.describe()} makes {states:.4g} states, about {need / 2**30:.4g} GiB",
             where="grid",
-            expected=f"at most the {available / 2**30:.3g} GiB that are free",
+            expected=f"at most the {free / 2**30:.3g} GiB that are free",
             remedy="use fewer points per signal",
         )
