@@ -101,7 +101,7 @@ def solve(
     watch = Stopwatch()
     formulation = formulate(instance, settings)
     if model is not None:
-        from expost.solver.model_file import write_model
+        from expost.solver.model_files import write_model
 
         write_model(formulation.program, model)
     watch.lap("build")

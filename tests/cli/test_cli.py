@@ -153,3 +153,18 @@ def test_help_is_quick_to_import():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip().splitlines()[-1] == "[]"
+
+
+def test_the_program_is_written_for_other_solvers(expost, tmp_path):
+    import highspy
+
+    for name in ("model.lp", "model.mps"):
+        assert expost("solve", "jmmz", "--grid", 3, "--json", "--write-model", name)[0] == 0
+        other = highspy.Highs()
+        other.silent()
+        other.readModel(str(tmp_path / name))
+        other.run()
+        _, out, _ = expost("solve", "jmmz", "--grid", 3, "--json")
+        assert other.getObjectiveValue() == pytest.approx(json.loads(out)["welfare"], abs=1e-9)
+    code, out, err = expost("solve", "jmmz", "--grid", 3, "--json", "--write-model", "model.txt")
+    assert code == 2 and out == "" and len(err.strip().splitlines()) == 1
