@@ -26,7 +26,7 @@ def test_jmmz_private_first_is_first_best_and_private_second_lies_strictly_betwe
         assert row.share == pytest.approx(row.welfare / comparison.first_best)
 
 
-@pytest.mark.parametrize("grid", [3, 8, 16, 33, Grid(12, "endpoint"), Grid(12, 0.2)])
+@pytest.mark.parametrize("grid", [5, 8, 16, 33, Grid(12, "endpoint"), Grid(12, 0.2)])
 @pytest.mark.parametrize(
     ("name", "right", "wrong"), [("privatization", "m", "f"), ("public-rival", "x", "y")]
 )
