@@ -125,8 +125,11 @@ def _state_gains(space: TypeSpace, allocation: Bool) -> Float:
 
 def _refuse_infeasible(space: TypeSpace, formulation: Formulation, start: NDArray[np.int8]) -> None:
     if formulation.allocation(start).shape[1:] != space.shape:
-        raise InputError(f"a rule of shape {formulation.allocation(start).shape[1:]}", where="dominate",
-                         expected=f"the states of the type space, {space.shape}")
+        raise InputError(
+            f"a rule of shape {formulation.allocation(start).shape[1:]}",
+            where="dominate",
+            expected=f"the states of the type space, {space.shape}",
+        )
     broken = formulation.program.violations(start)
     if broken:
         raise InputError(

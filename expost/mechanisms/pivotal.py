@@ -117,7 +117,7 @@ def _draw(instance: Instance, j: int, samples: int, seed: int) -> dict[str, Floa
 def pivotal_fibres(
     instance: Instance, prices: PriceFunction, i: int, others: Mapping[str, Float]
 ) -> NDArray[np.int8]:
-    """At each of the other's signals: 0 where buyer ``i`` has a pivotal signal, -1 where he always wins, 1 where never."""
+    """At each of the other's signals: 0 where buyer ``i`` has a pivotal signal, -1 where he always wins, else 1."""
     fibre, shape = fibres(instance, i, others)
     price = np.broadcast_to(prices.price(i, others), shape).ravel()
     low, high = fibre.at(0.0, fibre.value(i)), fibre.at(1.0, fibre.value(i))
