@@ -64,6 +64,13 @@ BACKENDS: dict[str, Backend] = {
                 certifies=ANY, start=True, progress=True),
         Backend("highs", "expost.solver.highs:solve_highs", "highspy",
                 "HiGHS: linear program or branch and bound", certifies=2, start=True, progress=True),
+        Backend("pdlp", "expost.solver.pdlp:solve_pdlp", "highspy",
+                "first-order linear program: a certified bound and a rounded rule", certifies=ANY),
+        Backend("pulp", "expost.solver.pulp_backend:solve_pulp", "pulp",
+                "any solver that PuLP finds, CBC by default", bound_at_limit=False, solvers=True),
+        Backend("cvxpy", "expost.solver.cvxpy_backend:solve_cvxpy", "cvxpy",
+                "any mixed-integer solver that cvxpy finds, HiGHS by default", bound_at_limit=False,
+                solvers=True),
         Backend("brute", "expost.solver.brute:solve_brute", "numpy", "enumeration, for tests",
                 time_limit=False, extremes=2),
     )

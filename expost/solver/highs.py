@@ -48,7 +48,7 @@ def _solve_linear(program: Program, time_limit: float | None, options: dict[str,
     scale = cost_scale(program)
     # Presolve is thirty times slower than no presolve on pure difference rows (docs/backends.md).
     h = load(rows_of(program), -scale * program.weights, integer=False,
-             options={"presolve": "off", "dual_feasibility_tolerance": 1e-9} | options)
+             options={"presolve": "off", "dual_feasibility_tolerance": WELFARE} | options)
     status = _status(run(h, time_limit=time_limit))
     if status is Status.INFEASIBLE:
         return Solution("highs", status, bound=-math.inf)

@@ -23,6 +23,10 @@ THRESHOLDS = (0.501, 0.55, 0.65, 0.75, 0.85, 0.95)
 """Where fractional rules are cut: above one half, so that no two buyers can both win."""
 
 
+NOTICED = 1e-3
+"""Part of the slack between welfares that a move has to gain, so that rounding cannot keep the search going."""
+
+
 @dataclass(frozen=True, eq=False)
 class Rule:
     """A feasible rule and its value in the unit of the weights."""
@@ -39,7 +43,7 @@ def descend(pairs: Pairs, x: Bits, deadline: float) -> Rule:
         better = pairs.respond(x, pairs.names[turn % len(pairs.names)])
         turn += 1
         gain = -1.0 if better is None else program.value(better) - value
-        if better is not None and gain > slack(value) * 1e-3:
+        if better is not None and gain > NOTICED * slack(value):
             x, value, stale = better, value + gain, 1
         else:
             stale += 1
@@ -92,7 +96,7 @@ class Kicks:
         rule = descend(self.pairs, self._moved(), deadline)
         if rule.value >= self.current.value:
             self.current = rule
-        improved = rule.value > self.best.value + slack(rule.value) * 1e-3
+        improved = rule.value > self.best.value + NOTICED * slack(rule.value)
         if improved:
             self.best = rule
         self.stale = 0 if improved else self.stale + 1

@@ -12,14 +12,16 @@ from expost.solver.lagrangian import Priced, price
 from expost.solver.linear import cost_scale, rows_of
 from expost.solver.program import Program
 from expost.solver.reduction import Reduction
+from expost.tolerances import WELFARE
 
 Float = NDArray[np.float64]
 
 SMALL = 3000
 """Variables up to which the simplex method is faster than the first-order method, and exact."""
 
-FIRST_ORDER = {"solver": "pdlp"}
-SIMPLEX = {"presolve": "off", "dual_feasibility_tolerance": 1e-9}
+# Presolve gains the first-order method nothing here, and its postsolve can lose the duals (HiGHS 1.15.1).
+FIRST_ORDER = {"solver": "pdlp", "presolve": "off", "pdlp_optimality_tolerance": WELFARE, "kkt_tolerance": WELFARE}
+SIMPLEX = {"presolve": "off", "dual_feasibility_tolerance": WELFARE}
 
 
 @dataclass(frozen=True, eq=False)
