@@ -14,7 +14,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import os
 import re
 import shutil
 import tempfile
@@ -79,14 +78,15 @@ def claim_folder(out: Path) -> None:
             expected="a folder that does not exist yet",
             remedy="name another, or move it away",
         )
-    parent = nearest_parent(out)
-    if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
+    try:
+        tempfile.TemporaryDirectory(dir=nearest_parent(out)).cleanup()
+    except OSError as error:
         raise InputError(
-            f"cannot write into {parent}",
+            f"cannot write into {nearest_parent(out)}: {error.strerror}",
             where="--out",
             expected="a folder that may be written",
             remedy="name another place",
-        )
+        ) from None
 
 
 def nearest_parent(path: Path) -> Path:

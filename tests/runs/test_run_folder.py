@@ -145,7 +145,11 @@ def test_missing_and_damaged_files_are_caught(folder, name, damage):
         path.unlink()
     else:
         path.write_bytes(
-            {"truncated": content[: len(content) // 2], "empty": b"", "binary": np.random.default_rng(len(name)).bytes(100)}[damage]
+            {
+                "truncated": content[: len(content) // 2],
+                "empty": b"",
+                "binary": np.random.default_rng(len(name)).bytes(100),
+            }[damage]
         )
     assert failed(folder)
     redigest(folder)
