@@ -1,0 +1,44 @@
+"""How hard each stage of a search works: sizes of samples, meshes and evaluations, growing stage by stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from expost.formulations.brackets.dual import Quadrature
+from expost.formulations.brackets.fit import FitPlan
+from expost.formulations.brackets.polish import PolishPlan
+
+
+@dataclass(frozen=True)
+class Effort:
+    """One stage. mesh: the most nodes of the shadow prices' mesh. points: a completion's evaluation, per replicate."""
+
+    mesh: int
+    fit: FitPlan
+    quadrature: Quadrature
+    polish: PolishPlan
+    points: int
+    replicates: int
+
+
+STAGES = (
+    Effort(700, FitPlan(256, 256, 16, 4, 200), Quadrature(10, 256, 2048, 32, 512),
+           PolishPlan(256, 250, (8e-3, 1e-3)), 256, 10),
+    Effort(7_000, FitPlan(512, 1024, 24, 6, 400), Quadrature(16, 512, 8192, 64, 1024),
+           PolishPlan(384, 500, (8e-3, 2e-4)), 512, 12),
+    Effort(90_000, FitPlan(512, 2048, 32, 8, 700), Quadrature(20, 1024, 16384, 96, 2048),
+           PolishPlan(512, 700, (4e-3, 1e-4), (6e-3, 2e-3), 8), 1024, 16),
+    Effort(90_000, FitPlan(768, 4096, 48, 8, 1200, (0.05, 5e-4)), Quadrature(24, 1024, 32768, 128, 4096),
+           PolishPlan(640, 1200, (4e-3, 1e-4), (5e-3, 1.5e-3), 10), 2048, 16),
+    Effort(600_000, FitPlan(1024, 4096, 64, 8, 2500, (0.05, 3e-4)), Quadrature(32, 2048, 32768, 128, 4096),
+           PolishPlan(768, 2500, (4e-3, 5e-5), (4e-3, 1e-3), 12), 2048, 24),
+)
+
+
+def scaled(size: Quadrature, share: float) -> Quadrature:
+    """The same quadrature with about ``share`` of its fibres (a power of two, at least 128)."""
+    fibres = size.fibres
+    while share < 0.7 and fibres > 128:
+        fibres //= 2
+        share *= 2.0
+    return Quadrature(size.replicates, fibres, size.types, size.rows, size.bins, size.jobs)

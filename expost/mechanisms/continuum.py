@@ -1,0 +1,179 @@
+"""Mechanisms of the continuum: who wins, and at what strike, at any signals whatsoever.
+
+A buyer wins where his value exceeds the strike that he faces. A static buyer's strike depends on the others' signals alone; a
+sequential buyer's also on his first-stage level, in which it does not rise (Zik, Theorem 2). Admissibility - no state with two
+winners - holds by construction; what exactly is guaranteed, each kind of mechanism says. ``audit`` looks for violations at random.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from expost.errors import InputError
+from expost.instances.environment import Instance
+from expost.instances.toml_file import instance_to_toml, load_instance
+from expost.mechanisms.continuum_space import Levels, QuantileSpace, scrambled
+from expost.tolerances import INCENTIVE
+
+Float = NDArray[np.float64]
+Bool = NDArray[np.bool_]
+
+ROWS = 12
+"""First-stage levels at which an audit compares a sequential buyer's strikes."""
+
+
+@dataclass(frozen=True)
+class ContinuumAudit:
+    """What random states show. crowded: states with two winners. incentive: the largest gain of a deviation (unit: values):
+    a random other report (static), or the largest rise of a strike in the first signal (sequential). allowed: what counts as none.
+    """
+
+    states: int
+    crowded: int
+    incentive: float
+    allowed: float
+    seed: int
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing was found."""
+        return self.crowded == 0 and self.incentive <= self.allowed
+
+    def explain(self) -> str:
+        """One line."""
+        return (f"{self.states} random states: {self.crowded} with more than one winner, "
+                f"no deviation gains more than {self.incentive:.3g} (allowed {self.allowed:.3g})")
+
+
+@dataclass(frozen=True, eq=False)
+class ContinuumMechanism(ABC):
+    """A mechanism of a continuous instance; subclasses say what strikes they post. ``method``: in words, how it was found."""
+
+    space: QuantileSpace
+    method: str
+
+    kind: ClassVar[str]
+
+    @abstractmethod
+    def strikes(self, levels: Levels) -> Float:
+        """The strike of each buyer at P states: ``levels`` holds one array (P, d_i) per buyer; returns (n, P), +inf: never."""
+
+    @abstractmethod
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What is saved beside the instance."""
+
+    @abstractmethod
+    def facts(self) -> dict[str, Any]:
+        """The JSON values saved beside the arrays."""
+
+    def wins(self, levels: Levels) -> Bool:
+        """Who wins at P states, (n, P)."""
+        signals = self.space.signals(levels)
+        values = np.stack([self.space.instance.value(i, signals) for i in range(self.space.n)])
+        return np.asarray(values > self.strikes(levels))
+
+    def prices(self, signals: dict[str, Float]) -> Float:
+        """The strike of each buyer at any ``signals`` (arrays that broadcast to one shape): (n, *shape)."""
+        levels, shape = self._at(signals)
+        return self.strikes(levels).reshape(self.space.n, *shape)
+
+    def allocate(self, signals: dict[str, Float]) -> Bool:
+        """Who wins at any ``signals`` (arrays that broadcast to one shape): (n, *shape)."""
+        levels, shape = self._at(signals)
+        return self.wins(levels).reshape(self.space.n, *shape)
+
+    def _at(self, signals: dict[str, Float]) -> tuple[list[Float], tuple[int, ...]]:
+        names = self.space.instance.signals
+        missing = [name for name in names if name not in signals]
+        if missing:
+            raise InputError(f"no values for {', '.join(missing)}", where="mechanism", expected="an array for every signal")
+        arrays = np.broadcast_arrays(*(np.asarray(signals[name], dtype=np.float64) for name in names))
+        flat = {name: np.ravel(array) for name, array in zip(names, arrays, strict=True)}
+        return self.space.levels(flat), tuple(arrays[0].shape)
+
+    def audit(self, states: int = 4096, seed: int = 0) -> ContinuumAudit:
+        """Look for states with two winners and for profitable deviations at random states and reports."""
+        rng = np.random.default_rng(seed)
+        joint = scrambled(states, sum(self.space.dims), rng)
+        levels = np.split(joint, np.cumsum(self.space.dims)[:-1], axis=1)
+        signals = self.space.signals(levels)
+        values = np.stack([self.space.instance.value(i, signals) for i in range(self.space.n)])
+        strikes = self.strikes(levels)
+        crowded = int(np.count_nonzero((values > strikes).sum(axis=0) > 1))
+        worst = max(self._deviation(i, levels, values[i], strikes[i], rng) for i in range(self.space.n))
+        allowed = INCENTIVE * max(1.0, float(np.abs(values).max()))
+        return ContinuumAudit(states, crowded, max(worst, 0.0), allowed, seed)
+
+    def _deviation(self, i: int, levels: Levels, value: Float, strike: Float, rng: np.random.Generator) -> float:
+        """The largest gain of buyer ``i`` from one random other report in each state (static), or the largest rise of his
+        strike over first-stage levels (sequential)."""
+        place = self.space.first[i]
+        other = rng.random(levels[i].shape)
+        if place is None:
+            reported = [other if j == i else own for j, own in enumerate(levels)]
+            theirs = self.space.value(i, reported)
+            posted = self.strikes(reported)[i]
+            truth = np.where(value > strike, value - strike, 0.0)
+            lie = np.where(theirs > posted, value - posted, 0.0)
+            with np.errstate(invalid="ignore"):  # a strike of -inf is won by every type: no report changes anything
+                return float(np.nan_to_num(lie - truth, nan=0.0, posinf=np.inf).max())
+        few = [own[: max(1, len(own) // ROWS)] for own in levels]
+        rises, before = 0.0, None
+        for level in np.linspace(0.0, 1.0, ROWS):
+            own = few[i].copy()
+            own[:, place] = level
+            now = self.strikes([own if j == i else rest for j, rest in enumerate(few)])[i]
+            if before is not None:
+                with np.errstate(invalid="ignore"):
+                    rises = max(rises, float(np.where(now > before, now - before, 0.0).max()))
+            before = now
+        return rises
+
+    def save(self, folder: Path | str) -> None:
+        """Write ``mechanism.json``, ``mechanism.npz`` and ``instance.toml`` into ``folder`` (made if missing)."""
+        path = Path(folder)
+        path.mkdir(parents=True, exist_ok=True)
+        (path / "instance.toml").write_text(instance_to_toml(self.space.instance), encoding="utf-8")
+        record = {"kind": self.kind, "method": self.method, "first": list(self.space.first), **self.facts()}
+        (path / "mechanism.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
+        np.savez(path / "mechanism.npz", **self.arrays())  # type: ignore[arg-type]
+
+    def export(self, path: Path | str, states: int = 1024, seed: int = 0) -> None:
+        """Write a CSV: the signals, each buyer's strike and who wins, at ``states`` random states."""
+        rng = np.random.default_rng(seed)
+        levels = np.split(scrambled(states, sum(self.space.dims), rng), np.cumsum(self.space.dims)[:-1], axis=1)
+        signals = self.space.signals(levels)
+        buyers = [buyer.name for buyer in self.space.instance.buyers]
+        strikes, wins = self.strikes(levels), self.wins(levels)
+        winner = np.where(wins.any(axis=0), wins.argmax(axis=0), -1)
+        with Path(path).open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow([*signals, *(f"strike_{name}" for name in buyers), "winner"])
+            for row in range(states):
+                name = buyers[winner[row]] if winner[row] >= 0 else ""
+                writer.writerow([*(f"{column[row]:.9g}" for column in signals.values()),
+                                 *(f"{strike:.9g}" for strike in strikes[:, row]), name])
+
+
+def load_mechanism(folder: Path | str) -> ContinuumMechanism:
+    """The mechanism that ``save`` wrote. Raises InputError when the folder holds none."""
+    from expost.mechanisms.continuum_kinds import rebuild
+
+    path = Path(folder)
+    try:
+        record = json.loads((path / "mechanism.json").read_text(encoding="utf-8"))
+        with np.load(path / "mechanism.npz") as data:
+            arrays = {name: data[name] for name in data.files}
+        instance: Instance = load_instance(str(path / "instance.toml"))
+        space = QuantileSpace(instance, tuple(record["first"]))
+        return rebuild(space, record, arrays)
+    except (OSError, KeyError, ValueError) as error:
+        raise InputError(f"{type(error).__name__}: {error}", where=str(folder), expected="a folder that a mechanism was saved in") from None

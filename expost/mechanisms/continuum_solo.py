@@ -1,0 +1,71 @@
+"""Mechanisms that serve one buyer only: admissible whatever the valuations, hence a lower bound that never fails to exist."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from expost.mechanisms.continuum import ContinuumMechanism
+from expost.mechanisms.continuum_mesh import mesh_cell
+from expost.mechanisms.continuum_space import Levels, lattice
+
+Float = NDArray[np.float64]
+
+STATES = 1 << 21
+"""Pairs of states and own types handled at once."""
+
+
+@dataclass(frozen=True, eq=False)
+class SoloMechanism(ContinuumMechanism):
+    """Buyer ``buyer`` alone can win. theta: his strikes on a mesh of his first level, not rising (one entry: a single price), the
+    same against all signals of the others; or empty: against each, the price that earns most on ``types`` own types."""
+
+    buyer: int
+    theta: Float = field(repr=False)
+    types: int
+
+    kind: ClassVar[str] = "solo"
+
+    def strikes(self, levels: Levels) -> Float:
+        """The strikes at P states: see ``ContinuumMechanism``."""
+        count = max(len(own) for own in levels)
+        result = np.full((self.space.n, count), np.inf)
+        if self.theta.size == 0:
+            step = max(1, STATES // self.types)
+            whole = [np.broadcast_to(own, (count, own.shape[-1])) for own in levels]
+            parts = [self._best([own[start: start + step] for own in whole]) for start in range(0, count, step)]
+            result[self.buyer] = np.concatenate(parts)
+            return result
+        place = self.space.first[self.buyer]
+        own = np.broadcast_to(levels[self.buyer], (count, self.space.dims[self.buyer]))
+        cell, part = mesh_cell(own[:, place or 0], len(self.theta))
+        last = len(self.theta) - 1
+        result[self.buyer] = (1.0 - part) * self.theta[cell] + part * self.theta[np.minimum(cell + 1, last)]
+        return result
+
+    def _best(self, levels: Levels) -> Float:
+        """The best price against each state of the others."""
+        i = self.buyer
+        own = lattice(self.types, self.space.dims[i], np.full(self.space.dims[i], 0.5))
+        signals = self.space.signals([own[None] if j == i else rest[:, None] for j, rest in enumerate(levels)])
+        shape = (max(len(rest) for rest in levels), self.types)
+        value = np.broadcast_to(self.space.instance.value(i, signals), shape)
+        gain = np.broadcast_to(self.space.instance.gain(i, signals), shape)
+        order = np.argsort(value, axis=1)
+        ranked = np.take_along_axis(value, order, axis=1)
+        total = np.cumsum(np.take_along_axis(gain, order, axis=1)[:, ::-1], axis=1)[:, ::-1]
+        best = total.argmax(axis=1)[:, None]
+        below = np.take_along_axis(ranked, np.maximum(best - 1, 0), axis=1)[:, 0]
+        price = np.where(best[:, 0] > 0, below, -np.inf)
+        return np.where(np.take_along_axis(total, best, axis=1)[:, 0] > 0.0, price, np.inf)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The mesh."""
+        return {"theta": self.theta}
+
+    def facts(self) -> dict[str, Any]:
+        """Everything else."""
+        return {"buyer": self.buyer, "types": self.types}
