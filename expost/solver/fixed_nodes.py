@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from expost.solver import kernel_layout
+from expost.solver.kernel import EXCESS
 from expost.solver.network import Network
 from expost.solver.program import FREE, Program
 
@@ -84,6 +85,7 @@ def _at_roots(network: Network, z: Bits, covering: NDArray[np.int32]) -> Int:
     multipliers = np.zeros(len(covering), dtype=np.int64)
     must, first = np.unique(covering[:, 0], return_index=True)
     nodes = np.where(must < network.second, must, len(z) - 1 + network.second - must)
-    lack = np.where(z[nodes] == 1, -network.graph.excess[nodes], network.graph.excess[nodes])
+    excess = network.graph.node[nodes, EXCESS]
+    lack = np.where(z[nodes] == 1, -excess, excess)
     multipliers[first] = np.maximum(lack, 0)
     return multipliers

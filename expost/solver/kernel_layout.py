@@ -9,6 +9,7 @@ from numba import njit
 from expost.solver.kernel import (
     ACROSS,
     CHAIN,
+    EXCESS,
     EXTRA,
     Byte,
     Graph,
@@ -41,7 +42,7 @@ def couple(tails: Index, heads: Index, bits: Byte, partner: Index, row_of: Index
     count = 0
     for r in range(len(tails)):
         v, w = tails[r], heads[r]
-        if partner[v] < 0 and partner[w] < 0:
+        if partner[v] == v and partner[w] == w:
             partner[v], partner[w], row_of[v] = w, v, r
             bits[v] |= np.uint8(ACROSS)
             bits[w] |= np.uint8(ACROSS)
@@ -143,7 +144,7 @@ def settle_ones(g: Graph, order: Index, count: int, parent: Index) -> None:
     """Send down the forest what forced ones lack; each root keeps the total as a negative excess."""
     for i in range(count - 1, -1, -1):
         v = order[i]
-        lack = -g.excess[v]
+        lack = -g.node[v, EXCESS]
         how = parent[v]
         if lack <= 0 or how == -1:
             continue
@@ -157,7 +158,7 @@ def settle_ones(g: Graph, order: Index, count: int, parent: Index) -> None:
             w = g.xtail[how]
             g.xflow[how] += lack
         mark_excess(g, v, 0)
-        mark_excess(g, w, g.excess[w] - lack)
+        mark_excess(g, w, g.node[w, EXCESS] - lack)
 
 
 @njit(cache=True)
@@ -165,7 +166,7 @@ def settle_zeros(g: Graph, order: Index, count: int, parent: Index) -> None:
     """Send up the forest what forced zeros have; each root keeps the total as a positive excess."""
     for i in range(count - 1, -1, -1):
         v = order[i]
-        e = g.excess[v]
+        e = g.node[v, EXCESS]
         how = parent[v]
         if e <= 0 or how == -1:
             continue
@@ -179,7 +180,7 @@ def settle_zeros(g: Graph, order: Index, count: int, parent: Index) -> None:
             w = g.xhead[how]
             g.xflow[how] += e
         mark_excess(g, v, 0)
-        mark_excess(g, w, g.excess[w] + e)
+        mark_excess(g, w, g.node[w, EXCESS] + e)
 
 
 @njit(cache=True)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from expost.errors import SolverError
-from expost.solver import kernel, kernel_layout
+from expost.solver import kernel, kernel_layout, kernel_wave
 from expost.solver.compilation import Notify, announce
 from expost.solver.fixed_nodes import Settled, demanded, settle
 from expost.solver.network import Network, build
@@ -23,7 +23,7 @@ Bits = NDArray[np.int8]
 NAME = "mincut"
 
 KERNELS = tuple(
-    f for module in (kernel, kernel_layout) for f in vars(module).values() if hasattr(f, "py_func")
+    f for module in (kernel, kernel_layout, kernel_wave) for f in vars(module).values() if hasattr(f, "py_func")
 )
 
 
@@ -54,7 +54,7 @@ def solve_mincut(
         return Solution(NAME, Status.INFEASIBLE, bound=-math.inf, details=details)
     status = preflow.run(math.inf if time_limit is None else started + time_limit)
     solution = _assemble(program, network, preflow, settled, status, extremes)
-    solution.details.update(details, rounds=preflow.rounds, local_rounds=preflow.local_rounds)
+    solution.details.update(details, rounds=preflow.rounds)
     solution.details["seconds"] = time.perf_counter() - started
     return solution
 
@@ -63,7 +63,7 @@ def _assemble(
     program: Program, network: Network, preflow: Preflow, settled: Settled, status: Status, extremes: bool
 ) -> Solution:
     """Read the rule, the bound and the certificate off the flow."""
-    proved = settled.gain + int(np.maximum(network.graph.excess, 0).sum())
+    proved = settled.gain + int(np.maximum(network.graph.node[:, kernel.EXCESS], 0).sum())
     optimal = status is Status.OPTIMAL
     high = settled.complete(preflow.largest()) if extremes or not optimal else None
     low = settled.complete(preflow.smallest())
@@ -95,10 +95,10 @@ def _certificate(program: Program, network: Network, settled: Settled) -> Certif
     graph = network.graph
     arcs = np.zeros(program.arcs, dtype=np.int64)
     chained = np.flatnonzero(network.chain_arc >= 0)
-    arcs[network.chain_arc[chained]] = graph.chain[chained]
+    arcs[network.chain_arc[chained]] = graph.node[chained, kernel.ALONG]
     packing = np.zeros(len(program.packing), dtype=np.int64)
     paired = np.flatnonzero(network.pair_row >= 0)
-    packing[network.pair_row[paired]] = graph.across[paired]
+    packing[network.pair_row[paired]] = graph.node[paired, kernel.OVER]
     first, last = len(network.extra_arcs), len(network.extra_arcs) + len(network.extra_rows)
     arcs[network.extra_arcs] = graph.xflow[:first]
     packing[network.extra_rows] = graph.xflow[first:last]

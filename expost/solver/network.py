@@ -93,7 +93,7 @@ def build(program: Program) -> Network:
     tails, heads = _precedence(program, second)
     extra_arcs = np.empty(program.arcs, dtype=np.int32)
     extra_arcs = extra_arcs[: kernel_layout.link(tails, heads, bits, chain_arc, extra_arcs)].copy()
-    partner = np.full(nodes, -1, dtype=np.int32)
+    partner = np.arange(nodes, dtype=np.int32)
     pair_row = np.full(second, -1, dtype=np.int32)
     across_tails, across_heads = pairs(program.packing, second, nodes)
     extra_rows = np.empty(len(across_tails), dtype=np.int32)
@@ -135,7 +135,6 @@ def _graph(second: int, bits: NDArray[np.uint8], partner: Index, xtail: Index, x
         if len(ends):
             kernel_layout.adjacency(ends, bits, pointer, arcs)
     return Graph(
-        second, bits, partner, np.zeros(nodes, dtype=np.int64), np.zeros(nodes, dtype=np.int64),
-        np.zeros(second, dtype=np.int64), xtail, xhead, np.zeros(len(xtail), dtype=np.int64),
+        second, bits, partner, np.zeros((nodes, 3), dtype=np.int64), xtail, xhead, np.zeros(len(xtail), dtype=np.int64),
         pointers[0], lists[0], pointers[1], lists[1],
     )

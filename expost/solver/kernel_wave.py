@@ -1,0 +1,133 @@
+# mypy: disable-error-code="untyped-decorator"
+# ruff: noqa: PLR0917  (compiled functions take their arrays one by one)
+"""Compiled kernel of the sweep: every excess moves to smaller positions, farthest first.
+
+``queue`` is a bit set over positions, 64 to a word: the nodes with an excess that have not had their turn.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from expost.solver.kernel import (
+    ACROSS,
+    ALONG,
+    CARRY,
+    CHAIN,
+    EXCESS,
+    EXTRA,
+    LOADED,
+    OVER,
+    SUPPLY,
+    Graph,
+    Index,
+    Words,
+    add_across,
+    add_chain,
+    mark_excess,
+)
+
+
+@njit(cache=True)
+def enlist(g: Graph, order: Index, count: int, queue: Words) -> int:
+    """Queue the positions that have an excess; return how many have."""
+    active = 0
+    for word in range((count + 63) >> 6):
+        found = np.uint64(0)
+        for i in range(word << 6, min((word + 1) << 6, count)):
+            supply = (g.bits[order[i]] & SUPPLY) >> 4
+            active += supply
+            found |= np.uint64(supply) << np.uint64(i & 63)
+        queue[word] = found
+    return active
+
+
+@njit(cache=True)
+def sweep(g: Graph, order: Index, count: int, position: Index, queue: Words) -> int:
+    """Push every queued excess to residual neighbours of smaller position; return how many steps it took.
+
+    An excess that comes to a node without any goes on at once, while the node is at hand; where there
+    is some already, it waits for that node's turn.
+    """
+    steps = 0
+    for word in range((count - 1) >> 6, -1, -1):
+        bit = 63
+        while queue[word]:
+            while not (queue[word] >> np.uint64(bit)) & np.uint64(1):
+                bit -= 1
+            queue[word] ^= np.uint64(1) << np.uint64(bit)
+            i = (word << 6) + bit
+            v = int(order[i])
+            e = g.node[v, EXCESS]
+            mark_excess(g, v, 0)
+            while e > 0:
+                steps += 1
+                e = retreat(g, v, i, e, position, queue)
+                if e == 0:
+                    break
+                w = advance(g, v, i, e, position)
+                if w < 0:
+                    mark_excess(g, v, e)
+                    break
+                v, i = w, int(position[w])
+                if g.node[v, EXCESS] != 0:
+                    receive(g, v, e, i, queue)
+                    break
+    return steps
+
+
+@njit(cache=True, inline="always")
+def receive(g: Graph, w: int, amount: int, i: int, queue: Words) -> None:
+    """Add to the excess of ``w``, which stands at ``i``; queue it when it has some."""
+    e = g.node[w, EXCESS] + amount
+    mark_excess(g, w, e)
+    queue[i >> 6] |= np.uint64(e > 0) << np.uint64(i & 63)
+
+
+@njit(cache=True, inline="always")
+def retreat(g: Graph, v: int, i: int, e: int, position: Index, queue: Words) -> int:
+    """Undo flow into ``v`` from neighbours of position below ``i``; return what is left of ``e``."""
+    b = g.bits[v]
+    if v > 0 and (g.bits[v - 1] & CARRY) and position[v - 1] < i:
+        f = min(e, g.node[v - 1, ALONG])
+        add_chain(g, v - 1, -f)
+        receive(g, v - 1, f, position[v - 1], queue)
+        e -= f
+    if e > 0 and v >= g.second and (b & LOADED):
+        w = g.partner[v]
+        if position[w] < i:
+            f = min(e, g.node[w, OVER])
+            add_across(g, w, -f)
+            receive(g, w, f, position[w], queue)
+            e -= f
+    if e > 0 and (b & EXTRA):
+        for k in range(g.xin_ptr[v], g.xin_ptr[v + 1]):
+            a = g.xin[k]
+            f = min(e, g.xflow[a])
+            w = g.xtail[a]
+            if f > 0 and position[w] < i:
+                g.xflow[a] -= f
+                receive(g, w, f, position[w], queue)
+                e -= f
+    return e
+
+
+@njit(cache=True, inline="always")
+def advance(g: Graph, v: int, i: int, e: int, position: Index) -> int:
+    """Send ``e`` over one infinite arc to a neighbour of position below ``i``; return it, -1 if there is none."""
+    b = g.bits[v]
+    to = -1
+    if (b & CHAIN) and position[v + 1] < i:
+        to = v + 1
+        add_chain(g, v, e)
+    elif v < g.second and (b & ACROSS) and position[g.partner[v]] < i:
+        to = int(g.partner[v])
+        add_across(g, v, e)
+    elif b & EXTRA:
+        for k in range(g.xout_ptr[v], g.xout_ptr[v + 1]):
+            a = g.xout[k]
+            if to < 0 and position[g.xhead[a]] < i:
+                to = int(g.xhead[a])
+                g.xflow[a] += e
+    return to
