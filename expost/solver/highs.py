@@ -77,7 +77,9 @@ def _solve_integer(program: Program, time_limit: float | None, start: Rule | Non
         x = None
     bound = program.constant - info.mip_dual_bound / scale
     details = {"method": "branch and bound", "bound_certified": False, "nodes": info.mip_node_count}
-    return Solution("highs", status, x, bound, details=details)
+    # Stopped before its first bound: the sum of the positive weights is one, proved by multipliers of zero.
+    certificate = None if math.isfinite(bound) else certificate_of(program, np.zeros(rows_of(program).count))
+    return Solution("highs", status, x, bound, certificate, details=details)
 
 
 def _status(words: str) -> Status:

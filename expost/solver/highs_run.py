@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from expost.errors import SolverError
+from expost.solver.interrupts import listening, requested
 from expost.solver.linear import Rows
 from expost.solver.progress import Progress, ProgressCallback
 
@@ -63,14 +64,17 @@ def run(h: Any, *, time_limit: float | None = None, progress: ProgressCallback |
 def _wait(h: Any) -> bool:
     """Run in a thread so that Ctrl-C reaches us; whether it did. (HiGHS's own handler prints.)"""
     interrupted = False
-    h.startSolve()
-    while True:
-        try:
-            if h.wait(0.05)[0]:
-                return interrupted
-        except KeyboardInterrupt:
-            interrupted = True
-            h.cancelSolve()
+    with listening():
+        h.startSolve()
+        while True:
+            try:
+                if h.wait(0.05)[0]:
+                    return interrupted
+            except KeyboardInterrupt:
+                interrupted = True
+            if interrupted or requested():
+                interrupted = True
+                h.cancelSolve()
 
 
 def _report(h: Any, progress: ProgressCallback, scale: float, constant: float) -> None:

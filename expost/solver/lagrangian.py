@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from expost.solver.interrupts import stop_if_requested
 from expost.solver.mincut import solve_mincut
 from expost.solver.program import Program
 from expost.solver.result import Certificate, Status
@@ -41,6 +42,7 @@ def price(program: Program, packing: NDArray[np.float64], covering: NDArray[np.f
 
     None when precedence and fixings alone are infeasible. Raises KeyboardInterrupt when interrupted.
     """
+    stop_if_requested()
     exponent, priced, rows = _priced(program, packing, covering)
     alone = Program(priced.astype(np.float64), np.array([0, program.variables]), program.tails, program.heads,
                     fixed=program.fixings)

@@ -17,18 +17,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from expost.solver.answers import slack
+from expost.solver.certificate import check
 from expost.solver.core import CoreAnswer, allowance_for, core_size, search_core
 from expost.solver.fixing import Costs, forcing_costs
 from expost.solver.improvement import Kicks, Rule, descend, nothing_sold, rounded
+from expost.solver.interrupts import listening
 from expost.solver.lagrangian import price
 from expost.solver.layers import layers
+from expost.solver.linear import certificate_of, rows_of
 from expost.solver.mincut import solve_mincut
 from expost.solver.pairs import Pairs
 from expost.solver.program import Program
 from expost.solver.progress import Progress, ProgressCallback
 from expost.solver.reduction import Reduction, reduced
 from expost.solver.relaxation import lifted_price, relax
-from expost.solver.result import Certificate, Solution, Status
+from expost.solver.result import Solution, Status
 
 Bits = NDArray[np.int8]
 
@@ -61,10 +64,11 @@ def solve_nbuyers(program: Program, *, time_limit: float | None = None, start: B
         return Solution("nbuyers", answer.status, answer.x, answer.bound, answer.certificate, answer.smallest,
                         answer.largest, answer.details | {"method": "minimum cut"})
     search = _Search(program, time_limit, progress, seed)
-    try:
-        search.run(start)
-    except KeyboardInterrupt:
-        search.status = Status.INTERRUPTED
+    with listening():
+        try:
+            search.run(start)
+        except KeyboardInterrupt:
+            search.status = Status.INTERRUPTED
     return search.solution()
 
 
@@ -77,10 +81,12 @@ class _Search:
         self.begun = time.monotonic()
         self.deadline = math.inf if time_limit is None else self.begun + time_limit
         self.best: Rule | None = None
-        self.bound = math.inf
-        self.certificate: Certificate | None = None
+        # Multipliers of zero prove the sum of the positive weights: a bound from the first moment on.
+        self.certificate = certificate_of(program, np.zeros(rows_of(program).count))
+        self.bound = check(program, self.certificate).upper_bound
         self.status = Status.UNKNOWN
-        self.details: dict[str, Any] = {"method": "bound, pairs, core", "cores": [], "kicks": 0}
+        self.details: dict[str, Any] = {"method": "bound, pairs, core", "cores": [], "kicks": 0,
+                                        "linear_bound": self.bound}
 
     def run(self, start: Bits | None) -> None:
         """All stages; the status says how it ended."""
@@ -124,13 +130,11 @@ class _Search:
 
     def certify(self, reduction: Reduction, packing: NDArray[np.float64], covering: NDArray[np.float64]) -> None:
         """Keep the certificate that these prices give, if it proves more than the last."""
-        from expost.solver.certificate import check
-
         priced = lifted_price(self.program, reduction, packing, covering)
         if priced is None:
             return
         bound = check(self.program, priced.certificate).upper_bound
-        if self.certificate is None or bound < self.bound:
+        if bound < self.bound:
             self.certificate, self.bound = priced.certificate, bound
             self.details["linear_bound"] = bound
 

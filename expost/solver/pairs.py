@@ -8,6 +8,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from expost.solver.interrupts import stop_if_requested
 from expost.solver.mincut import solve_mincut
 from expost.solver.program import Program, block_of
 from expost.solver.result import Status
@@ -48,6 +49,7 @@ class Pairs:
 
         weights: instead of the program's, shape (variables,). Raises KeyboardInterrupt when interrupted.
         """
+        stop_if_requested()
         pair = self._pairs[name]
         weights = self.program.weights if weights is None else weights
         answer = solve_mincut(self._program(pair, x, weights), extremes=False)

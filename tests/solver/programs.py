@@ -56,3 +56,28 @@ def reference_program(shape: tuple[int, ...] = (2, 2)) -> Program:
     weights = np.array([1.0, 2.0, 3.0, 4.0, 1.0, 5.0, 2.0, 3.0]) / 4.0
     rows = np.stack([np.arange(4), np.arange(4) + 4], axis=1).astype(np.int32)
     return Program(weights, np.array([0, 4, 8]), tails, heads, rows)
+
+
+def max_program(buyers: int, points: int) -> Program:
+    """Values ``p_i + c_i * max of the others' c`` at midpoints, static timing: a real integer program."""
+    from expost.formulations.static import static_block
+
+    grid = (np.arange(points) + 0.5) / points
+    shape = (points**2,) * buyers
+    sides = [[points**2 if k == i else 1 for k in range(buyers)] for i in range(buyers)]
+    p = [np.repeat(grid, points).reshape(side) for side in sides]
+    c = [np.tile(grid, points).reshape(side) for side in sides]
+    values = []
+    for i in range(buyers):
+        rival = np.maximum.reduce(np.broadcast_arrays(*(c[j] for j in range(buyers) if j != i)))
+        values.append(np.ascontiguousarray(np.broadcast_to(p[i] + c[i] * rival, shape)))
+    blocks = [static_block(value, i) for i, value in enumerate(values)]
+    starts = np.concatenate([[0], np.cumsum([block.size for block in blocks])])
+    weights = np.zeros(starts[-1])
+    for start, block, value in zip(starts, blocks, values, strict=False):
+        weights[start + block.index] = value / value.size
+    tails = np.concatenate([block.tails + start for start, block in zip(starts, blocks, strict=False)])
+    heads = np.concatenate([block.heads + start for start, block in zip(starts, blocks, strict=False)])
+    rows = np.stack([block.index.ravel() + start for start, block in zip(starts, blocks, strict=False)], axis=1)
+    return Program(weights, starts.astype(np.int64), tails.astype(np.int32), heads.astype(np.int32),
+                   rows.astype(np.int32))
