@@ -6,19 +6,23 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from expost.formulations.compare import Row
-from expost.instances.catalogue import Entry
-from expost.runs.comparison import FullComparison
-from expost.runs.dominance import DominanceVerdict
-from expost.runs.record import Record
-from expost.runs.verify import Check
-from expost.solver.progress import Progress
+if TYPE_CHECKING:
+    from expost.formulations.brackets import Bracket
+    from expost.formulations.compare import Row
+    from expost.instances.catalogue import Entry
+    from expost.runs.comparison import FullComparison
+    from expost.runs.dominance import DominanceVerdict
+    from expost.runs.record import Record
+    from expost.runs.verify import Check
+    from expost.solver.progress import Progress
+
 
 WIDTH = 100
 
@@ -186,14 +190,32 @@ def comparison_table(full: FullComparison) -> None:
         table.add_row(*_comparison_cells(row), bound, Text(row.note or row.status))
     out = console()
     out.print(table)
-    if not full.constructions:
-        return
-    table = _figure_table("constructions of the papers on this grid", "dominated by", "conditionally efficient")
+    if full.constructions:
+        out.print(_constructions_table(full))
+    if full.brackets:
+        out.print(_brackets_table(full))
+
+
+def _constructions_table(full: FullComparison) -> Table:
+    table = _figure_table(
+        "constructions of the papers on this grid", "dominated by", "conditionally efficient"
+    )
     for made in full.constructions:
         beaten = "undecided" if made.dominated_by is None else f"{made.dominated_by:.4g}"
         efficient = "yes" if made.conditionally_efficient else "no"
         table.add_row(*_comparison_cells(made.row), beaten, efficient)
-    out.print(table)
+    return table
+
+
+def _brackets_table(full: FullComparison) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, title="the continuum", title_justify="left", title_style="bold")
+    for name, justify in (("", "left"), ("at least", "right"), ("at most", "right"), ("width", "right")):
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    for found in full.brackets:
+        name = f"{found.timing} second best"
+        lower, upper = f"{found.lower.value:.6f}", f"{found.upper.value:.6f}"
+        table.add_row(name, lower, upper, f"{found.relative_width:.2%}")
+    return table
 
 
 def _figure_table(title: str, *further: str) -> Table:
@@ -212,6 +234,45 @@ def _comparison_cells(row: Row) -> tuple[str, ...]:
         "" if value is None else f"{value:.6f}" for value in (row.welfare, row.revenue, row.sold)
     )
     return row.name.replace("sequential second best", "sequential"), welfare, share, revenue, sold
+
+
+def bracket_table(found: Bracket, folder: Path | None) -> None:
+    """Both sides of a bracket, what produced them, and what is only an estimate."""
+    from expost.formulations.brackets.records import RIGOROUS
+
+    first = f", first {','.join(found.first)}" if found.first else ""
+    title = f"{found.instance}: {found.timing}{first}, the continuum's second best"
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold")
+    table.add_column("")
+    table.add_column("expected value", justify="right")
+    table.add_column("by")
+    table.add_column("")
+    for name, bound in (("at most", found.upper), ("at least", found.lower)):
+        certainty = (
+            bound.kind if bound.kind == RIGOROUS else f"{bound.kind}, error {bound.error:.1g} included"
+        )
+        table.add_row(name, f"{bound.value:.6f}", Text(bound.method), certainty)
+    out = console()
+    out.print(table)
+    goal = "reached" if found.reached else "not reached"
+    out.print(
+        Text(
+            f"  width {found.relative_width:.2%} of the upper end; asked {found.accuracy:.2%}: {goal}; "
+            f"{found.seconds:.1f} s, {found.peak_memory_mb:.0f} MB"
+        )
+    )
+    if not found.lower.kind == found.upper.kind == RIGOROUS:
+        out.print(
+            Text(
+                f"  statistical sides hold together with confidence {found.confidence:.2%} (seed {found.seed})"
+            )
+        )
+    for estimate in found.estimates:
+        out.print(Text(f"  estimate, not a bound: {estimate.value:.6f} ({estimate.method})"))
+    for reason in found.left_out:
+        out.print(Text(f"  left out: {reason}"))
+    if folder is not None:
+        out.print(Text(f"  the mechanism that attains the lower end is in {folder}"))
 
 
 class ProgressLine:

@@ -1,9 +1,12 @@
-"""Files that are written whole or not at all."""
+"""Files and folders that are written whole or not at all."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from expost.errors import InputError
@@ -26,3 +29,59 @@ def write_whole(path: Path, content: bytes, *, where: str = "") -> None:
             draft.unlink(missing_ok=True)
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(f"cannot be written: {reason}", where=where or str(path)) from None
+
+
+def claim_folder(out: Path) -> None:
+    """Raise InputError unless ``out`` can become a new folder."""
+    if out.exists() or out.is_symlink():
+        raise InputError(
+            f"{out} exists",
+            where="--out",
+            expected="a folder that does not exist yet",
+            remedy="name another, or move it away",
+        )
+    try:
+        tempfile.TemporaryDirectory(dir=nearest_parent(out)).cleanup()
+    except OSError as error:
+        raise InputError(
+            f"cannot write into {nearest_parent(out)}: {error.strerror}",
+            where="--out",
+            expected="a folder that may be written",
+            remedy="name another place",
+        ) from None
+
+
+def nearest_parent(path: Path) -> Path:
+    """The closest ancestor of ``path`` that exists."""
+    parent = path.absolute().parent
+    while not parent.exists():
+        parent = parent.parent
+    return parent
+
+
+@contextlib.contextmanager
+def new_folder(out: Path) -> Iterator[Path]:
+    """A hidden folder to write into, which becomes ``out`` when the block ends well and vanishes when it does not.
+
+    Raises InputError when ``out`` exists or cannot be written.
+    """
+    claim_folder(out)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".partial", dir=out.parent))
+    except OSError as error:
+        raise _unwritable(error) from None
+    try:
+        yield work
+        work.chmod(0o755)
+        work.rename(out)
+    except OSError as error:
+        raise _unwritable(error) from None
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _unwritable(error: OSError) -> InputError:
+    return InputError(
+        f"{error.strerror}: {error.filename}", where="--out", expected="room and permission to write"
+    )

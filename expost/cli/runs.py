@@ -74,9 +74,10 @@ def solve(
 
     Without --out the run is saved below runs/; with --json it is saved only where --out says.
     """
+    from expost.files import claim_folder
     from expost.formulations.discretization import parse_grid
     from expost.instances.toml_file import load_instance
-    from expost.runs.folder import claim_folder, default_folder, save_run
+    from expost.runs.folder import default_folder, save_run
     from expost.runs.settings import make_settings
     from expost.runs.solve import solve as solve_run
 

@@ -8,14 +8,18 @@ from typing import Annotated, Optional
 import typer
 
 from expost.cli.common import (
+    FirstOption,
     GridOption,
     InstanceArgument,
     JsonOption,
     LimitOption,
+    TimingOption,
     app,
     checked_limit,
     emit,
+    progress_line,
 )
+from expost.errors import InputError
 
 
 @app.command()
@@ -23,6 +27,10 @@ def compare(
     instance: InstanceArgument,
     grid: GridOption = "8",
     time_limit: LimitOption = None,
+    brackets: Annotated[
+        float,
+        typer.Option("--brackets", metavar="S", help="Seconds for each bracket of the continuum; 0: none."),
+    ] = 5.0,
     as_json: JsonOption = False,
 ) -> None:
     """First best, static and sequential second best, the papers' constructions, side by side."""
@@ -30,7 +38,14 @@ def compare(
     from expost.instances.toml_file import load_instance
     from expost.runs.comparison import compare_all
 
-    comparison = compare_all(load_instance(instance), parse_grid(grid), time_limit=checked_limit(time_limit))
+    if not 0.0 <= brackets < float("inf"):
+        raise InputError(f"{brackets}", where="--brackets", expected="seconds, or 0 for no brackets")
+    comparison = compare_all(
+        load_instance(instance),
+        parse_grid(grid),
+        time_limit=checked_limit(time_limit),
+        bracket_seconds=brackets,
+    )
     if as_json:
         emit(comparison.to_json())
         return
@@ -69,3 +84,50 @@ def dominate(
     from expost.console import dominance_table
 
     dominance_table(verdict)
+
+
+@app.command()
+def bracket(
+    instance: InstanceArgument,
+    accuracy: Annotated[
+        float, typer.Option("--accuracy", metavar="EPS", help="Stop when upper - lower <= EPS * upper.")
+    ] = 0.01,
+    timing: TimingOption = "static",
+    first: FirstOption = "",
+    time_limit: LimitOption = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of all random numbers.")] = 0,
+    out: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(
+            "--out", metavar="DIR", help="A new folder for the mechanism that attains the lower bound."
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Bounds on the continuum value, which no grid gives: refined until they are as close as asked."""
+    from expost.files import claim_folder, new_folder
+    from expost.formulations.brackets import bracket as compute
+    from expost.instances.toml_file import load_instance
+
+    if out is not None:
+        claim_folder(out)
+    names = tuple(name.strip() for name in first.split(",")) if first else ()
+    with progress_line() as progress:
+        found = compute(
+            load_instance(instance),
+            accuracy,
+            checked_limit(time_limit),
+            timing=timing,
+            first=names,
+            seed=seed,
+            progress=progress,
+        )
+    if out is not None and found.mechanism is not None:
+        with new_folder(out) as work:
+            found.mechanism.save(work)
+    if as_json:
+        emit({**found.to_dict(), "mechanism": None if out is None else str(out)})
+        return
+    from expost.console import bracket_table
+
+    bracket_table(found, out)

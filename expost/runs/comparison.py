@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from expost.errors import ExpostError
+from expost.errors import ExpostError, InputError
 from expost.formulations.blocks import tie_width
+from expost.formulations.brackets import Bracket, bracket
 from expost.formulations.compare import Comparison, Row, compare, mechanism_row
 from expost.formulations.discretization import Grid, TypeSpace, discretize
 from expost.formulations.dominance import dominate
+from expost.formulations.timing import SEQUENTIAL, STATIC
 from expost.instances.environment import Instance
 from expost.mechanisms.mechanism import Mechanism
+
+BRACKET_ACCURACY = 0.01
+"""Brackets beside grid values stop at this relative width, if the seconds allowed suffice."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +39,11 @@ class ConstructionRow:
 
 @dataclass(frozen=True)
 class FullComparison:
-    """A comparison and its constructions."""
+    """A comparison, its constructions, and brackets of the continuum."""
 
     comparison: Comparison
     constructions: tuple[ConstructionRow, ...]
+    brackets: tuple[Bracket, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The comparison as JSON values."""
@@ -51,13 +58,17 @@ class FullComparison:
             }
             for found in self.constructions
         ]
-        return {**shared, "rows": list(rows), "constructions": constructions}
+        brackets = [found.to_dict() for found in self.brackets]
+        return {**shared, "rows": list(rows), "constructions": constructions, "brackets": brackets}
 
 
-def compare_all(instance: Instance, grid: Grid, *, time_limit: float | None = None) -> FullComparison:
+def compare_all(
+    instance: Instance, grid: Grid, *, time_limit: float | None = None, bracket_seconds: float = 0.0
+) -> FullComparison:
     """The comparison of ``instance`` on ``grid``, with every construction that is defined for it.
 
-    time_limit: seconds for each solve.
+    time_limit: seconds for each solve. bracket_seconds: for each bracket of the continuum, static and (where every
+    buyer has two stages) sequential in the declared order; 0 leaves brackets out.
     """
     from expost.mechanisms.constructions import registry
 
@@ -67,7 +78,19 @@ def compare_all(instance: Instance, grid: Grid, *, time_limit: float | None = No
         _construction_row(space, registry.get(name, instance), time_limit)
         for name in registry.names(instance)
     )
-    return FullComparison(comparison, found)
+    return FullComparison(comparison, found, tuple(_brackets(instance, bracket_seconds)))
+
+
+def _brackets(instance: Instance, seconds: float) -> Iterator[Bracket]:
+    """A bracket for each timing that the instance admits."""
+    if seconds <= 0.0:
+        return
+    for timing in (STATIC, SEQUENTIAL):
+        try:
+            yield bracket(instance, BRACKET_ACCURACY, seconds, timing=timing)
+        except InputError:
+            if timing == STATIC:
+                raise
 
 
 def _construction_row(space: TypeSpace, construction: Any, time_limit: float | None) -> ConstructionRow:

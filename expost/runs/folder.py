@@ -15,8 +15,6 @@ import hashlib
 import itertools
 import json
 import re
-import shutil
-import tempfile
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from expost.errors import InputError
+from expost.files import new_folder
 from expost.instances.environment import Instance
 from expost.mechanisms.tables import Columns
 from expost.runs.record import Record, record_from_json
@@ -69,34 +68,6 @@ def default_folder(name: str, settings: Settings) -> Path:
     return next(path for path in numbered if not path.exists())
 
 
-def claim_folder(out: Path) -> None:
-    """Raise InputError unless ``out`` can become a new folder."""
-    if out.exists() or out.is_symlink():
-        raise InputError(
-            f"{out} exists",
-            where="--out",
-            expected="a folder that does not exist yet",
-            remedy="name another, or move it away",
-        )
-    try:
-        tempfile.TemporaryDirectory(dir=nearest_parent(out)).cleanup()
-    except OSError as error:
-        raise InputError(
-            f"cannot write into {nearest_parent(out)}: {error.strerror}",
-            where="--out",
-            expected="a folder that may be written",
-            remedy="name another place",
-        ) from None
-
-
-def nearest_parent(path: Path) -> Path:
-    """The closest ancestor of ``path`` that exists."""
-    parent = path.absolute().parent
-    while not parent.exists():
-        parent = parent.parent
-    return parent
-
-
 def save_run(run: Run, out: Path) -> Path:
     """Write ``run`` to the new folder ``out`` and return it. Raises InputError when it cannot be written.
 
@@ -104,28 +75,12 @@ def save_run(run: Run, out: Path) -> Path:
     """
     from expost.instances.toml_file import instance_to_toml
 
-    claim_folder(out)
     toml = instance_to_toml(run.instance)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".partial", dir=out.parent))
-    except OSError as error:
-        raise InputError(
-            f"{error.strerror}: {error.filename}", where="--out", expected="a folder that may be written"
-        ) from None
-    try:
+    with new_folder(out) as work:
         (work / INSTANCE).write_text(toml, encoding="utf-8")
         _write_arrays(run, work)
         write_terms(run.space, run.mechanism, work)
         _write_result(run.record, work)
-        work.chmod(0o755)
-        work.rename(out)
-    except OSError as error:
-        raise InputError(
-            f"{error.strerror}: {error.filename}", where="--out", expected="room and permission to write"
-        ) from None
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
     return out
 
 

@@ -93,13 +93,13 @@ def test_dominance_of_both_constructions_and_of_a_run(expost):
 
 
 def test_compare_puts_everything_side_by_side(expost):
-    code, out, _ = expost("compare", "jmmz", "--grid", 4, "--json")
+    code, out, _ = expost("compare", "jmmz", "--grid", 4, "--brackets", 0, "--json")
     full = json.loads(out)
     welfare = {row["name"]: row["welfare"] for row in full["rows"] + full["constructions"]}
     assert code == 0 and {"t*", "example2", "first best", "static second best"} <= set(welfare)
     assert welfare["t*"] < welfare["example2"] < welfare["static second best"] < welfare["first best"]
-    code, out, _ = expost("compare", "jmmz", "--grid", 4)
-    assert code == 0 and b"conditionally efficient" in out
+    code, out, _ = expost("compare", "privatization", "--grid", 4, "--brackets", 1)
+    assert code == 0 and b"constructions" in out and b"continuum" in out
 
 
 BAD = [
@@ -108,6 +108,11 @@ BAD = [
     ("dominate", "--prices", "t*"),
     ("dominate", "jmmz", "--run", "x", "--prices", "t*"),
     ("dominate", "--run", "missing"),
+    ("bracket", "jmmz", "--accuracy", "0"),
+    ("bracket", "jmmz", "--accuracy", "1.5"),
+    ("bracket", "jmmz", "--timing", "later"),
+    ("bracket", "jmmz", "--first", "p1"),
+    ("compare", "jmmz", "--brackets", "-1"),
     ("compare", "nonsense"),
     ("compare", "jmmz", "--grid", "x"),
     ("menu", "missing"),
@@ -139,3 +144,14 @@ def test_bad_input_is_one_line_and_exit_code_2(expost, tmp_path, arguments):
 def test_bad_outputs_are_one_line_and_exit_code_2(expost, sequential, arguments):
     code, out, err = expost(*arguments)
     assert code == 2 and out == b"" and len(err.strip().splitlines()) == 1
+
+
+def test_a_bracket_holds_what_is_known_and_its_mechanism_is_saved(expost, tmp_path):
+    code, out, _ = expost(
+        "bracket", "one-dimensional", "--accuracy", "0.05", "--time-limit", 20, "--out", "best", "--json"
+    )
+    found = json.loads(out)
+    assert code == 0 and found["lower"]["value"] <= found["upper"]["value"]
+    assert {path.name for path in (tmp_path / "best").iterdir()} >= {"mechanism.json", "instance.toml"}
+    code, out, _ = expost("bracket", "privatization", "--accuracy", "0.001")
+    assert code == 0 and b"at most" in out and b"at least" in out

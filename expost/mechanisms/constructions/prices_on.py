@@ -84,7 +84,7 @@ def prices_on(space: Space, prices: PriceFunction) -> tuple[Prices, ...]:
     for i in range(len(space.types)):
         shape = tuple(len(next(iter(own.values()))) for k, own in enumerate(space.types) if k != i)
         price = np.broadcast_to(prices.price(i, other_signals(space, i)), shape)
-        found.append(given_prices(np.ascontiguousarray(price), i))
+        found.append(given_prices(price.copy(), i))  # ascontiguousarray would give 0-d prices an axis
     return tuple(found)
 
 
