@@ -23,3 +23,10 @@ PIVOTAL = 1e-6
 """A pair of signals is mutually pivotal when its equalities hold to PIVOTAL times the larger of 1 and the
 largest price: the search minimizes a largest deviation, which no search resolves better (unit: values,
 relative)."""
+
+MRS = 1e-5
+"""Two marginal rates of substitution agree when they differ by at most MRS: they come from difference
+quotients (unit: none)."""
+
+VANISHING = 5e-3
+"""A gain extrapolated from two grids vanishes when it is at most VANISHING (unit: expected value)."""

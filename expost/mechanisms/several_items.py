@@ -198,16 +198,18 @@ def demand(instance: ItemsInstance, prices: ItemPrices, signals: Signals) -> Dem
     Every buyer gets a smallest bundle among those that maximize his surplus at his prices; the lowest mask of those.
     """
     full = dict(zip(signals, np.broadcast_arrays(*signals.values()), strict=True))
-    parts = [_buyer_demand(instance, prices, i, full) for i in range(len(instance.buyers))]
+    parts = [_buyer_demand(instance, prices, i, signals, full) for i in range(len(instance.buyers))]
     bundles, surplus, unique, price = (np.stack(column) for column in zip(*parts, strict=True))
     return Demand(bundles, surplus, unique, price)
 
 
 def _buyer_demand(
-    instance: ItemsInstance, prices: ItemPrices, i: int, signals: Signals
+    instance: ItemsInstance, prices: ItemPrices, i: int, signals: Signals, full: Signals
 ) -> tuple[Bundles, Float, Bool, Float]:
-    price = prices.price(i, other_item_signals(instance, i, signals))
-    values = instance.bundle_values(i, signals)
+    """Bundle, surplus, uniqueness and prices of one buyer; ``full`` are the ``signals`` broadcast."""
+    values = instance.bundle_values(i, full)
+    offered = prices.price(i, other_item_signals(instance, i, signals))
+    price = np.broadcast_to(offered, (len(offered), *values.shape[1:]))
     surplus = values - bundle_prices(price)
     tie = tie_of(values, prices.accuracy)
     best = surplus >= surplus.max(axis=0) - tie

@@ -107,13 +107,12 @@ def incentives(
     rng = np.random.default_rng(seed)
     worst = Finding("ex post incentives", -np.inf, "", {})
     for i, buyer in enumerate(instance.buyers):
-        signals = {
-            name: np.broadcast_to(
-                rng.random((1, types) if name in buyer.signals else (fibres, 1)), (fibres, types)
-            )
+        drawn = {
+            name: rng.random((1, types) if name in buyer.signals else (fibres, 1))
             for name in instance.signals
         }
-        finding = _best_deviation(instance, i, signals, demand(instance, prices, signals))
+        signals = {name: np.broadcast_to(column, (fibres, types)) for name, column in drawn.items()}
+        finding = _best_deviation(instance, i, signals, demand(instance, prices, drawn))
         worst = max(worst, finding, key=lambda found: found.worst)
     return worst
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,3 +72,34 @@ def table(kind: str, columns: tuple[tuple[float, float, float], ...], *, literal
     every = np.stack([instance.bundle_values(i, signals) for i in range(3)])
     names = tuple(tuple(BUNDLES[bundle] for bundle in row) for row in found.bundles)
     return Table(columns, every[:, 1:3], found.prices, every[:, 3], names, found.unique)
+
+
+TABLE_1 = (("a", "b", "ab"), ("∅", "a", "∅"), ("b", "∅", "∅"))
+"""The bundles that the text states for Table 1: a row per buyer, a column per signal of buyer 1."""
+
+
+class Printed(TypedDict):
+    """A table as printed."""
+
+    numbers: tuple[tuple[float, float], ...]
+    bundles: tuple[tuple[str, str], ...]
+
+
+TABLE_2: Printed = {
+    "numbers": (
+        (1.1, 0.3),
+        (0.4, 1.2),
+        (0.56, 0.56),
+        (0.64, 0.64),
+        (0.6, 0.6),
+        (0.4, 0.4),
+        (1.15, 0.35),
+        (0.64, 1.275),
+        (0.3, 0.3),
+        (0.7, 0.7),
+        (1.15, 0.56),
+        (0.475, 1.275),
+    ),
+    "bundles": (("a", "b"), ("∅", "a"), ("b", "∅")),
+}
+"""Table 2 as printed: for each buyer V^a, V^b, t^a, t^b, and his bundle, at the two signals of buyer 1."""
