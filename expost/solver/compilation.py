@@ -12,6 +12,8 @@ NOTICE = "expost: compiling the minimum-cut kernels (once per installation, a fe
 
 Notify = Callable[[str], None]
 
+_ASKED: list[Sequence[Any]] = []
+
 
 def to_stderr(line: str) -> None:
     """Write one line on standard error."""
@@ -28,10 +30,14 @@ def is_cached(kernel: Any) -> bool:
 
 
 def announce(kernels: Sequence[Any], notify: Notify | None) -> bool:
-    """Say so once when some kernel is about to be compiled; return whether one is.
+    """Say so once a process when some kernel is about to be compiled; return whether one is.
 
-    notify: takes the line; by default it goes to standard error.
+    notify: takes the line; by default it goes to standard error. Asked again, the answer is no: searches
+    that solve thousands of small cuts neither repeat the line nor look at the cache each time.
     """
+    if kernels in _ASKED:
+        return False
+    _ASKED.append(kernels)
     if all(kernel.signatures or is_cached(kernel) for kernel in kernels):
         return False
     (notify or to_stderr)(NOTICE)
