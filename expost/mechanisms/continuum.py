@@ -1,9 +1,9 @@
 """Mechanisms of the continuum: who wins, and at what strike, at any signals whatsoever.
 
-A buyer wins where his value exceeds the strike that he faces. A static buyer's strike depends on the others' signals alone; a
-sequential buyer's also on his first-stage level, in which it does not rise (Zik, Theorem 2). Admissibility - no state with two
-winners - holds by construction; what exactly is guaranteed, each kind of mechanism says. ``audit`` looks for violations at random.
-"""
+A buyer wins where his value exceeds the strike that he faces. A static buyer's strike depends on the others' signals
+alone; a sequential buyer's also on his first-stage level, in which it does not rise (Zik, Theorem 2). Admissibility -
+no state with two winners - holds by construction; what exactly is guaranteed, each kind of mechanism says. ``audit``
+looks for violations at random. """
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ ROWS = 12
 
 @dataclass(frozen=True)
 class ContinuumAudit:
-    """What random states show. crowded: states with two winners. incentive: the largest gain of a deviation (unit: values):
-    a random other report (static), or the largest rise of a strike in the first signal (sequential). allowed: what counts as none.
-    """
+    """What random states show. crowded: states with two winners. incentive: the largest gain of a deviation (unit:
+    values): a random other report (static), or the largest rise of a strike in the first signal (sequential).
+    allowed: what counts as none. """
 
     states: int
     crowded: int
@@ -49,13 +49,16 @@ class ContinuumAudit:
 
     def explain(self) -> str:
         """One line."""
-        return (f"{self.states} random states: {self.crowded} with more than one winner, "
-                f"no deviation gains more than {self.incentive:.3g} (allowed {self.allowed:.3g})")
+        return (
+            f"{self.states} random states: {self.crowded} with more than one winner, "
+            f"no deviation gains more than {self.incentive:.3g} (allowed {self.allowed:.3g})"
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class ContinuumMechanism(ABC):
-    """A mechanism of a continuous instance; subclasses say what strikes they post. ``method``: in words, how it was found."""
+    """A mechanism of a continuous instance; subclasses say what strikes they post. ``method``: in words, how it was
+    found."""
 
     space: QuantileSpace
     method: str
@@ -64,7 +67,8 @@ class ContinuumMechanism(ABC):
 
     @abstractmethod
     def strikes(self, levels: Levels) -> Float:
-        """The strike of each buyer at P states: ``levels`` holds one array (P, d_i) per buyer; returns (n, P), +inf: never."""
+        """The strike of each buyer at P states: ``levels`` holds one array (P, d_i) per buyer; returns (n, P), +inf:
+        never."""
 
     @abstractmethod
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -94,7 +98,9 @@ class ContinuumMechanism(ABC):
         names = self.space.instance.signals
         missing = [name for name in names if name not in signals]
         if missing:
-            raise InputError(f"no values for {', '.join(missing)}", where="mechanism", expected="an array for every signal")
+            raise InputError(
+                f"no values for {', '.join(missing)}", where="mechanism", expected="an array for every signal"
+            )
         arrays = np.broadcast_arrays(*(np.asarray(signals[name], dtype=np.float64) for name in names))
         flat = {name: np.ravel(array) for name, array in zip(names, arrays, strict=True)}
         return self.space.levels(flat), tuple(arrays[0].shape)
@@ -112,9 +118,11 @@ class ContinuumMechanism(ABC):
         allowed = INCENTIVE * max(1.0, float(np.abs(values).max()))
         return ContinuumAudit(states, crowded, max(worst, 0.0), allowed, seed)
 
-    def _deviation(self, i: int, levels: Levels, value: Float, strike: Float, rng: np.random.Generator) -> float:
-        """The largest gain of buyer ``i`` from one random other report in each state (static), or the largest rise of his
-        strike over first-stage levels (sequential)."""
+    def _deviation(
+        self, i: int, levels: Levels, value: Float, strike: Float, rng: np.random.Generator
+    ) -> float:
+        """The largest gain of buyer ``i`` from one random other report in each state (static), or the largest rise of
+        his strike over first-stage levels (sequential)."""
         place = self.space.first[i]
         other = rng.random(levels[i].shape)
         if place is None:
@@ -123,7 +131,9 @@ class ContinuumMechanism(ABC):
             posted = self.strikes(reported)[i]
             truth = np.where(value > strike, value - strike, 0.0)
             lie = np.where(theirs > posted, value - posted, 0.0)
-            with np.errstate(invalid="ignore"):  # a strike of -inf is won by every type: no report changes anything
+            with np.errstate(
+                invalid="ignore"
+            ):  # a strike of -inf is won by every type: no report changes anything
                 return float(np.nan_to_num(lie - truth, nan=0.0, posinf=np.inf).max())
         few = [own[: max(1, len(own) // ROWS)] for own in levels]
         rises, before = 0.0, None
@@ -149,7 +159,9 @@ class ContinuumMechanism(ABC):
     def export(self, path: Path | str, states: int = 1024, seed: int = 0) -> None:
         """Write a CSV: the signals, each buyer's strike and who wins, at ``states`` random states."""
         rng = np.random.default_rng(seed)
-        levels = np.split(scrambled(states, sum(self.space.dims), rng), np.cumsum(self.space.dims)[:-1], axis=1)
+        levels = np.split(
+            scrambled(states, sum(self.space.dims), rng), np.cumsum(self.space.dims)[:-1], axis=1
+        )
         signals = self.space.signals(levels)
         buyers = [buyer.name for buyer in self.space.instance.buyers]
         strikes, wins = self.strikes(levels), self.wins(levels)
@@ -159,8 +171,13 @@ class ContinuumMechanism(ABC):
             writer.writerow([*signals, *(f"strike_{name}" for name in buyers), "winner"])
             for row in range(states):
                 name = buyers[winner[row]] if winner[row] >= 0 else ""
-                writer.writerow([*(f"{column[row]:.9g}" for column in signals.values()),
-                                 *(f"{strike:.9g}" for strike in strikes[:, row]), name])
+                writer.writerow(
+                    [
+                        *(f"{column[row]:.9g}" for column in signals.values()),
+                        *(f"{strike:.9g}" for strike in strikes[:, row]),
+                        name,
+                    ]
+                )
 
 
 def load_mechanism(folder: Path | str) -> ContinuumMechanism:
@@ -176,4 +193,8 @@ def load_mechanism(folder: Path | str) -> ContinuumMechanism:
         space = QuantileSpace(instance, tuple(record["first"]))
         return rebuild(space, record, arrays)
     except (OSError, KeyError, ValueError) as error:
-        raise InputError(f"{type(error).__name__}: {error}", where=str(folder), expected="a folder that a mechanism was saved in") from None
+        raise InputError(
+            f"{type(error).__name__}: {error}",
+            where=str(folder),
+            expected="a folder that a mechanism was saved in",
+        ) from None

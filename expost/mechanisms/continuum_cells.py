@@ -1,4 +1,5 @@
-"""Strikes constant on cells of the others' levels: admissible because every cell counts with its most favourable corner."""
+"""Strikes constant on cells of the others' levels: admissible because every cell counts with its most favourable
+corner."""
 
 from __future__ import annotations
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import numba
 import numpy as np
-import scipy.sparse as sparse
 from numpy.typing import NDArray
+from scipy import sparse
 
 Float = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 
 def hats(levels: Float, nodes: int) -> sparse.csr_array:
-    """The hat functions of a mesh with ``nodes`` nodes on each of d axes, at ``levels`` (P, d): sparse (P, nodes**d)."""
+    """The hat functions of a mesh with ``nodes`` nodes on each of d axes, at ``levels`` (P, d): sparse (P,
+    nodes**d)."""
     points, dims = levels.shape
     cell, part = mesh_cell(levels, nodes)
     columns, weights = np.zeros((points, 1), dtype=np.int64), np.ones((points, 1))
@@ -39,9 +40,11 @@ def mesh_points(nodes: int, dims: int) -> Float:
 
 
 @numba.njit(cache=True, nogil=True)
-def box_minimum(theta: Float, row: Index, row_part: Float, cell: Index, low: Float, high: Float, nodes: int, out: Float) -> None:
-    """Minima of multilinear functions over boxes that each lie inside one mesh cell; a multilinear function takes its minimum
-    over a box at a corner.
+def box_minimum(
+    theta: Float, row: Index, row_part: Float, cell: Index, low: Float, high: Float, nodes: int, out: Float
+) -> None:
+    """Minima of multilinear functions over boxes that each lie inside one mesh cell; a multilinear function takes its
+    minimum over a box at a corner.
 
     theta: (rows, nodes**d), the function between ``row`` and ``row + 1`` (C,), ``row_part`` (C,) of the way.
     cell: (C, d). low, high: (C, d) ends of the box inside the cell, in [0, 1]. Fills ``out`` (C,).

@@ -14,7 +14,7 @@ LINES, STEPS = 256, 33
 """Random lines along each level, and points on each, ends included."""
 
 
-class NotMonotone(Exception):  # noqa: N818 (a finding that leaves one bound out, not an error of the program)
+class NotMonotone(Exception):
     """A valuation rises and falls in a level; the message is one line."""
 
 

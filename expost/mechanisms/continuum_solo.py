@@ -1,4 +1,5 @@
-"""Mechanisms that serve one buyer only: admissible whatever the valuations, hence a lower bound that never fails to exist."""
+"""Mechanisms that serve one buyer only: admissible whatever the valuations, hence a lower bound that never fails to
+exist."""
 
 from __future__ import annotations
 
@@ -20,8 +21,9 @@ STATES = 1 << 21
 
 @dataclass(frozen=True, eq=False)
 class SoloMechanism(ContinuumMechanism):
-    """Buyer ``buyer`` alone can win. theta: his strikes on a mesh of his first level, not rising (one entry: a single price), the
-    same against all signals of the others; or empty: against each, the price that earns most on ``types`` own types."""
+    """Buyer ``buyer`` alone can win. theta: his strikes on a mesh of his first level, not rising (one entry: a single
+    price), the same against all signals of the others; or empty: against each, the price that earns most on ``types``
+    own types."""
 
     buyer: int
     theta: Float = field(repr=False)
@@ -36,7 +38,9 @@ class SoloMechanism(ContinuumMechanism):
         if self.theta.size == 0:
             step = max(1, STATES // self.types)
             whole = [np.broadcast_to(own, (count, own.shape[-1])) for own in levels]
-            parts = [self._best([own[start: start + step] for own in whole]) for start in range(0, count, step)]
+            parts = [
+                self._best([own[start : start + step] for own in whole]) for start in range(0, count, step)
+            ]
             result[self.buyer] = np.concatenate(parts)
             return result
         place = self.space.first[self.buyer]
@@ -50,7 +54,9 @@ class SoloMechanism(ContinuumMechanism):
         """The best price against each state of the others."""
         i = self.buyer
         own = lattice(self.types, self.space.dims[i], np.full(self.space.dims[i], 0.5))
-        signals = self.space.signals([own[None] if j == i else rest[:, None] for j, rest in enumerate(levels)])
+        signals = self.space.signals(
+            [own[None] if j == i else rest[:, None] for j, rest in enumerate(levels)]
+        )
         shape = (max(len(rest) for rest in levels), self.types)
         value = np.broadcast_to(self.space.instance.value(i, signals), shape)
         gain = np.broadcast_to(self.space.instance.gain(i, signals), shape)

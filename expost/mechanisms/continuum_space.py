@@ -92,7 +92,8 @@ class QuantileSpace:
 
     @cached_property
     def box(self) -> tuple[tuple[Float, Float], ...]:
-        """Per buyer the lowest and the highest levels (d_i,) between which signals are finite: 0 and 1, or a little inside."""
+        """Per buyer the lowest and the highest levels (d_i,) between which signals are finite: 0 and 1, or a little
+        inside."""
         return tuple(self._box(i) for i in range(self.n))
 
     def _box(self, i: int) -> tuple[Float, Float]:
@@ -127,7 +128,8 @@ def quantile_space(instance: Instance, timing: str, first: Sequence[str | None])
 
 
 def scrambled(points: int, dims: int, rng: np.random.Generator) -> Float:
-    """A scrambled Sobol' sample of the unit cube, shape (points, dims), ``points`` a power of two for its best spread.
+    """A scrambled Sobol' sample of the unit cube, shape (points, dims), ``points`` a power of two for its best
+    spread.
 
     Each point is uniform, so averages over the sample are unbiased.
     """

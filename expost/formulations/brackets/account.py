@@ -18,7 +18,8 @@ from expost.solver.progress import Progress, ProgressCallback
 
 @dataclass
 class Account:
-    """Mutable state of one search; ``first_best`` and ``kept`` (E[V_0]) are estimates with the errors of their limits."""
+    """Mutable state of one search; ``first_best`` and ``kept`` (E[V_0]) are estimates with the errors of their
+    limits."""
 
     space: QuantileSpace
     accuracy: float
@@ -80,16 +81,23 @@ class Account:
         if line not in self.left_out:
             self.left_out.append(line)
 
-    def statistical(self, side: str, method: str, limit: Limit, mechanism: ContinuumMechanism | None = None) -> None:
-        """Enter a bound from replicates; ``limit`` is about welfare less E[V_0], control included, so the errors of the first
-        best and of E[V_0] are added."""
+    def statistical(
+        self, side: str, method: str, limit: Limit, mechanism: ContinuumMechanism | None = None
+    ) -> None:
+        """Enter a bound from replicates; ``limit`` is about welfare less E[V_0], control included, so the errors of
+        the first best and of E[V_0] are added."""
         error = limit.error + self.first_best.error + self.kept.error
         estimate = limit.mean + self.kept.mean
         value = estimate - error if side == LOWER else estimate + error
         if math.isfinite(value):
-            self._enter(Bound(side, value, method, STATISTICAL, estimate, error, limit.confidence, self.seconds), mechanism)
+            self._enter(
+                Bound(side, value, method, STATISTICAL, estimate, error, limit.confidence, self.seconds),
+                mechanism,
+            )
 
-    def rigorous(self, side: str, method: str, value: float, mechanism: ContinuumMechanism | None = None) -> None:
+    def rigorous(
+        self, side: str, method: str, value: float, mechanism: ContinuumMechanism | None = None
+    ) -> None:
         """Enter a bound that holds with certainty (up to rounding)."""
         self._enter(Bound(side, value, method, RIGOROUS, value, 0.0, 1.0, self.seconds), mechanism)
 

@@ -2,10 +2,9 @@
 
     u(s) = base(s) x sum_k M_k phi_k(levels of s),   M >= 0,
 
-with phi the hat functions of a mesh of ``nodes`` equally spaced nodes per signal and base(s) the second largest gain where it is
-positive. In two-buyer instances with a private part, the optimal u piles up where the buyers' willingness to pay crosses, in
-proportion to the smaller gain; the base carries that kink, and the mesh stays smooth.
-"""
+with phi the hat functions of a mesh of ``nodes`` equally spaced nodes per signal and base(s) the second largest gain
+where it is positive. In two-buyer instances with a private part, the optimal u piles up where the buyers' willingness
+to pay crosses, in proportion to the smaller gain; the base carries that kink, and the mesh stays smooth. """
 
 from __future__ import annotations
 
@@ -13,8 +12,8 @@ import math
 from dataclasses import dataclass, field
 
 import numpy as np
-import scipy.sparse as sparse
 from numpy.typing import NDArray
+from scipy import sparse
 
 from expost.mechanisms.continuum_mesh import hats, mesh_points
 
@@ -54,7 +53,9 @@ class ShadowPrices:
         for axis, dims in enumerate(self.dims):
             spread = hats(mesh_points(nodes, dims), self.nodes)
             flat = np.moveaxis(mesh, axis, 0)
-            mesh = np.moveaxis((spread @ flat.reshape(flat.shape[0], -1)).reshape(-1, *flat.shape[1:]), 0, axis)
+            mesh = np.moveaxis(
+                (spread @ flat.reshape(flat.shape[0], -1)).reshape(-1, *flat.shape[1:]), 0, axis
+            )
         return ShadowPrices(self.dims, nodes, self.floor, np.ascontiguousarray(mesh))
 
 

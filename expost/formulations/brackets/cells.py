@@ -1,9 +1,10 @@
-"""Cells (lower, rigorous): the best mechanism with strikes constant on cells, as a program; its welfare bounded cell by cell.
+"""Cells (lower, rigorous): the best mechanism with strikes constant on cells, as a program; its welfare bounded cell
+by cell.
 
-A cell of states counts as won by a buyer as soon as some point of it is, which with monotone values is a test at his most
-favourable corner; that keeps the mechanism admissible in the whole continuum. In a row of a fibre, lowering the strike past the
-corner value v_k hands over the types with V in (v_{k-1}, v_k]: those are the weights (mathematics.md, sections 4 and 6).
-"""
+A cell of states counts as won by a buyer as soon as some point of it is, which with monotone values is a test at his
+most favourable corner; that keeps the mechanism admissible in the whole continuum. In a row of a fibre, lowering the
+strike past the corner value v_k hands over the types with V in (v_{k-1}, v_k]: those are the weights (mathematics.md,
+sections 4 and 6). """
 
 from __future__ import annotations
 
@@ -37,7 +38,11 @@ def cell_mechanism(space: QuantileSpace, points: int, time_limit: float | None =
     formulation = assemble(types, build_blocks(types, timings(space), first_names(space)))
     program = replace(formulation.program, weights=_weights(space, formulation, upper, points))
     solution = solve_program(program, time_limit=time_limit)
-    wins = formulation.allocation(solution.x) if solution.x is not None else np.zeros(upper.shape, dtype=np.bool_)
+    wins = (
+        formulation.allocation(solution.x)
+        if solution.x is not None
+        else np.zeros(upper.shape, dtype=np.bool_)
+    )
     table = tuple(_table(space, i, upper[i], wins[i], points) for i in range(space.n))
     return CellMechanism(space, f"cells, {points} per signal", points, table)
 
@@ -55,7 +60,9 @@ def guaranteed_welfare(mechanism: CellMechanism, parts: int) -> float:
             worst = _corner(space, i, points, part, high=False, parts=parts).values[i]
             best = _corner(space, i, points, part, high=True, parts=parts).values[i]
             gain = _corner(space, i, points, part, high=False, parts=parts, gain=True).gains[i]
-            total += float(np.where(worst > strike, gain, np.where(best > strike, np.minimum(gain, 0.0), 0.0)).mean())
+            total += float(
+                np.where(worst > strike, gain, np.where(best > strike, np.minimum(gain, 0.0), 0.0)).mean()
+            )
     return total / parts ** sum(space.dims)
 
 
@@ -64,8 +71,16 @@ def _parts(space: QuantileSpace, parts: int) -> Iterator[dict[str, int]]:
         yield dict(zip(space.instance.signals, combination, strict=True))
 
 
-def _corner(space: QuantileSpace, i: int, points: int, part: dict[str, int] | float, *, high: bool, parts: int = 1,
-            gain: bool = False) -> TypeSpace:
+def _corner(
+    space: QuantileSpace,
+    i: int,
+    points: int,
+    part: dict[str, int] | float,
+    *,
+    high: bool,
+    parts: int = 1,
+    gain: bool = False,
+) -> TypeSpace:
     """The type space at the corners where V_i (or w_i) is highest or lowest, of all cells or of one part of each."""
     offset: dict[str, float] = {}
     for j, buyer in enumerate(space.instance.buyers):
@@ -86,7 +101,9 @@ def _rows(space: QuantileSpace, i: int, array: NDArray[np.generic], points: int)
     return np.moveaxis(own, 1 + place, 1).reshape(others, points, -1)
 
 
-def _weights(space: QuantileSpace, formulation: Formulation, upper: Float, points: int, parts: int = 2) -> Float:
+def _weights(
+    space: QuantileSpace, formulation: Formulation, upper: Float, points: int, parts: int = 2
+) -> Float:
     """The gains handed over at each node, by sampling every cell at ``parts`` points per level."""
     weights = np.zeros(formulation.program.variables)
     share = 1.0 / (formulation.space.states * parts ** sum(space.dims))
@@ -97,7 +114,9 @@ def _weights(space: QuantileSpace, formulation: Formulation, upper: Float, point
         index = np.take_along_axis(_rows(space, i, block.index, points), order, axis=2).astype(np.int64)
         orders.append((np.take_along_axis(rows, order, axis=2), index + formulation.program.blocks[i]))
     for part in _parts(space, parts):
-        inner = discretize(space.instance, Grid(points, {signal: (k + 0.5) / parts for signal, k in part.items()}))
+        inner = discretize(
+            space.instance, Grid(points, {signal: (k + 0.5) / parts for signal, k in part.items()})
+        )
         for i, (ranked, index) in enumerate(orders):
             rank = _ranks(ranked, _rows(space, i, inner.values[i], points).astype(np.float64))
             node = np.take_along_axis(index, np.minimum(rank, index.shape[2] - 1), axis=2)
@@ -118,12 +137,17 @@ def _ranks(ranked: Float, values: Float) -> NDArray[np.int64]:
 
 def _table(space: QuantileSpace, i: int, upper: Float, wins: Bool, points: int) -> Float:
     """The lowest strike at which every losing cell of this or a higher row loses: (rows, others' cells)."""
-    lose = np.where(_rows(space, i, wins, points), -np.inf, _rows(space, i, upper, points).astype(np.float64)).max(axis=2).T
+    lose = (
+        np.where(_rows(space, i, wins, points), -np.inf, _rows(space, i, upper, points).astype(np.float64))
+        .max(axis=2)
+        .T
+    )
     return np.ascontiguousarray(np.maximum.accumulate(lose[::-1], axis=0)[::-1])
 
 
 def _spread(space: QuantileSpace, i: int, table: Float, points: int) -> Float:
-    """The strike of buyer ``i`` in every cell of states, with axes of length 1 where it does not vary... in state shape."""
+    """The strike of buyer ``i`` in every cell of states, with axes of length 1 where it does not vary... in state
+    shape."""
     others = tuple(points ** space.dims[j] for j in range(space.n) if j != i)
     own = [1] * space.dims[i]
     place = space.first[i]

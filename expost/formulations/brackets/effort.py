@@ -11,7 +11,8 @@ from expost.formulations.brackets.polish import PolishPlan
 
 @dataclass(frozen=True)
 class Effort:
-    """One stage. mesh: the most nodes of the shadow prices' mesh. points: a completion's evaluation, per replicate."""
+    """One stage. mesh: the most nodes of the shadow prices' mesh. points: a completion's evaluation, per
+    replicate."""
 
     mesh: int
     fit: FitPlan
@@ -22,16 +23,46 @@ class Effort:
 
 
 STAGES = (
-    Effort(700, FitPlan(256, 256, 16, 4, 200), Quadrature(10, 256, 2048, 32, 512),
-           PolishPlan(256, 250, (8e-3, 1e-3)), 256, 10),
-    Effort(7_000, FitPlan(512, 1024, 24, 6, 400), Quadrature(16, 512, 8192, 64, 1024),
-           PolishPlan(384, 500, (8e-3, 2e-4)), 512, 12),
-    Effort(90_000, FitPlan(512, 2048, 32, 8, 700), Quadrature(20, 1024, 16384, 96, 2048),
-           PolishPlan(512, 700, (4e-3, 1e-4), (6e-3, 2e-3), 8), 1024, 16),
-    Effort(90_000, FitPlan(768, 4096, 48, 8, 1200, (0.05, 5e-4)), Quadrature(24, 1024, 32768, 128, 4096),
-           PolishPlan(640, 1200, (4e-3, 1e-4), (5e-3, 1.5e-3), 10), 2048, 16),
-    Effort(600_000, FitPlan(1024, 4096, 64, 8, 2500, (0.05, 3e-4)), Quadrature(32, 2048, 32768, 128, 4096),
-           PolishPlan(768, 2500, (4e-3, 5e-5), (4e-3, 1e-3), 12), 2048, 24),
+    Effort(
+        700,
+        FitPlan(256, 256, 16, 4, 200),
+        Quadrature(10, 256, 2048, 32, 512),
+        PolishPlan(256, 250, (8e-3, 1e-3)),
+        256,
+        10,
+    ),
+    Effort(
+        7_000,
+        FitPlan(512, 1024, 24, 6, 400),
+        Quadrature(16, 512, 8192, 64, 1024),
+        PolishPlan(384, 500, (8e-3, 2e-4)),
+        512,
+        12,
+    ),
+    Effort(
+        90_000,
+        FitPlan(512, 2048, 32, 8, 700),
+        Quadrature(20, 1024, 16384, 96, 2048),
+        PolishPlan(512, 700, (4e-3, 1e-4), (6e-3, 2e-3), 8),
+        1024,
+        16,
+    ),
+    Effort(
+        90_000,
+        FitPlan(1024, 4096, 48, 8, 1200, (0.05, 5e-4)),
+        Quadrature(24, 1024, 32768, 128, 4096),
+        PolishPlan(640, 1200, (4e-3, 1e-4), (5e-3, 1.5e-3), 10),
+        2048,
+        16,
+    ),
+    Effort(
+        600_000,
+        FitPlan(1024, 4096, 64, 8, 2500, (0.05, 3e-4)),
+        Quadrature(32, 2048, 32768, 128, 4096),
+        PolishPlan(768, 2500, (4e-3, 5e-5), (4e-3, 1e-3), 12),
+        2048,
+        24,
+    ),
 )
 
 

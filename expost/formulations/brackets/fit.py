@@ -2,8 +2,9 @@
 
     D(u) = E[u] + sum_i E_{s_-i}[ max over prices (or strikes that do not rise) of E_{s_i}[(w_i - u) 1{V_i above}] ]
 
-is convex in u. A few random samples of fibres take turns; each gives a subgradient, 1 - (chance that somebody wants the item)
-averaged over each node's hat, and the nodes move by Adam steps scaled by the hats' masses, kept non-negative. Nothing here is
+is convex in u. A few random samples of fibres take turns; each gives a subgradient, 1 - (chance that somebody wants
+the item) averaged over each node's hat, and the nodes move by Adam steps scaled by the hats' masses, kept
+non-negative. Nothing here is
 a bound: bounds come from fresh samples (``dual``).
 """
 
@@ -28,9 +29,8 @@ class FitPlan:
     """How one fit proceeds.
 
     fibres, types, rows: size of each sample, per buyer. samples: how many take turns. steps: how many steps.
-    rate: first and last length of a step (unit: multiples of the base). smoothing: first and last (unit: values, relative
-    to the mean best gain).
-    """
+    rate: first and last length of a step (unit: multiples of the base). smoothing: first and last (unit: values,
+    relative to the mean best gain). """
 
     fibres: int = 512
     types: int = 1024
@@ -57,8 +57,13 @@ class Adam:
         return np.asarray(rate * mean / (np.sqrt(square) + guard))
 
 
-def fit_prices(space: QuantileSpace, start: ShadowPrices, plan: FitPlan, rng: np.random.Generator,
-               deadline: float = np.inf) -> ShadowPrices:
+def fit_prices(
+    space: QuantileSpace,
+    start: ShadowPrices,
+    plan: FitPlan,
+    rng: np.random.Generator,
+    deadline: float = np.inf,
+) -> ShadowPrices:
     """The best shadow prices found on the mesh of ``start``; stops early at ``deadline`` (``time.perf_counter``)."""
     samples = [_draw(space, start, plan, rng) for _ in range(plan.samples)]
     scale = max(float(np.mean([part.best_gain.mean() for part in samples[0]])), 1e-300)
@@ -71,11 +76,15 @@ def fit_prices(space: QuantileSpace, start: ShadowPrices, plan: FitPlan, rng: np
             now = time.perf_counter()
             if now > deadline:
                 break
-            done = max(step / plan.steps, (now - began) / (deadline - began) if np.isfinite(deadline) else 0.0)
+            done = max(
+                step / plan.steps, (now - began) / (deadline - began) if np.isfinite(deadline) else 0.0
+            )
             u = ShadowPrices(start.dims, start.nodes, start.floor, mesh)
             smoothing = scale * plan.smoothing[0] * (plan.smoothing[1] / plan.smoothing[0]) ** done
             sample = samples[step % plan.samples]
-            parts = pool.map(lambda fibres, u=u, smoothing=smoothing: _subgradient(u, fibres, smoothing, space.n), sample)
+            parts = pool.map(
+                lambda fibres, u=u, smoothing=smoothing: _subgradient(u, fibres, smoothing, space.n), sample
+            )
             gradient = sum(parts, np.zeros(mesh.shape)) / masses
             rate = plan.rate[0] * (1.0 - done) + plan.rate[1]
             mesh = np.maximum(mesh - adam.step(gradient, rate, 0.05), 0.0)
@@ -83,8 +92,19 @@ def fit_prices(space: QuantileSpace, start: ShadowPrices, plan: FitPlan, rng: np
 
 
 def _draw(space: QuantileSpace, start: ShadowPrices, plan: FitPlan, rng: np.random.Generator) -> list[Fibres]:
-    return [draw_fibres(space, i, outer_points(space, i, plan.fibres, rng), plan.types, plan.rows, start.nodes, start.floor, rng)
-            for i in range(space.n)]
+    return [
+        draw_fibres(
+            space,
+            i,
+            outer_points(space, i, plan.fibres, rng),
+            plan.types,
+            plan.rows,
+            start.nodes,
+            start.floor,
+            rng,
+        )
+        for i in range(space.n)
+    ]
 
 
 def _masses(u: ShadowPrices, sample: list[Fibres]) -> Float:

@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-import scipy.sparse as sparse
 from numpy.typing import NDArray
+from scipy import sparse
 
 from expost.errors import InputError
 from expost.formulations.assemble import assemble
@@ -29,7 +29,9 @@ FINEST = {1: 18, 2: 15, 3: 10}
 
 def first_names(space: QuantileSpace) -> tuple[str, ...]:
     """The first-stage signals, one of each sequential buyer."""
-    return tuple(space.instance.buyers[i].signals[place] for i, place in enumerate(space.first) if place is not None)
+    return tuple(
+        space.instance.buyers[i].signals[place] for i, place in enumerate(space.first) if place is not None
+    )
 
 
 def timings(space: QuantileSpace) -> tuple[str, ...]:
@@ -44,14 +46,18 @@ def mesh_nodes(space: QuantileSpace, leader: int) -> tuple[int, int]:
     return nodes, 1 if static else 9
 
 
-def complete(space: QuantileSpace, leader: int, theta: Float, nodes: int, method: str, scale: float, negative: bool) -> CompletedMechanism:
-    """The completion of strikes ``theta`` with the usual precision; ``scale``: the mean first best, ``negative``: whether the
-    follower's gain can be negative."""
+def complete(
+    space: QuantileSpace, leader: int, theta: Float, nodes: int, method: str, scale: float, negative: bool
+) -> CompletedMechanism:
+    """The completion of strikes ``theta`` with the usual precision; ``scale``: the mean first best, ``negative``:
+    whether the follower's gain can be negative."""
     sequential = space.first[1 - leader] is not None
     finest = FINEST.get(space.dims[1 - leader], 6) - (4 if sequential else 0)
     depth = max(1, finest - int(math.log2(nodes - 1)))
     precision = (1e-4 if sequential else 2e-5) * scale
-    return CompletedMechanism(space, method, leader, theta, nodes, 128 if sequential else 1, depth, precision, negative)
+    return CompletedMechanism(
+        space, method, leader, theta, nodes, 128 if sequential else 1, depth, precision, negative
+    )
 
 
 def construction_strikes(space: QuantileSpace, leader: int, name: str) -> Float:
@@ -66,10 +72,17 @@ def construction_strikes(space: QuantileSpace, leader: int, name: str) -> Float:
         raise InputError(f"construction {name!r} has no strikes here", where="completion")
     own = np.full((count, space.dims[leader]), 0.5)
     place = space.first[leader]
-    own[:, 0 if place is None else place] = np.clip(np.linspace(0.0, 1.0, count), *(end[place or 0] for end in space.box[leader]))
+    own[:, 0 if place is None else place] = np.clip(
+        np.linspace(0.0, 1.0, count), *(end[place or 0] for end in space.box[leader])
+    )
     first = space.own(leader, own)[space.instance.buyers[leader].signals[place or 0]]
     signals = {key: column[None] for key, column in others.items()}
-    return falling(np.broadcast_to(construction.strikes.strike(leader, first[:, None], signals), (count, len(others[next(iter(others))]))))
+    return falling(
+        np.broadcast_to(
+            construction.strikes.strike(leader, first[:, None], signals),
+            (count, len(others[next(iter(others))])),
+        )
+    )
 
 
 def grid_strikes(space: QuantileSpace, leader: int, points: int) -> Float:
@@ -81,7 +94,9 @@ def grid_strikes(space: QuantileSpace, leader: int, points: int) -> Float:
     solution = solve_program(formulation.program)
     assert solution.x is not None
     rules = [x for x in (solution.smallest, solution.largest) if x is not None] or [solution.x]
-    found = np.mean([_strikes(space, types, formulation.allocation(x)[leader], leader, points) for x in rules], axis=0)
+    found = np.mean(
+        [_strikes(space, types, formulation.allocation(x)[leader], leader, points) for x in rules], axis=0
+    )
     return _fit(space, leader, found, points)
 
 
@@ -94,7 +109,10 @@ def _strikes(space: QuantileSpace, types: TypeSpace, wins: Bool, leader: int, po
     if place is None:
         rows, won = values[None], wins[None]
     else:
-        rows, won = (np.moveaxis(array.reshape(shape), place, 0).reshape(points, -1, values.shape[1]) for array in (values, wins))
+        rows, won = (
+            np.moveaxis(array.reshape(shape), place, 0).reshape(points, -1, values.shape[1])
+            for array in (values, wins)
+        )
     lose = np.where(won, -np.inf, rows).max(axis=1)
     gain = np.where(won, rows, np.inf).min(axis=1)
     lower = np.maximum.accumulate(lose[::-1], axis=0)[::-1]
@@ -121,7 +139,9 @@ def _smooth(spread: sparse.csr_array, nodes: int, dims: int) -> Callable[[Float]
     second = sparse.diags_array([1.0, -2.0, 1.0], offsets=[0, 1, 2], shape=(max(nodes - 2, 0), nodes))
     rough = sparse.csr_array((nodes**dims, nodes**dims))
     for axis in range(dims):
-        one = sparse.kron(sparse.kron(sparse.eye_array(nodes**axis), second), sparse.eye_array(nodes ** (dims - 1 - axis)))
+        one = sparse.kron(
+            sparse.kron(sparse.eye_array(nodes**axis), second), sparse.eye_array(nodes ** (dims - 1 - axis))
+        )
         rough = rough + one.T @ one
     weight = spread.shape[0] / nodes**dims
     matrix = (spread.T @ spread + 0.03 * weight * rough + 1e-9 * sparse.eye_array(nodes**dims)).toarray()

@@ -15,13 +15,21 @@ from expost.mechanisms.continuum_space import scrambled
 Float = NDArray[np.float64]
 
 
-def mechanism_limit(mechanism: ContinuumMechanism, confidence: float, seed: np.random.SeedSequence, control: float, *,
-                    replicates: int = 16, points: int = 1024, jobs: int = 2) -> Limit:
-    """Expected welfare less E[V_0] with the error of its limit; ``control`` is the first best, of which the caller knows the error.
+def mechanism_limit(
+    mechanism: ContinuumMechanism,
+    confidence: float,
+    seed: np.random.SeedSequence,
+    control: float,
+    *,
+    replicates: int = 16,
+    points: int = 1024,
+    jobs: int = 2,
+) -> Limit:
+    """Expected welfare less E[V_0] with the error of its limit; ``control`` is the first best, of which the caller
+    knows the error.
 
-    Completed mechanisms are evaluated at ``points`` leader's x 4 ``points`` follower's types in each replicate, others at as many
-    random states. Raises AuditError when a state has two winners.
-    """
+    Completed mechanisms are evaluated at ``points`` leader's x 4 ``points`` follower's types in each replicate,
+    others at as many random states. Raises AuditError when a state has two winners. """
     one = _pairs if isinstance(mechanism, CompletedMechanism) else _states
     run = Parallel(n_jobs=jobs, prefer="threads")
     found = run(delayed(one)(mechanism, points, child) for child in seed.spawn(replicates))
@@ -39,11 +47,11 @@ def _pairs(mechanism: CompletedMechanism, points: int, seed: np.random.SeedSeque
     bins = mechanism.follower_bins(others)
     total, step = 0.0, max(1, (1 << 19) // len(others))
     for start in range(0, points, step):
-        some = own[start: start + step]
+        some = own[start : start + step]
         pair = [some[:, None], others[None]]
         signals = space.signals(pair if leader == 0 else pair[::-1])
         leads = space.instance.value(leader, signals) > mechanism.leader_strikes(some, others)
-        follows = space.instance.value(follower, signals) > schedules[start: start + step][:, bins]
+        follows = space.instance.value(follower, signals) > schedules[start : start + step][:, bins]
         if (leads & follows).any():
             raise AuditError(f"{mechanism.method}: a state with two winners")
         gains = [space.instance.gain(i, signals) for i in range(2)]

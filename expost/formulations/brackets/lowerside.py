@@ -40,7 +40,7 @@ class LowerSide:
 
     def __init__(self, account: Account) -> None:
         self.account = account
-        self.completed: CompletedMechanism | None = None
+        self.completed: list[CompletedMechanism] = []
         self.negative = any_negative(account)
 
     def never_sell(self) -> None:
@@ -51,8 +51,10 @@ class LowerSide:
 
     def solo(self) -> None:
         """The best price for one buyer against each state of the others, whatever the valuations."""
-        found = [SoloMechanism(self.account.space, f"buyer {buyer.name} alone, best prices", i, np.empty(0), 256)
-                 for i, buyer in enumerate(self.account.space.instance.buyers)]
+        found = [
+            SoloMechanism(self.account.space, f"buyer {buyer.name} alone, best prices", i, np.empty(0), 256)
+            for i, buyer in enumerate(self.account.space.instance.buyers)
+        ]
         self._evaluate(max(found, key=lambda mechanism: self._pilot(mechanism, 32)), 128, 10)
 
     def cells(self) -> None:
@@ -60,12 +62,22 @@ class LowerSide:
         account, space = self.account, self.account.space
         points = CELLS.get(sum(space.dims), 2)
         try:
-            mechanism = cell_mechanism(space, points, None if space.n < 3 else max(1.0, min(20.0, 0.1 * account.left)))
+            mechanism = cell_mechanism(
+                space, points, None if space.n < 3 else max(1.0, min(20.0, 0.1 * account.left))
+            )
             if self._keeps_constant():
                 parts = {2: 8, 3: 4, 4: 2}.get(sum(space.dims), 1)
-                account.rigorous(LOWER, mechanism.method, guaranteed_welfare(mechanism, parts) + account.kept.mean, mechanism)
+                account.rigorous(
+                    LOWER,
+                    mechanism.method,
+                    guaranteed_welfare(mechanism, parts) + account.kept.mean,
+                    mechanism,
+                )
             else:
-                account.leave_out("cells (rigorous)", "the seller's value varies, so that its mean is known statistically only")
+                account.leave_out(
+                    "cells (rigorous)",
+                    "the seller's value varies, so that its mean is known statistically only",
+                )
             if space.n > 2:
                 self._evaluate(mechanism, 1024, 10)
         except (NotMonotone, InputError) as reason:
@@ -80,30 +92,44 @@ class LowerSide:
         if account.space.n != 2:
             return
         try:
-            if self.completed is None:
-                self.completed = self._start()
+            if not self.completed:
+                self.completed = self._starts()
             elif number == 2:
-                self.completed = self._refined(self.completed)
+                self.completed = [self._refined(mechanism) for mechanism in self.completed]
+            elif number == 3:
+                self.completed = [max(self.completed, key=lambda mechanism: self._pilot(mechanism, 256))]
             self._polish(number)
         except NotMonotone as reason:
             account.leave_out("completion (lower)", reason)
         except InputError as reason:
             account.leave_out("completion from a grid optimum (lower)", reason)
 
-    def _start(self) -> CompletedMechanism:
-        """The best start, over both leaders, grid optima and constructions, each as it is and a little polished."""
+    def _starts(self) -> list[CompletedMechanism]:
+        """The best start from a grid optimum and the best from a construction, over both leaders, a little
+        polished."""
         account = self.account
-        found: list[CompletedMechanism] = []
+        found: dict[bool, list[CompletedMechanism]] = {}
         for leader in range(2):
             name = account.space.instance.buyers[leader].name
             for source, theta in self._sources(leader):
+                if found and account.left < 0.7 * (account.time_limit or np.inf):
+                    break  # starts may take a third of the time, not more
                 account.tell(f"completing {source}, buyer {name} first")
                 nodes, _ = mesh_nodes(account.space, leader)
-                start = complete(account.space, leader, theta, nodes, f"completion of {source} led by buyer {name}",
-                                 account.first_best.mean, self.negative)
-                better = polish(start, PolishPlan(256, 120, (8e-3, 1e-3)), account.rng(), account.deadline(0.05, 20.0))
-                found += [start, replace(better, method=start.method)]
-        return max(found, key=lambda mechanism: self._pilot(mechanism, 64))
+                start = complete(
+                    account.space,
+                    leader,
+                    theta,
+                    nodes,
+                    f"completion of {source} led by buyer {name}",
+                    account.first_best.mean,
+                    self.negative,
+                )
+                better = polish(
+                    start, PolishPlan(256, 120, (8e-3, 1e-3)), account.rng(), account.deadline(0.05, 20.0)
+                )
+                found.setdefault(source in CONSTRUCTIONS, []).extend([start, better])
+        return [max(group, key=lambda mechanism: self._pilot(mechanism, 64)) for group in found.values()]
 
     def _sources(self, leader: int) -> Iterator[tuple[str, Float]]:
         """Strikes to start from, each with what it is."""
@@ -119,7 +145,7 @@ class LowerSide:
             except InputError:
                 continue  # not defined for this instance or this timing: one start fewer
             if np.isfinite(theta).all():
-                yield f"construction {name}", theta
+                yield name, theta
 
     def _refined(self, mechanism: CompletedMechanism) -> CompletedMechanism:
         """The same strikes on a mesh twice as fine (static leaders; a sequential leader's mesh has an axis more)."""
@@ -128,18 +154,21 @@ class LowerSide:
         if len(mechanism.theta) > 1 or dims > 2 or nodes > 65:
             return mechanism
         theta = (hats(mesh_points(nodes, dims), mechanism.nodes) @ mechanism.theta.T).T
-        return replace(mechanism, theta=np.ascontiguousarray(theta), nodes=nodes, depth=max(1, mechanism.depth - 1))
+        return replace(
+            mechanism, theta=np.ascontiguousarray(theta), nodes=nodes, depth=max(1, mechanism.depth - 1)
+        )
 
     def _polish(self, number: int) -> None:
-        account, effort, start = self.account, STAGES[number], self.completed
-        assert start is not None
-        account.tell("polishing a completion")
-        better = polish(start, effort.polish, account.rng(), account.deadline(0.3, 600.0))
-        better = replace(better, method=start.method if start.method.endswith("polished") else better.method)
-        if self._pilot(better, 128) > self._pilot(start, 128):
-            self.completed = better
+        """Polish what there is, keep what a pilot prefers, and evaluate the best."""
+        account, effort = self.account, STAGES[number]
+        account.tell("polishing completions")
+        for k, start in enumerate(self.completed):
+            better = polish(start, effort.polish, account.rng(), account.deadline(0.3, 600.0))
+            if self._pilot(better, 128) > self._pilot(start, 128):
+                self.completed[k] = better
+        best = max(self.completed, key=lambda mechanism: self._pilot(mechanism, 128))
         if account.left > 0.0:
-            self._evaluate(self.completed or start, effort.points, effort.replicates)
+            self._evaluate(best, effort.points, effort.replicates)
 
     def _pilot(self, mechanism: ContinuumMechanism, points: int) -> float:
         """A rough welfare, always on the same samples, to choose by; never a bound."""
@@ -150,8 +179,14 @@ class LowerSide:
         account = self.account
         account.tell(f"evaluating: {mechanism.method}")
         points = self._affordable(mechanism, points, replicates)
-        limit = mechanism_limit(mechanism, account.allowance.next(LOWER), account.next_seed(), account.first_best.mean,
-                                replicates=replicates, points=points)
+        limit = mechanism_limit(
+            mechanism,
+            account.allowance.next(LOWER),
+            account.next_seed(),
+            account.first_best.mean,
+            replicates=replicates,
+            points=points,
+        )
         account.statistical(LOWER, mechanism.method, limit, mechanism)
 
     def _affordable(self, mechanism: ContinuumMechanism, points: int, replicates: int) -> int:

@@ -6,8 +6,8 @@ import time
 from dataclasses import dataclass, replace
 
 import numpy as np
-import scipy.sparse as sparse
 from numpy.typing import NDArray
+from scipy import sparse
 
 from expost.formulations.brackets.fit import Adam
 from expost.formulations.brackets.polish_kernel import welfare_gradient
@@ -19,10 +19,16 @@ Float = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 
+POLISHED = ", polished"
+
+
 @dataclass(frozen=True)
 class PolishPlan:
-    """How one polish proceeds. points: types of each buyer in a sample. steps: how many. rate: first and last length of a step,
-    width: smoothing of the allocation (both relative to the spread of the leader's values). samples: how many take turns."""
+    """How one polish proceeds.
+
+    points: types of each buyer in a sample. steps: how many. rate: first and last length of a step, width: smoothing of
+    the allocation (both relative to the spread of the leader's values). samples: how many take turns.
+    """
 
     points: int = 384
     steps: int = 400
@@ -49,7 +55,9 @@ def fine_nodes(dims: int) -> int:
     return {1: 257, 2: 33, 3: 13}.get(dims, 7)
 
 
-def polish(mechanism: CompletedMechanism, plan: PolishPlan, rng: np.random.Generator, deadline: float = np.inf) -> CompletedMechanism:
+def polish(
+    mechanism: CompletedMechanism, plan: PolishPlan, rng: np.random.Generator, deadline: float = np.inf
+) -> CompletedMechanism:
     """The mechanism with its leader's strikes improved, as far as these samples can tell."""
     dims = mechanism.space.dims[mechanism.follower]
     nodes = fine_nodes(dims)
@@ -69,7 +77,8 @@ def polish(mechanism: CompletedMechanism, plan: PolishPlan, rng: np.random.Gener
         theta = falling(theta + adam.step(gradient, rate, 1e-8))
         if done > 0.7:
             kept.append(theta)
-    return replace(mechanism, theta=falling(np.mean(kept, axis=0)) if kept else theta, method=mechanism.method + ", polished")
+    method = mechanism.method.removesuffix(POLISHED) + POLISHED
+    return replace(mechanism, theta=falling(np.mean(kept, axis=0)) if kept else theta, method=method)
 
 
 def falling(theta: Float) -> Float:
@@ -95,7 +104,10 @@ def _draw(mechanism: CompletedMechanism, points: int, nodes: int, rng: np.random
     count = len(mechanism.theta)
     above = np.minimum(row + 1, count - 1)
     index = np.arange(points)
-    rows = sparse.csr_array((np.concatenate([1.0 - part, part]), (np.tile(index, 2), np.concatenate([row, above]))), shape=(points, count))
+    rows = sparse.csr_array(
+        (np.concatenate([1.0 - part, part]), (np.tile(index, 2), np.concatenate([row, above]))),
+        shape=(points, count),
+    )
 
     def at(levels: Float) -> list[Float]:
         pair = [own[:, None], levels[None]]
@@ -106,21 +118,47 @@ def _draw(mechanism: CompletedMechanism, points: int, nodes: int, rng: np.random
     value, gain = space.instance.value, space.instance.gain
     place = space.first[follower]
     level = others[:, place] if place is not None else np.zeros(points)
-    return _Sample(row, part, rows, hats(others, mechanism.nodes), np.ascontiguousarray(level),
-                   (_full(value(leader, fine)), _full(value(follower, fine))),
-                   (value(leader, drawn), value(follower, drawn), gain(leader, drawn), gain(follower, drawn)))
+    return _Sample(
+        row,
+        part,
+        rows,
+        hats(others, mechanism.nodes),
+        np.ascontiguousarray(level),
+        (_full(value(leader, fine)), _full(value(follower, fine))),
+        (value(leader, drawn), value(follower, drawn), gain(leader, drawn), gain(follower, drawn)),
+    )
 
 
 def _full(array: Float) -> Float:
     return np.ascontiguousarray(array)
 
 
-def _gradient(mechanism: CompletedMechanism, theta: Float, sample: _Sample, fine: sparse.csr_array, nodes: int, width: float) -> Float:
+def _gradient(
+    mechanism: CompletedMechanism,
+    theta: Float,
+    sample: _Sample,
+    fine: sparse.csr_array,
+    nodes: int,
+    width: float,
+) -> Float:
     tau_fine = _full(sample.rows @ np.asarray((fine @ theta.T).T))
     tau = _full(sample.rows @ np.asarray((sample.spread @ theta.T).T))
     grad_fine, grad = np.zeros((len(theta), tau_fine.shape[1])), np.zeros((len(theta), tau.shape[1]))
     first = mechanism.space.first[mechanism.follower]
-    welfare_gradient(*sample.fine, tau_fine, nodes, mechanism.space.dims[mechanism.follower], -1 if first is None else first,
-                     *sample.drawn, tau, sample.level, sample.row, sample.part, width, grad_fine, grad)
+    welfare_gradient(
+        *sample.fine,
+        tau_fine,
+        nodes,
+        mechanism.space.dims[mechanism.follower],
+        -1 if first is None else first,
+        *sample.drawn,
+        tau,
+        sample.level,
+        sample.row,
+        sample.part,
+        width,
+        grad_fine,
+        grad,
+    )
     total = np.asarray((fine.T @ grad_fine.T).T) + np.asarray((sample.spread.T @ grad.T).T)
     return total / tau.size

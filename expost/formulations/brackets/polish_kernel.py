@@ -11,10 +11,21 @@ Index = NDArray[np.int64]
 
 
 @numba.njit(cache=True, nogil=True, fastmath=False)
-def _suprema(lead: Float, follow: Float, tau: Float, nodes: int, dims: int, first: int, top: Float, link: Index, slope: Float) -> None:
-    """One leader's type against the follower's fine grid, flattened: the follower's suprema ``top`` by node of his first level
-    (one if ``first`` < 0), located between neighbouring nodes where the leader starts to lose; ``link`` (bins, 2) are those
-    nodes and ``slope`` (bins, 2) the derivatives in the leader's strike there. Not a bound, unlike ``Suprema``."""
+def _suprema(
+    lead: Float,
+    follow: Float,
+    tau: Float,
+    nodes: int,
+    dims: int,
+    first: int,
+    top: Float,
+    link: Index,
+    slope: Float,
+) -> None:
+    """One leader's type against the follower's fine grid, flattened: the follower's suprema ``top`` by node of his
+    first level (one if ``first`` < 0), located between neighbouring nodes where the leader starts to lose; ``link``
+    (bins, 2) are those nodes and ``slope`` (bins, 2) the derivatives in the leader's strike there. Not a bound,
+    unlike ``Suprema``."""
     top[:] = -np.inf
     link[:] = 0
     slope[:] = 0.0
@@ -66,16 +77,33 @@ def _chance(margin: float, width: float) -> float:
 
 
 @numba.njit(cache=True, nogil=True, fastmath=False)
-def welfare_gradient(lead_fine: Float, follow_fine: Float, tau_fine: Float, nodes: int, dims: int, first: int,
-                     lead: Float, follow: Float, lead_gain: Float, follow_gain: Float, tau: Float, level: Float,
-                     row: Index, part: Float, width: float, grad_fine: Float, grad: Float) -> float:
-    """The mean welfare over leader's types (P) and follower's types (Q), with steps smoothed over ``width`` (unit: values).
+def welfare_gradient(
+    lead_fine: Float,
+    follow_fine: Float,
+    tau_fine: Float,
+    nodes: int,
+    dims: int,
+    first: int,
+    lead: Float,
+    follow: Float,
+    lead_gain: Float,
+    follow_gain: Float,
+    tau: Float,
+    level: Float,
+    row: Index,
+    part: Float,
+    width: float,
+    grad_fine: Float,
+    grad: Float,
+) -> float:
+    """The mean welfare over leader's types (P) and follower's types (Q), with steps smoothed over ``width`` (unit:
+    values).
 
     lead_fine, follow_fine, tau_fine: V_l, V_f and the leader's strike on the follower's fine grid (P, nodes**dims).
-    lead, follow, lead_gain, follow_gain, tau: the same and the gains at the follower's sample (P, Q). level: (Q,), his first
-    level there. row, part: where each leader's type lies between the rows of the mesh. Fills ``grad_fine`` (rows, nodes**dims) and
-    ``grad`` (rows, Q): derivatives in the leader's strike at the nodes of the fine grid and at the sample.
-    """
+    lead, follow, lead_gain, follow_gain, tau: the same and the gains at the follower's sample (P, Q). level: (Q,),
+    his first level there. row, part: where each leader's type lies between the rows of the mesh. Fills ``grad_fine``
+    (rows, nodes**dims) and ``grad`` (rows, Q): derivatives in the leader's strike at the nodes of the fine grid and
+    at the sample. """
     points, types = lead.shape
     bins = nodes if first >= 0 else 1
     top, weight = np.empty(bins), np.empty(bins)

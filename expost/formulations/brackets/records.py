@@ -33,8 +33,15 @@ class Bound:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
-        return {"value": self.value, "method": self.method, "kind": self.kind, "estimate": self.estimate,
-                "error": self.error, "confidence": self.confidence, "seconds": self.seconds}
+        return {
+            "value": self.value,
+            "method": self.method,
+            "kind": self.kind,
+            "estimate": self.estimate,
+            "error": self.error,
+            "confidence": self.confidence,
+            "seconds": self.seconds,
+        }
 
     def better(self, other: Bound | None) -> bool:
         """Whether this bound is tighter than another of the same side."""
@@ -51,8 +58,12 @@ class Estimate:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
-        return {"value": self.value, "method": self.method, "kind": "estimate, not a bound",
-                "grids": [{"points": points, "welfare": welfare} for points, welfare in self.points]}
+        return {
+            "value": self.value,
+            "method": self.method,
+            "kind": "estimate, not a bound",
+            "grids": [{"points": points, "welfare": welfare} for points, welfare in self.points],
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,10 +104,19 @@ class Bracket:
     def to_dict(self) -> dict[str, Any]:
         """JSON values: what ``expost bracket --json`` prints."""
         return {
-            "instance": self.instance, "timing": self.timing, "first": list(self.first),
-            "lower": self.lower.to_dict(), "upper": self.upper.to_dict(),
-            "width": self.width, "relative_width": self.relative_width, "accuracy": self.accuracy, "reached": self.reached,
-            "confidence": self.confidence, "seed": self.seed, "seconds": self.seconds, "peak_memory_mb": self.peak_memory_mb,
+            "instance": self.instance,
+            "timing": self.timing,
+            "first": list(self.first),
+            "lower": self.lower.to_dict(),
+            "upper": self.upper.to_dict(),
+            "width": self.width,
+            "relative_width": self.relative_width,
+            "accuracy": self.accuracy,
+            "reached": self.reached,
+            "confidence": self.confidence,
+            "seed": self.seed,
+            "seconds": self.seconds,
+            "peak_memory_mb": self.peak_memory_mb,
             "estimates": [estimate.to_dict() for estimate in self.estimates],
             "left_out": list(self.left_out),
             "history": [{"side": bound.side, **bound.to_dict()} for bound in self.history],
@@ -105,17 +125,26 @@ class Bracket:
     def row(self) -> dict[str, str]:
         """One line of a text table: the continuum second best beside grid values."""
         return {
-            "mechanism": "second best (continuum)", "timing": self.timing,
-            "welfare": f"{self.lower.value:.5f} .. {self.upper.value:.5f}", "width": f"{100 * self.relative_width:.2g}%",
-            "lower": f"{self.lower.method} ({self.lower.kind})", "upper": f"{self.upper.method} ({self.upper.kind})",
+            "mechanism": "second best (continuum)",
+            "timing": self.timing,
+            "welfare": f"{self.lower.value:.5f} .. {self.upper.value:.5f}",
+            "width": f"{100 * self.relative_width:.2g}%",
+            "lower": f"{self.lower.method} ({self.lower.kind})",
+            "upper": f"{self.upper.method} ({self.upper.kind})",
         }
 
     def describe(self) -> str:
         """A few lines of text."""
-        lines = [f"{self.instance}, {self.timing}: {self.lower.value:.6f} <= W* <= {self.upper.value:.6f} "
-                 f"(width {100 * self.relative_width:.3g}% in {self.seconds:.3g} s)"]
+        lines = [
+            f"{self.instance}, {self.timing}: {self.lower.value:.6f} <= W* <= {self.upper.value:.6f} "
+            f"(width {100 * self.relative_width:.3g}% in {self.seconds:.3g} s)"
+        ]
         for bound in (self.lower, self.upper):
-            certainty = bound.kind if bound.kind == RIGOROUS else f"{bound.kind}, error {bound.error:.2g}, confidence {bound.confidence:.4g}"
+            certainty = (
+                bound.kind
+                if bound.kind == RIGOROUS
+                else f"{bound.kind}, error {bound.error:.2g}, confidence {bound.confidence:.4g}"
+            )
             lines.append(f"  {bound.side}: {bound.method} ({certainty})")
         lines += [f"  estimate, not a bound: {e.value:.6f} ({e.method})" for e in self.estimates]
         return "\n".join(lines + [f"  left out: {reason}" for reason in self.left_out])

@@ -1,9 +1,9 @@
 """Best responses of fibres to shadow prices: the inner maxima of the dual function, compiled.
 
-A fibre is one row of own types at fixed signals of the others, with net gains ``w - u``. Static: the best price, i.e. the
-best upper set of the order of values. Sequential: the best strikes that do not rise in the first signal. Responses add to
-``wins`` the chance that each type wins; maxima are per type (already divided by the types of a fibre).
-"""
+A fibre is one row of own types at fixed signals of the others, with net gains ``w - u``. Static: the best price, i.e.
+the best upper set of the order of values. Sequential: the best strikes that do not rise in the first signal.
+Responses add to ``wins`` the chance that each type wins; maxima are per type (already divided by the types of a
+fibre). """
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Index = NDArray[np.int32]
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
 def static_response(net: Float, order: Index, smoothing: float, wins: Float, best: Float) -> None:
-    """``net``, ``order`` (F, T): types of each fibre by increasing value; fills ``best`` (F,) with the maxima over prices.
+    """``net``, ``order`` (F, T): types of each fibre by increasing value; fills ``best`` (F,) with the maxima over
+    prices.
 
-    With ``smoothing`` > 0 (unit: values) also ``wins`` (F, T): the chance to win when prices are drawn with probability
-    proportional to exp(total / smoothing), whose expectation is a gradient of the smoothed maximum.
-    """
+    With ``smoothing`` > 0 (unit: values) also ``wins`` (F, T): the chance to win when prices are drawn with
+    probability proportional to exp(total / smoothing), whose expectation is a gradient of the smoothed maximum. """
     fibres, types = net.shape
     total = np.empty(types + 1)
     for f in range(fibres):
@@ -44,7 +44,9 @@ def static_response(net: Float, order: Index, smoothing: float, wins: Float, bes
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
-def _row_totals(net: Float, value: Float, order: Index, low: float, scale: float, total: Float, cut: Index) -> None:
+def _row_totals(
+    net: Float, value: Float, order: Index, low: float, scale: float, total: Float, cut: Index
+) -> None:
     """The best total of one row for a threshold in each bin of values, and how many types lose at it.
 
     Within a bin every row is free to choose its own threshold: a relaxation, so that maxima are never too low.
@@ -67,14 +69,23 @@ def _row_totals(net: Float, value: Float, order: Index, low: float, scale: float
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
-def sequential_response(net: Float, value: Float, order: Index, rows: int, bins: int, respond: bool,
-                        wins: Float, best: Float, strikes: Float) -> None:
-    """``net``, ``value`` (F, rows x B): first-stage types in increasing order, each with B second-stage types; ``order``
-    (F, rows x B) sorts each row's types by value. Fills ``best`` (F,) with the maxima over strikes that do not rise.
+def sequential_response(
+    net: Float,
+    value: Float,
+    order: Index,
+    rows: int,
+    bins: int,
+    respond: bool,
+    wins: Float,
+    best: Float,
+    strikes: Float,
+) -> None:
+    """``net``, ``value`` (F, rows x B): first-stage types in increasing order, each with B second-stage types;
+    ``order`` (F, rows x B) sorts each row's types by value. Fills ``best`` (F,) with the maxima over strikes that do
+    not rise.
 
-    With ``respond``, fills ``wins`` (F, rows x B) with a best rule and ``strikes`` (F, rows) with the lower end of the bin of
-    each row's strike (unit: values).
-    """
+    With ``respond``, fills ``wins`` (F, rows x B) with a best rule and ``strikes`` (F, rows) with the lower end of
+    the bin of each row's strike (unit: values). """
     fibres, types = net.shape
     seconds = types // rows
     total = np.empty((rows, bins))

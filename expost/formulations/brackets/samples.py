@@ -1,16 +1,16 @@
 """Samples of fibres: random states of the others, each with a random finite set of own types.
 
-Every own type and every state of the others is uniform in quantile space, so averages are unbiased; a maximum over the prices of a
-finite set of types is, in expectation, at least the continuum's (a continuum rule restricted to the set is feasible there).
-"""
+Every own type and every state of the others is uniform in quantile space, so averages are unbiased; a maximum over
+the prices of a finite set of types is, in expectation, at least the continuum's (a continuum rule restricted to the
+set is feasible there). """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 import numpy as np
-import scipy.sparse as sparse
 from numpy.typing import NDArray
+from scipy import sparse
 
 from expost.formulations.brackets.basis import ShadowPrices, base_gain
 from expost.formulations.brackets.responses import sequential_response, static_response
@@ -43,9 +43,11 @@ class Fibres:
         return u.evaluate(self.buyer, self.outer, self.inner, self.base)
 
 
-def own_types(space: QuantileSpace, i: int, types: int, rows: int, rng: np.random.Generator) -> tuple[Float, int]:
-    """About ``types`` own types of buyer ``i``, (Q, d_i), and their rows: a shifted lattice, or, where he reports in two
-    stages, ``rows`` levels of the first signal each with its own shifted lattice of the second stage."""
+def own_types(
+    space: QuantileSpace, i: int, types: int, rows: int, rng: np.random.Generator
+) -> tuple[Float, int]:
+    """About ``types`` own types of buyer ``i``, (Q, d_i), and their rows: a shifted lattice, or, where he reports in
+    two stages, ``rows`` levels of the first signal each with its own shifted lattice of the second stage."""
     dims, place = space.dims[i], space.first[i]
     if place is None:
         return lattice(types, dims, rng.random(dims)), 1
@@ -59,21 +61,31 @@ def own_types(space: QuantileSpace, i: int, types: int, rows: int, rng: np.rando
 
 
 def split_levels(space: QuantileSpace, i: int, outer: Float, inner: Float) -> list[Float]:
-    """Levels of all buyers over (P, Q) states: ``outer`` (P, sum of the others' d) and ``inner`` (Q, d_i), to broadcast."""
+    """Levels of all buyers over (P, Q) states: ``outer`` (P, sum of the others' d) and ``inner`` (Q, d_i), to
+    broadcast."""
     levels: list[Float] = []
     start = 0
     for j in range(space.n):
         if j == i:
             levels.append(inner[None])
             continue
-        levels.append(outer[:, None, start: start + space.dims[j]])
+        levels.append(outer[:, None, start : start + space.dims[j]])
         start += space.dims[j]
     return levels
 
 
-def draw_fibres(space: QuantileSpace, i: int, outer: Float, types: int, rows: int, nodes: int, floor: float,
-                rng: np.random.Generator) -> Fibres:
-    """Fibres of buyer ``i`` at the others' levels ``outer`` (P, their dimensions), each with the same random own types."""
+def draw_fibres(
+    space: QuantileSpace,
+    i: int,
+    outer: Float,
+    types: int,
+    rows: int,
+    nodes: int,
+    floor: float,
+    rng: np.random.Generator,
+) -> Fibres:
+    """Fibres of buyer ``i`` at the others' levels ``outer`` (P, their dimensions), each with the same random own
+    types."""
     inner, rows = own_types(space, i, types, rows, rng)
     signals = space.signals(split_levels(space, i, outer, inner))
     shape = (len(outer), len(inner))
@@ -81,13 +93,24 @@ def draw_fibres(space: QuantileSpace, i: int, outer: Float, types: int, rows: in
     values = np.broadcast_to(space.instance.value(i, signals), shape)
     order = np.argsort(values.reshape(len(outer), rows, -1), axis=2).astype(np.int32).reshape(shape)
     joint = hats(outer, nodes) if nodes and outer.shape[1] else sparse.csr_array(np.ones((len(outer), 1)))
-    return Fibres(i, rows, np.ascontiguousarray(values), np.ascontiguousarray(gains[i]), base_gain(gains, floor),
-                  np.maximum(gains.max(axis=0), 0.0).mean(axis=1), order, joint, hats(inner, max(nodes, 1)))
+    return Fibres(
+        i,
+        rows,
+        np.ascontiguousarray(values),
+        np.ascontiguousarray(gains[i]),
+        base_gain(gains, floor),
+        np.maximum(gains.max(axis=0), 0.0).mean(axis=1),
+        order,
+        joint,
+        hats(inner, max(nodes, 1)),
+    )
 
 
-def respond(fibres: Fibres, u: Float, *, smoothing: float = 0.0, bins: int = 512, rule: bool = False) -> tuple[Float, Float]:
-    """The maxima of the fibres (P,) at shadow prices ``u`` (P, Q), and a response (P, Q) when asked for by ``smoothing``
-    (static) or ``rule`` (sequential), else an empty array."""
+def respond(
+    fibres: Fibres, u: Float, *, smoothing: float = 0.0, bins: int = 512, rule: bool = False
+) -> tuple[Float, Float]:
+    """The maxima of the fibres (P,) at shadow prices ``u`` (P, Q), and a response (P, Q) when asked for by
+    ``smoothing`` (static) or ``rule`` (sequential), else an empty array."""
     net = fibres.gains - u
     best = np.empty(len(net))
     wanted = smoothing > 0.0 or rule
@@ -101,6 +124,7 @@ def respond(fibres: Fibres, u: Float, *, smoothing: float = 0.0, bins: int = 512
 
 
 def outer_points(space: QuantileSpace, i: int, points: int, rng: np.random.Generator) -> Float:
-    """Levels of the others of buyer ``i``, (points, their dimensions), a scrambled sample; one row when there are none."""
+    """Levels of the others of buyer ``i``, (points, their dimensions), a scrambled sample; one row when there are
+    none."""
     dims = sum(space.dims) - space.dims[i]
     return scrambled(points, dims, rng) if dims else np.zeros((1, 0))

@@ -22,24 +22,43 @@ from expost.mechanisms.continuum_space import QuantileSpace, quantile_space
 from expost.solver.progress import ProgressCallback, check_time_limit
 
 
-def bracket(instance: Instance, accuracy: float = 0.01, time_limit: float | None = None, *, timing: str = "static",
-            first: Sequence[str] = (), seed: int = 0, confidence: float = 0.99, progress: ProgressCallback | None = None) -> Bracket:
+def bracket(
+    instance: Instance,
+    accuracy: float = 0.01,
+    time_limit: float | None = None,
+    *,
+    timing: str = "static",
+    first: Sequence[str] = (),
+    seed: int = 0,
+    confidence: float = 0.99,
+    progress: ProgressCallback | None = None,
+) -> Bracket:
     """Bounds on the second best of a continuous instance, refined until ``upper - lower <= accuracy * upper``.
 
-    time_limit: seconds; the best bracket so far is returned then (it may be overrun by the step under way). Without one, the
-    search ends after its last stage. first: signals that arrive first, at most one per buyer (sequential). confidence: with which both
-    sides hold together. Bounds that cannot be had (say, because a value is not monotone) are named in ``left_out``.
+    time_limit: seconds; the best bracket so far is returned then (it may be overrun by the step under way). Without
+    one, the search ends after its last stage. first: signals that arrive first, at most one per buyer (sequential).
+    confidence: with which both sides hold together. Bounds that cannot be had (say, because a value is not monotone)
+    are named in ``left_out``.
 
-    Raises InputError for an accuracy or confidence outside (0, 1), an unknown timing, stages that do not suit sequential
-    timing, and values without a finite mean.
-    """
-    account = Account(_space(instance, accuracy, confidence, timing, first), accuracy, time_limit, seed, confidence, progress)
+    Raises InputError for an accuracy or confidence outside (0, 1), an unknown timing, stages that do not suit
+    sequential timing, and values without a finite mean. """
+    account = Account(
+        _space(instance, accuracy, confidence, timing, first),
+        accuracy,
+        time_limit,
+        seed,
+        confidence,
+        progress,
+    )
     check_time_limit(time_limit)
     first_bounds(account)
     lower = LowerSide(account)
     lower.never_sell()
     if not account.space.bounded:
-        account.leave_out("rigorous bounds", "a support is unbounded; statistical bounds take the values' variance to be finite")
+        account.leave_out(
+            "rigorous bounds",
+            "a support is unbounded; statistical bounds take the values' variance to be finite",
+        )
     if instance.n == 1:
         _one_buyer(account)
     else:
@@ -47,16 +66,32 @@ def bracket(instance: Instance, accuracy: float = 0.01, time_limit: float | None
     return _result(account, timing, tuple(first))
 
 
-def _space(instance: Instance, accuracy: float, confidence: float, timing: str, first: Sequence[str]) -> QuantileSpace:
+def _space(
+    instance: Instance, accuracy: float, confidence: float, timing: str, first: Sequence[str]
+) -> QuantileSpace:
     if not 0.0 < accuracy < 1.0:
-        raise InputError(f"accuracy {accuracy}", where="--accuracy", expected="a number between 0 and 1", remedy="for example 0.01")
+        raise InputError(
+            f"accuracy {accuracy}",
+            where="--accuracy",
+            expected="a number between 0 and 1",
+            remedy="for example 0.01",
+        )
     if not 0.0 < confidence < 1.0:
-        raise InputError(f"confidence {confidence}", where="confidence", expected="a number between 0 and 1", remedy="for example 0.99")
+        raise InputError(
+            f"confidence {confidence}",
+            where="confidence",
+            expected="a number between 0 and 1",
+            remedy="for example 0.99",
+        )
     if timing not in ("static", "sequential"):
         raise InputError(f"{timing!r}", where="--timing", expected="static or sequential")
     if timing == "static":
         if first:
-            raise InputError(f"--first {','.join(first)} with static timing", where="bracket", expected="--timing sequential")
+            raise InputError(
+                f"--first {','.join(first)} with static timing",
+                where="bracket",
+                expected="--timing sequential",
+            )
         return quantile_space(instance, timing, (None,) * instance.n)
     types = discretize(instance, Grid(4 if instance.n < 3 else 2))
     build_blocks(types, ("sequential",) * instance.n, tuple(first))
@@ -69,12 +104,24 @@ def _one_buyer(account: Account) -> None:
     for power in (14, 16, 18, 20):
         sequential = account.space.sequential
         mechanism = solo_mechanism(account.space, 1 << power, account.rng())
-        limit = mechanism_limit(mechanism, account.allowance.next(LOWER), account.next_seed(), account.first_best.mean,
-                                replicates=20, points=1 << (power - 4))
+        limit = mechanism_limit(
+            mechanism,
+            account.allowance.next(LOWER),
+            account.next_seed(),
+            account.first_best.mean,
+            replicates=20,
+            points=1 << (power - 4),
+        )
         account.statistical(LOWER, mechanism.method, limit, mechanism)
         size = Quadrature(20, 1, 1 << power, 1 << (power // 2), 8192)
-        limit = dual_limit(account.space, no_prices(account.space), size, account.allowance.next(UPPER), account.next_seed(),
-                           account.first_best.mean)
+        limit = dual_limit(
+            account.space,
+            no_prices(account.space),
+            size,
+            account.allowance.next(UPPER),
+            account.next_seed(),
+            account.first_best.mean,
+        )
         word = "strikes" if sequential else "price"
         account.statistical(UPPER, f"best {word} on random finite sets of {1 << power} types", limit)
         if account.over:
@@ -98,10 +145,21 @@ def _several(account: Account, lower: LowerSide) -> None:
 def _result(account: Account, timing: str, first: tuple[str, ...]) -> Bracket:
     assert account.lower is not None and account.upper is not None
     return Bracket(
-        instance=account.space.instance.name, timing=timing, lower=account.lower, upper=account.upper, accuracy=account.accuracy,
-        reached=account.reached, confidence=account.confidence, seed=account.seed, seconds=account.seconds,
-        peak_memory_mb=_peak_memory(), first=first, history=tuple(account.history), estimates=tuple(account.estimates),
-        left_out=tuple(account.left_out), mechanism=account.mechanism,
+        instance=account.space.instance.name,
+        timing=timing,
+        lower=account.lower,
+        upper=account.upper,
+        accuracy=account.accuracy,
+        reached=account.reached,
+        confidence=account.confidence,
+        seed=account.seed,
+        seconds=account.seconds,
+        peak_memory_mb=_peak_memory(),
+        first=first,
+        history=tuple(account.history),
+        estimates=tuple(account.estimates),
+        left_out=tuple(account.left_out),
+        mechanism=account.mechanism,
     )
 
 

@@ -23,7 +23,9 @@ def no_prices(space: QuantileSpace) -> ShadowPrices:
     return constant_prices(space.dims, 0, 0.0, 0.0)
 
 
-def solo_mechanism(space: QuantileSpace, types: int, rng: np.random.Generator, *, samples: int = 8, bins: int = 8192) -> SoloMechanism:
+def solo_mechanism(
+    space: QuantileSpace, types: int, rng: np.random.Generator, *, samples: int = 8, bins: int = 8192
+) -> SoloMechanism:
     """The mean of the best strikes on ``samples`` random finite sets of about ``types`` types of the only buyer."""
     found = [_strikes(space, types, rng, bins) for _ in range(samples)]
     theta = falling(np.mean(found, axis=0)[:, None])[:, 0]
@@ -44,7 +46,9 @@ def _strikes(space: QuantileSpace, types: int, rng: np.random.Generator, bins: i
             return np.array([np.inf])
         return np.array([ranked[at] if at == 0 else 0.5 * (ranked[at - 1] + ranked[at])])
     wins, strikes = np.empty(fibres.gains.shape), np.empty((1, fibres.rows))
-    sequential_response(fibres.gains, fibres.values, fibres.order, fibres.rows, bins, True, wins, best, strikes)
+    sequential_response(
+        fibres.gains, fibres.values, fibres.order, fibres.rows, bins, True, wins, best, strikes
+    )
     middle = strikes[0]
     inner = 0.5 * (middle[:-1] + middle[1:])
     return np.concatenate([[middle[0]], inner, [middle[-1]]])

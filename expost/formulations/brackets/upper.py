@@ -5,18 +5,33 @@ from __future__ import annotations
 import math
 import time
 
+import numpy as np
+
 from expost.errors import InputError
 from expost.formulations.brackets.account import Account
 from expost.formulations.brackets.basis import ShadowPrices, constant_prices
 from expost.formulations.brackets.dual import dual_limit, first_best
+from expost.formulations.brackets.dual_cells import guaranteed_dual
 from expost.formulations.brackets.effort import STAGES, Effort, scaled
 from expost.formulations.brackets.fit import fit_prices, largest_nodes
 from expost.formulations.brackets.offsets import extrapolate, grid_excess, offset_limit
 from expost.formulations.brackets.records import UPPER
 from expost.formulations.brackets.statistics import Limit
+from expost.mechanisms.continuum_monotone import NotMonotone
+from expost.mechanisms.continuum_space import scrambled
 
-GRIDS = {1: (16, 32, 64), 2: (8, 16, 32), 3: (4, 6, 8), 4: (4, 6, 8), 5: (3, 4, 5), 6: (2, 3, 4)}
-"""Grids for random offsets and the extrapolation, by the number of signals."""
+GRIDS = {
+    2: (32, (16, 24, 32, 48)),
+    3: (14, (10, 14, 18, 24)),
+    4: (12, (10, 12, 16, 20)),
+    5: (6, (4, 6, 8)),
+    6: (4, (3, 4, 6)),
+}
+"""The grid for random offsets, and those for the extrapolation, by the number of signals (two buyers)."""
+MANY = {3: (6, (4, 6, 8)), 4: (4, (3, 4, 5)), 5: (3, (2, 3)), 6: (3, (2, 3))}
+"""The same for three buyers or more, where programs are harder."""
+CELLS = {2: (128, 512), 3: (32, 128), 4: (32, 64)}
+"""Cells per level of the rigorous dual bound, early and late, by the number of signals."""
 
 
 def first_bounds(account: Account) -> None:
@@ -26,8 +41,12 @@ def first_bounds(account: Account) -> None:
     account.first_best, account.kept = first_best(account.space, confidence, account.next_seed())
     mean = account.first_best.mean
     if not math.isfinite(mean) or not math.isfinite(account.kept.mean):
-        raise InputError(f"an expected first best of {mean}", where=f"instance {account.space.instance.name}",
-                         expected="finite expected values", remedy="give the signals a prior under which the values have a mean")
+        raise InputError(
+            f"an expected first best of {mean}",
+            where=f"instance {account.space.instance.name}",
+            expected="finite expected values",
+            remedy="give the signals a prior under which the values have a mean",
+        )
     account.statistical(UPPER, "first best", Limit(mean, 0.0, confidence))
 
 
@@ -42,18 +61,28 @@ class UpperSide:
     def offsets(self) -> None:
         """Random offsets on a coarse grid, and the extrapolation of midpoint grids."""
         account, space = self.account, self.account.space
-        dims = sum(space.dims)
-        grids = GRIDS.get(dims, (2, 3))
         many = space.n > 2
+        point, grids = (MANY if many else GRIDS).get(sum(space.dims), (2, (2, 3)))
         limit = None if not many else max(1.0, min(10.0, 0.02 * account.left))
         try:
-            point = grids[-2] if many else grids[-1]
             confidence = account.allowance.next(UPPER)
-            found = offset_limit(space, point, confidence, account.next_seed(), account.first_best.mean,
-                                 replicates=6 if many else 10, time_limit=limit)
+            found = offset_limit(
+                space,
+                point,
+                confidence,
+                account.next_seed(),
+                account.first_best.mean,
+                replicates=6 if many else 10,
+                time_limit=limit,
+            )
             word = "bounds" if many else "optima"
-            account.statistical(UPPER, f"random offsets, mean of grid {word}, {point} points per signal", found)
-            values = tuple((m, grid_excess(space, m, None, limit) + account.first_best.mean + account.kept.mean) for m in grids)
+            account.statistical(
+                UPPER, f"random offsets, mean of grid {word}, {point} points per signal", found
+            )
+            values = tuple(
+                (m, grid_excess(space, m, None, limit) + account.first_best.mean + account.kept.mean)
+                for m in grids
+            )
             account.estimates.append(extrapolate(values))
         except InputError as error:
             account.leave_out("random offsets", error)
@@ -64,10 +93,32 @@ class UpperSide:
         space = account.space
         nodes = largest_nodes(space.dims, effort.mesh)
         floor = self._floor()
-        start = self.u.refined(nodes) if self.u is not None else constant_prices(space.dims, nodes, floor, 0.5)
+        start = (
+            self.u.refined(nodes) if self.u is not None else constant_prices(space.dims, nodes, floor, 0.5)
+        )
         account.tell(f"fitting shadow prices, {nodes} nodes per signal")
         self.u = fit_prices(space, start, effort.fit, account.rng(), account.deadline(0.4, 900.0))
         self._evaluate(effort)
+        if number in (0, 3):
+            self._guaranteed(number > 0)
+
+    def _guaranteed(self, late: bool) -> None:
+        """The rigorous bound from the same shadow prices."""
+        account, space = self.account, self.account.space
+        what = "dual function on cells (rigorous upper)"
+        if space.n != 2 or space.sequential:
+            account.leave_out(what, "it is there for two buyers and static timing only")
+        elif not space.bounded or account.kept.error > 0.0:
+            account.leave_out(what, "it needs bounded supports and a seller's value that does not vary")
+        elif account.left > 60.0 or not late:
+            try:
+                cells = CELLS.get(sum(space.dims), (4, 8))[late]
+                value = guaranteed_dual(space, self.u, cells) if self.u else math.inf
+                account.rigorous(
+                    UPPER, f"dual function on cells, {cells} per signal", value + account.kept.mean
+                )
+            except NotMonotone as reason:
+                account.leave_out(what, reason)
 
     def _floor(self) -> float:
         """A little base where the second largest gain is negative, in case the item has a price there."""
@@ -84,19 +135,24 @@ class UpperSide:
         size = scaled(size, 0.5 * account.left * self.rate / states)
         account.tell(f"evaluating shadow prices, {u.nodes} nodes per signal")
         began = time.perf_counter()
-        limit = dual_limit(account.space, u, size, account.allowance.next(UPPER), account.next_seed(), account.first_best.mean)
+        limit = dual_limit(
+            account.space,
+            u,
+            size,
+            account.allowance.next(UPPER),
+            account.next_seed(),
+            account.first_best.mean,
+        )
         states = float(size.replicates * size.fibres * size.types * account.space.n)
         self.rate = states / max(time.perf_counter() - began, 1e-3)
-        account.statistical(UPPER, f"dual function, multilinear shadow prices on {u.nodes} nodes per signal", limit)
+        account.statistical(
+            UPPER, f"dual function, multilinear shadow prices on {u.nodes} nodes per signal", limit
+        )
 
 
 def any_negative(account: Account) -> bool:
     """Whether any buyer's gain is negative anywhere on a sample."""
-    from expost.mechanisms.continuum_space import scrambled
-
     space = account.space
-    import numpy as np
-
     joint = scrambled(4096, sum(space.dims), np.random.default_rng(0))
     signals = space.signals(np.split(joint, np.cumsum(space.dims)[:-1], axis=1))
     return any(float(space.instance.gain(i, signals).min()) < 0.0 for i in range(space.n))
