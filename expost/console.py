@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from expost.runs.record import Record
     from expost.runs.verify import Check
     from expost.solver.progress import Progress
+    from expost.theorems.verdict import Verdict
 
 
 WIDTH = 100
@@ -273,6 +274,15 @@ def bracket_table(found: Bracket, folder: Path | None) -> None:
         out.print(Text(f"  left out: {reason}"))
     if folder is not None:
         out.print(Text(f"  the mechanism that attains the lower end is in {folder}"))
+
+
+def verdicts_table(verdicts: Sequence[Verdict], *, details: bool) -> None:
+    """What was seen of every claim."""
+    from expost.theorems.table import summary, verdict_table
+
+    out = console()
+    out.print(verdict_table(verdicts, details=details))
+    out.print("  " + ", ".join(f"{count} {outcome}" for outcome, count in summary(verdicts).items()))
 
 
 class ProgressLine:

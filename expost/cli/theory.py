@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -131,3 +132,37 @@ def bracket(
     from expost.console import bracket_table
 
     bracket_table(found, out)
+
+
+@app.command()
+def validate(
+    claims: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Argument(metavar="[CLAIM]...", help="Ids such as B-Theorem-1; B and Z stand for all of a paper's."),
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer and smaller instances.")] = False,
+    details: Annotated[bool, typer.Option("--details", help="Say what was seen for every verdict.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Compute the papers' theorems: hypotheses, both sides, verdict. Exit code 1 if a verdict is bad."""
+    from expost.theorems.registry import select
+    from expost.theorems.table import records
+
+    verdicts = []
+    for claim in select(claims):
+        note(f"{claim.id}: {claim.says}")
+        verdicts += claim.compute(quick)
+    if as_json:
+        emit(records(verdicts))
+    else:
+        from expost.console import verdicts_table
+
+        verdicts_table(verdicts, details=details)
+    if not all(verdict.good for verdict in verdicts):
+        raise typer.Exit(1)
+
+
+def note(line: str) -> None:
+    """A line of progress on standard error, silent where that is not a terminal."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"{line}\n")
