@@ -73,7 +73,7 @@ class Graph(NamedTuple):
     xin: Index
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True, inline="always", _nrt=False)
 def mark_excess(g: Graph, v: int, excess: int) -> None:
     """Set the excess of a node, and its bits."""
     g.node[v, EXCESS] = excess
@@ -81,7 +81,7 @@ def mark_excess(g: Graph, v: int, excess: int) -> None:
     g.bits[v] = (g.bits[v] & np.uint8(255 - SUPPLY - DEMAND)) | np.uint8(sign)
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True, inline="always", _nrt=False)
 def add_chain(g: Graph, v: int, amount: int) -> None:
     """Change the flow from a node to the next."""
     g.node[v, ALONG] += amount
@@ -91,7 +91,7 @@ def add_chain(g: Graph, v: int, amount: int) -> None:
         g.bits[v] &= np.uint8(255 - CARRY)
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True, inline="always", _nrt=False)
 def add_across(g: Graph, v: int, amount: int) -> None:
     """Change the flow from a node of block 0 to its partner."""
     g.node[v, OVER] += amount
@@ -124,11 +124,13 @@ def fill_pairs(g: Graph) -> None:
 
 
 @njit(cache=True)
-def search_back(g: Graph, order: Index, position: Index) -> int:
-    """List in ``order`` the nodes that reach an unmet demand, nearest first; return how many.
+def search_back(g: Graph, order: Index, position: Index, queue: Words, wanted: int) -> tuple[int, int]:
+    """List in ``order`` the nodes that reach an unmet demand, nearest first, and their ``position`` there.
 
-    ``position`` says where each stands, FAR for the others. ``order`` has room for four more. Whether
-    a neighbour is new is written as arithmetic: as branches, half of them would be mispredicted.
+    Stops early when it has met ``wanted`` nodes with an excess. ``queue``, a bit set over positions, gets
+    the nodes with an excess. Returns how many nodes are listed and how many of them have an excess; the
+    position of all others is FAR. ``order`` has room for four more than there are nodes. Whether a
+    neighbour is new is written as arithmetic: as branches, half of them would be mispredicted.
     """
     bits, partner, second = g.bits, g.partner, g.second
     last = len(bits) - 1
@@ -140,11 +142,15 @@ def search_back(g: Graph, order: Index, position: Index) -> int:
         order[count] = v
         count += demand
     done = 0
-    while done < count:
+    active = 0
+    while done < count and active < wanted:
         v = order[done]
         position[v] = done
-        done += 1
         b = bits[v]
+        if b & SUPPLY:
+            queue[done >> 6] |= np.uint64(1) << np.uint64(done & 63)
+            active += 1
+        done += 1
         w = max(v - 1, 0)
         fresh = int((bits[w] & (CHAIN | SEEN)) == CHAIN)
         bits[w] |= np.uint8(fresh << 6)
@@ -173,7 +179,7 @@ def search_back(g: Graph, order: Index, position: Index) -> int:
                     bits[w] |= np.uint8(SEEN)
                     order[count] = w
                     count += 1
-    return count
+    return done, active
 
 
 @njit(cache=True)

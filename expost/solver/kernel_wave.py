@@ -19,7 +19,6 @@ from expost.solver.kernel import (
     EXTRA,
     LOADED,
     OVER,
-    SUPPLY,
     Graph,
     Index,
     Words,
@@ -28,29 +27,14 @@ from expost.solver.kernel import (
     mark_excess,
 )
 
-
-@njit(cache=True)
-def enlist(g: Graph, order: Index, count: int, queue: Words) -> int:
-    """Queue the positions that have an excess; return how many have."""
-    active = 0
-    for word in range((count + 63) >> 6):
-        found = np.uint64(0)
-        for i in range(word << 6, min((word + 1) << 6, count)):
-            supply = (g.bits[order[i]] & SUPPLY) >> 4
-            active += supply
-            found |= np.uint64(supply) << np.uint64(i & 63)
-        queue[word] = found
-    return active
-
-
-@njit(cache=True)
+@njit(cache=True, _nrt=False)
 def sweep(g: Graph, order: Index, count: int, position: Index, queue: Words) -> int:
-    """Push every queued excess to residual neighbours of smaller position; return how many steps it took.
+    """Push every queued excess to residual neighbours of smaller position; return how many nodes keep one.
 
     An excess that comes to a node without any goes on at once, while the node is at hand; where there
     is some already, it waits for that node's turn.
     """
-    steps = 0
+    left = 0
     for word in range((count - 1) >> 6, -1, -1):
         bit = 63
         while queue[word]:
@@ -62,22 +46,22 @@ def sweep(g: Graph, order: Index, count: int, position: Index, queue: Words) -> 
             e = g.node[v, EXCESS]
             mark_excess(g, v, 0)
             while e > 0:
-                steps += 1
                 e = retreat(g, v, i, e, position, queue)
                 if e == 0:
                     break
                 w = advance(g, v, i, e, position)
                 if w < 0:
                     mark_excess(g, v, e)
+                    left += 1
                     break
                 v, i = w, int(position[w])
                 if g.node[v, EXCESS] != 0:
                     receive(g, v, e, i, queue)
                     break
-    return steps
+    return left
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True, inline="always", _nrt=False)
 def receive(g: Graph, w: int, amount: int, i: int, queue: Words) -> None:
     """Add to the excess of ``w``, which stands at ``i``; queue it when it has some."""
     e = g.node[w, EXCESS] + amount
@@ -85,7 +69,7 @@ def receive(g: Graph, w: int, amount: int, i: int, queue: Words) -> None:
     queue[i >> 6] |= np.uint64(e > 0) << np.uint64(i & 63)
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True, inline="always", _nrt=False)
 def retreat(g: Graph, v: int, i: int, e: int, position: Index, queue: Words) -> int:
     """Undo flow into ``v`` from neighbours of position below ``i``; return what is left of ``e``."""
     b = g.bits[v]
@@ -113,7 +97,7 @@ def retreat(g: Graph, v: int, i: int, e: int, position: Index, queue: Words) -> 
     return e
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True, inline="always", _nrt=False)
 def advance(g: Graph, v: int, i: int, e: int, position: Index) -> int:
     """Send ``e`` over one infinite arc to a neighbour of position below ``i``; return it, -1 if there is none."""
     b = g.bits[v]

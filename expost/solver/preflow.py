@@ -27,22 +27,26 @@ class Preflow:
 
     def run(self, limit: float) -> Status:
         """Push until no excess reaches a demand, or until the clock (time.perf_counter) shows ``limit``."""
+        graph, order, position, queue = self.graph, self.order, self.position, self.queue
+        left = len(position) + 1
         try:
-            kernel.fill_pairs(self.graph)
+            kernel.fill_pairs(graph)
             while True:
-                count = kernel.search_back(self.graph, self.order, self.position)
-                if kernel_wave.enlist(self.graph, self.order, count, self.queue) == 0:
+                count, active = kernel.search_back(graph, order, position, queue, left)
+                if active == 0:
                     return Status.OPTIMAL
                 if time.perf_counter() > limit:
                     return Status.TIME_LIMIT
                 self.rounds += 1
-                kernel_wave.sweep(self.graph, self.order, count, self.position, self.queue)
+                left = kernel_wave.sweep(graph, order, count, position, queue)
+                left = left or len(position) + 1
         except KeyboardInterrupt:
             return Status.INTERRUPTED
 
     def largest(self) -> Bits:
         """The closure of the nodes that reach no unmet demand, int8 (nodes,)."""
-        kernel.search_back(self.graph, self.order, self.position)
+        everything = len(self.position) + 1
+        kernel.search_back(self.graph, self.order, self.position, self.queue, everything)
         return (self.position == kernel.FAR).astype(np.int8)
 
     def smallest(self) -> Bits:
