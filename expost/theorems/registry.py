@@ -7,7 +7,14 @@ from dataclasses import dataclass
 
 from expost.errors import InputError
 from expost.instances.priors import nearest
-from expost.theorems import bikhchandani, several_items, zik_several, zik_single
+from expost.theorems import (
+    bikhchandani,
+    bikhchandani_examples,
+    several_items,
+    zik_second_best,
+    zik_several,
+    zik_single,
+)
 from expost.theorems.verdict import Verdict
 
 
@@ -24,7 +31,7 @@ _ALL = (
     Claim(
         "B-Examples-1-2",
         "expected welfare of the first best and of two price pairs",
-        bikhchandani.examples_welfare,
+        bikhchandani_examples.examples_welfare,
     ),
     Claim("B-Theorem-1", "t* is admissible, incentive compatible and not trivial", bikhchandani.theorem_1),
     Claim("B-Theorem-2", "prices that are not mutually pivotal are dominated", bikhchandani.theorem_2),
@@ -34,7 +41,7 @@ _ALL = (
     Claim("B-Theorem-4", "t* is the best conditionally efficient rule", bikhchandani.theorem_4),
     Claim("B-Lemma-3", "the demand mechanism is feasible for subadditive values", several_items.lemma_3),
     Claim("B-Example-3", "Tables 1 and 2", several_items.tables),
-    Claim("B-Equation-15", "prices (15) with one item", bikhchandani.equation_15_prices),
+    Claim("B-Equation-15", "prices (15) with one item", bikhchandani_examples.equation_15_prices),
     Claim("Z-Claim-1", "static incentives are monotonicity in the value", zik_single.claim_1),
     Claim("Z-Theorem-2", "sequential incentives are strikes that do not rise", zik_single.theorem_2),
     Claim(
@@ -42,9 +49,9 @@ _ALL = (
         "when the first best is attained, in each order of arrival",
         zik_single.corollaries,
     ),
-    Claim("Z-Theorem-7", "the wrong order of arrival gains nothing", zik_single.theorem_7),
-    Claim("Z-Theorem-8", "sequential timing gains where the boundary lets it", zik_single.theorem_8),
-    Claim("Z-Appendix-A", "the static second best of one buyer", zik_single.appendix_a),
+    Claim("Z-Theorem-7", "the wrong order of arrival gains nothing", zik_second_best.theorem_7),
+    Claim("Z-Theorem-8", "sequential timing gains where the boundary lets it", zik_second_best.theorem_8),
+    Claim("Z-Appendix-A", "the static second best of one buyer", zik_second_best.appendix_a),
     Claim("Z-Appendix-A-randomization", "randomization does not help statically", zik_several.randomization),
     Claim("Z-Section-3.2", "linear values: two ratio conditions", zik_several.section_3_2),
     Claim(

@@ -134,7 +134,8 @@ class BuyerPart:
         used = levels[self._order if self.own else self._order[:others]]
         fresh[1:] = (np.diff(used, axis=1) != 0.0).any(axis=0)
         runs = np.cumsum(fresh) - 1
-        return np.asarray(self.threshold(self.i, quantile_signals(self.instance, levels[:, fresh])))[runs]
+        found = self.threshold(self.i, quantile_signals(self.instance, levels[:, fresh]))
+        return np.broadcast_to(found, (int(fresh.sum()),))[runs]
 
     def _root(self, levels: Float, axis: int, thresholds: Float) -> Float:
         """The last level on ``axis`` where the buyer loses, 0 where he wins throughout: (P,)."""

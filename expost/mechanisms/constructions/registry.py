@@ -12,12 +12,12 @@ from expost.errors import InputError
 from expost.instances.environment import Instance
 from expost.instances.priors import nearest
 from expost.mechanisms.constructions.example2 import ExampleTwoPrices
+from expost.mechanisms.constructions.improved_strikes import ImprovedStrikes
 from expost.mechanisms.constructions.pivotal_prices import PivotalPrices
 from expost.mechanisms.constructions.prices_on import PriceFunction, priced_mechanism
 from expost.mechanisms.constructions.static_second_best import StaticSecondBest
 from expost.mechanisms.constructions.strikes import (
     EnvelopeStrikes,
-    ImprovedStrikes,
     StepStrikes,
     StrikeFunction,
     first_signal,

@@ -12,9 +12,8 @@ builds in section 3.3 and in the proof of Theorem 8 is a step of this envelope.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -23,16 +22,13 @@ from numpy.typing import NDArray
 from expost.errors import InputError
 from expost.instances.environment import Instance
 from expost.mechanisms.constructions.fibres import Fibres, fibres
-from expost.mechanisms.constructions.levels import Function, highest
-from expost.mechanisms.constructions.static_second_best import StaticSecondBest
+from expost.mechanisms.constructions.levels import highest
 from expost.tolerances import WELFARE
 
 Float = NDArray[np.float64]
-Index = NDArray[np.intp]
-Pair = tuple[float, float]
 
-STEP_HALVINGS, HALVINGS = 10, 24
-"""Halvings in the search for where the static price binds: per fibre in section 3.3, for one buyer in Theorem 8."""
+STEP_HALVINGS = 10
+"""Halvings in the search for where t* binds, fibre by fibre: wherever it ends, the rule is conditionally efficient."""
 
 
 class StrikeFunction(Protocol):
@@ -168,97 +164,3 @@ class StepStrikes:
                 low, high = np.where(above, middle, low), np.where(above, high, middle)
             ends.append(low)
         return ends[0] + self.share * np.maximum(ends[1] - ends[0], 0.0)
-
-
-@dataclass(frozen=True)
-class ImprovedStrikes:
-    """Zik's Theorem 8 for one buyer: the static second best, improved where the boundary of the efficient rule lets it.
-
-    Condition (1): to the right of the last crossing of the two boundaries the strike falls to the highest value along
-    the rest of the efficient boundary. Condition (2): to the left of the first crossing it rises to the lowest value
-    along it.
-    Switches lie ``share`` of the way into the stretches; both steps are made when both conditions hold.
-
-    Raises InputError when neither condition holds, for more than one buyer, and as ``EnvelopeStrikes`` does.
-    """
-
-    instance: Instance
-    share: float = 0.5
-    accuracy: float = 1e-9
-
-    def __post_init__(self) -> None:
-        if self.instance.n != 1:
-            raise InputError(
-                f"{self.instance.n} buyers",
-                where="theorem8",
-                expected="one buyer (Zik, Theorem 8)",
-                remedy="section3.3 is the construction for several",
-            )
-        EnvelopeStrikes(self.instance)
-        _, right, left, _ = self.steps
-        if not (right[0] < right[1] or left[1] < left[0]):
-            raise InputError(
-                "neither condition (1) nor condition (2)",
-                where="theorem8",
-                expected="a value along the "
-                "efficient boundary that stays below (right) or above (left) the static price",
-            )
-
-    @cached_property
-    def steps(self) -> tuple[float, Pair, Pair, Pair]:
-        """The static price; (last crossing, end of the boundary); (first crossing, its start); the outer strikes."""
-        price = StaticSecondBest(self.instance).level
-        crossing = self._last(lambda place: self._over(place) >= price - WELFARE * max(1.0, abs(price)))
-        end = self._last(lambda place: self._over(place) > -np.inf)
-        first = 1.0 - self._last(
-            lambda place: self._under(1.0 - place) <= price + WELFARE * max(1.0, abs(price))
-        )
-        start = 1.0 - self._last(lambda place: self._under(1.0 - place) < np.inf)
-        lower = self._over(crossing + self.share * (end - crossing))
-        upper = self._under(first + self.share * (start - first))
-        return price, (crossing, end), (first, start), (lower, upper)
-
-    def strike(self, i: int, first: Float, signals: Mapping[str, Float]) -> Float:
-        """The strike at ``first``; see ``StrikeFunction``."""
-        del signals
-        price, right, left, outer = self.steps
-        place = place_of_first(self.instance, i, np.asarray(first, dtype=np.float64))
-        strike = np.full(place.shape, price)
-        if right[0] < right[1]:
-            strike = np.where(place > right[0] + self.share * (right[1] - right[0]), outer[0], strike)
-            strike = np.where(place > right[1], -np.inf, strike)
-        if left[1] < left[0]:
-            strike = np.where(place < left[0] + self.share * (left[1] - left[0]), outer[1], strike)
-            strike = np.where(place < left[1], np.inf, strike)
-        return strike
-
-    def _over(self, place: float) -> float:
-        """The highest value at which selling is not efficient, over first signals from ``place`` up; -inf if none."""
-        return float(
-            EnvelopeStrikes(self.instance).strike(0, first_at(self.instance, 0, np.array([place])), {})[0]
-        )
-
-    def _under(self, place: float) -> float:
-        """The lowest value at which selling is efficient, over first signals up to ``place``; +inf if none."""
-        dims = len(self.instance.buyers[0].signals)
-        floor = np.zeros((dims, 1))
-        floor[0] = 1.0 - place
-        fibre = Fibres(self.instance, 0, {}, 1, floor, flipped=True)
-        return -float(highest(_negative(fibre.value(0)), _negative(fibre.surplus()), dims, 1)[0])
-
-    def _last(self, holds: Callable[[float], bool]) -> float:
-        """The last place in [0, 1] where ``holds``, which holds up to some place and not beyond; 0 if nowhere."""
-        if holds(1.0):
-            return 1.0
-        low, high = 0.0, 1.0
-        for _ in range(HALVINGS):
-            middle = 0.5 * (low + high)
-            low, high = (middle, high) if holds(middle) else (low, middle)
-        return low
-
-
-def _negative(function: Function) -> Function:
-    def negated(x: Float, rows: Index) -> Float:
-        return -function(x, rows)
-
-    return negated
