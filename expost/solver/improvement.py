@@ -50,11 +50,14 @@ def descend(pairs: Pairs, x: Bits, deadline: float) -> Rule:
     return Rule(x, program.value(x))
 
 
-def rounded(pairs: Pairs, fractional: Float, deadline: float) -> Rule | None:
-    """The best of the rules that come from cutting a fractional one, all blocks or all but two; None if none."""
+def rounded(pairs: Pairs, fractional: Float, deadline: float, tries: int | None = None) -> Rule | None:
+    """The best of the rules that come from cutting a fractional one, all blocks or all but two; None if none.
+
+    tries: how many cuts to descend from at most, all of them by default.
+    """
     best: Rule | None = None
-    for x in _starts(pairs, fractional):
-        if best is not None and time.monotonic() >= deadline:
+    for tried, x in enumerate(_starts(pairs, fractional)):
+        if best is not None and (tried == tries or time.monotonic() >= deadline):
             break
         rule = descend(pairs, x, deadline)
         if best is None or rule.value > best.value:

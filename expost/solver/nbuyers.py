@@ -85,6 +85,8 @@ class _Search:
         self.certificate = certificate_of(program, np.zeros(rows_of(program).count))
         self.bound = check(program, self.certificate).upper_bound
         self.status = Status.UNKNOWN
+        self.fractional: NDArray[np.float64] | None = None
+        self.prepared: Pairs | None = None
         self.details: dict[str, Any] = {"method": "bound, pairs, core", "cores": [], "kicks": 0,
                                         "linear_bound": self.bound}
 
@@ -100,6 +102,7 @@ class _Search:
         costs = self.relaxed(reduction)
         if self.status is not Status.INFEASIBLE and not self.closed() and costs is not None:
             self.first_core(reduction, costs)
+            self.round(reduction)
             self.kicks(reduction, costs)
             self.last_core(reduction, costs)
         if self.status is not Status.INFEASIBLE:
@@ -120,11 +123,8 @@ class _Search:
             return None
         self.certify(reduction, answer.packing, answer.covering)
         self.report("linear bound")
-        pairs = Pairs(small)
-        if answer.fractional is not None:
-            rule = rounded(pairs, answer.fractional, self.deadline)
-            self.offer(None if rule is None else reduction.lift(rule.x))
-        self.report("rounding")
+        self.fractional = answer.fractional
+        self.round(reduction, tries=1)
         priced = price(small, answer.packing, answer.covering)
         return None if priced is None else forcing_costs(small, priced, layers(small))
 
@@ -138,12 +138,27 @@ class _Search:
             self.certificate, self.bound = priced.certificate, bound
             self.details["linear_bound"] = bound
 
+    def round(self, reduction: Reduction, tries: int | None = None) -> None:
+        """Rules from cutting the fractional point, each improved by pairs."""
+        if self.fractional is None or self.closed():
+            return
+        rule = rounded(self.pairs(reduction), self.fractional, self.deadline, tries)
+        self.offer(None if rule is None else reduction.lift(rule.x))
+        self.report("rounding")
+
+    def pairs(self, reduction: Reduction) -> Pairs:
+        """The pairs of the reduced program, prepared once."""
+        if self.prepared is None:
+            self.prepared = Pairs(reduction.program)
+        return self.prepared
+
     def first_core(self, reduction: Reduction, costs: Costs) -> None:
         """A core small enough to be solved at once: it often attains the linear bound."""
         least = FIRST_ALLOWANCE * abs(self.details["linear_bound"] - self.program.constant)
         allowance = min(max(allowance_for(costs, FIRST_CORE), least), self.allowance())
         if core_size(reduction.program, costs, allowance) <= LARGEST_CORE:
-            limit = SHARES["first core"] * self.left() if math.isfinite(self.deadline) else 20.0
+            limit = 1.0 + 3.0 * self.details["relaxation_seconds"]
+            limit = min(limit, SHARES["first core"] * self.left()) if math.isfinite(self.deadline) else limit
             self.search(reduction, costs, allowance, limit, "first core")
 
     def kicks(self, reduction: Reduction, costs: Costs) -> None:
@@ -152,7 +167,7 @@ class _Search:
         x = None if self.best is None else reduction.restrict(self.best.x)
         if x is None or self.closed():
             return
-        pairs = Pairs(small)
+        pairs = self.pairs(reduction)
         walk = Kicks(pairs, descend(pairs, x, self.deadline), self.seed)
         share = time.monotonic() + SHARES["kicks"] * self.left()
         while time.monotonic() < self.deadline and not self.closed():
