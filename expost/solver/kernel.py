@@ -3,10 +3,10 @@
 """Compiled kernels for maximum-weight closures: a wave preflow over infinite arcs.
 
 One round searches breadth-first from the unmet demands, backwards over residual arcs, which gives every
-node that reaches one a position; then one sweep, farthest node first, pushes each excess to residual
-neighbours of smaller position, limited arcs first. An infinite arc can always be walked forwards, and
-backwards as far as its flow goes. A push never opens a way to a demand, so a node that reaches none
-never will again.
+node that reaches one a rank; then one sweep, farthest node first, pushes each excess to residual
+neighbours of smaller rank, limited arcs first; then the excess that is stuck wanders on for a while by
+labels that rise as they have to. An infinite arc can always be walked forwards, and backwards as far as
+its flow goes.
 
 Precedence arcs ``v -> v + 1`` are implicit (a bit and a flow per node), and each node may have one
 partner across; all other arcs are explicit. One byte per node says what a search has to know.
@@ -43,10 +43,13 @@ EXTRA = 128
 """Explicit arcs touch the node."""
 
 FAR = 2**31 - 1
-"""Position of a node that reaches no unmet demand."""
+"""Rank and label of a node that no search met."""
 
 EXCESS, ALONG, OVER = 0, 1, 2
 """The columns of ``Graph.node``."""
+
+RANK, LABEL = 0, 1
+"""The columns of ``place``."""
 
 
 class Graph(NamedTuple):
@@ -124,28 +127,36 @@ def fill_pairs(g: Graph) -> None:
 
 
 @njit(cache=True)
-def search_back(g: Graph, order: Index, position: Index, queue: Words, wanted: int) -> tuple[int, int]:
-    """List in ``order`` the nodes that reach an unmet demand, nearest first, and their ``position`` there.
+def search_back(g: Graph, order: Index, place: Index, queue: Words, wanted: int) -> tuple[int, int]:
+    """List in ``order`` the nodes that reach an unmet demand, nearest first.
 
-    Stops early when it has met ``wanted`` nodes with an excess. ``queue``, a bit set over positions, gets
-    the nodes with an excess. Returns how many nodes are listed and how many of them have an excess; the
-    position of all others is FAR. ``order`` has room for four more than there are nodes. Whether a
-    neighbour is new is written as arithmetic: as branches, half of them would be mispredicted.
+    place: int32 (nodes, 2), the RANK of each node in that order and its LABEL, the number of arcs to the
+    nearest demand; FAR for nodes that were not met. The search ends when it has met ``wanted`` nodes with
+    an excess; ``queue``, a bit set over ranks, gets them. Returns how many nodes are listed and how many
+    of them have an excess. ``order`` has room for four more than there are nodes. Whether a neighbour is
+    new is written as arithmetic: as branches, half of them would be mispredicted.
     """
     bits, partner, second = g.bits, g.partner, g.second
     last = len(bits) - 1
     count = 0
     for v in range(last + 1):
-        position[v] = FAR
+        place[v, RANK] = FAR
+        place[v, LABEL] = FAR
         demand = (bits[v] & DEMAND) >> 5
         bits[v] = (bits[v] & np.uint8(255 - SEEN)) | np.uint8(demand << 6)
         order[count] = v
         count += demand
     done = 0
     active = 0
+    label = 0
+    end = count
     while done < count and active < wanted:
+        if done == end:
+            label += 1
+            end = count
         v = order[done]
-        position[v] = done
+        place[v, RANK] = done
+        place[v, LABEL] = label
         b = bits[v]
         if b & SUPPLY:
             queue[done >> 6] |= np.uint64(1) << np.uint64(done & 63)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from expost.errors import SolverError
-from expost.solver import kernel, kernel_layout, kernel_wave
+from expost.solver import kernel, kernel_layout, kernel_wander, kernel_wave
 from expost.solver.compilation import Notify, announce
 from expost.solver.fixed_nodes import Settled, demanded, settle
 from expost.solver.network import Network, build
@@ -23,7 +23,7 @@ Bits = NDArray[np.int8]
 NAME = "mincut"
 
 KERNELS = tuple(
-    f for module in (kernel, kernel_layout, kernel_wave) for f in vars(module).values() if hasattr(f, "py_func")
+    f for module in (kernel, kernel_layout, kernel_wander, kernel_wave) for f in vars(module).values() if hasattr(f, "py_func")
 )
 
 
