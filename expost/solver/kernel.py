@@ -3,8 +3,8 @@
 """Compiled kernels for maximum-weight closures: a wave preflow over infinite arcs.
 
 One round searches breadth-first from the unmet demands, backwards over residual arcs, which gives every
-node that reaches one a rank; then one sweep, farthest node first, pushes each excess to residual
-neighbours of smaller rank, limited arcs first; then the excess that is stuck wanders on for a while by
+node that reaches one a label; then one sweep, farthest node first, pushes each excess to residual
+neighbours of smaller label, limited arcs first; then the excess that is stuck wanders on for a while by
 labels that rise as they have to. An infinite arc can always be walked forwards, and backwards as far as
 its flow goes.
 
@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 Int = NDArray[np.int64]
 Index = NDArray[np.int32]
 Byte = NDArray[np.uint8]
-Words = NDArray[np.uint64]
 
 CHAIN = 1
 """There is an arc from this node to the next."""
@@ -43,13 +42,10 @@ EXTRA = 128
 """Explicit arcs touch the node."""
 
 FAR = 2**31 - 1
-"""Rank and label of a node that no search met."""
+"""Label of a node that the last search has not met."""
 
 EXCESS, ALONG, OVER = 0, 1, 2
 """The columns of ``Graph.node``."""
-
-RANK, LABEL = 0, 1
-"""The columns of ``place``."""
 
 
 class Graph(NamedTuple):
@@ -127,41 +123,38 @@ def fill_pairs(g: Graph) -> None:
 
 
 @njit(cache=True)
-def search_back(g: Graph, order: Index, place: Index, queue: Words, wanted: int) -> tuple[int, int]:
-    """List in ``order`` the nodes that reach an unmet demand, nearest first.
+def search_back(g: Graph, order: Index, label: Index, active: Index, wanted: int) -> int:
+    """Label the nodes that reach an unmet demand with the number of arcs to the nearest one.
 
-    place: int32 (nodes, 2), the RANK of each node in that order and its LABEL, the number of arcs to the
-    nearest demand; FAR for nodes that were not met. The search ends when it has met ``wanted`` nodes with
-    an excess; ``queue``, a bit set over ranks, gets them. Returns how many nodes are listed and how many
-    of them have an excess. ``order`` has room for four more than there are nodes. Whether a neighbour is
-    new is written as arithmetic: as branches, half of them would be mispredicted.
+    ``label`` is int32 (nodes,), FAR for nodes that were not met. The search ends when it has met ``wanted``
+    nodes with an excess; ``active`` lists them, nearest first; returns how many there are. ``order`` has
+    room for four more than there are nodes. Whether a neighbour is new is written as arithmetic: as
+    branches, half of them would be mispredicted.
     """
     bits, partner, second = g.bits, g.partner, g.second
     last = len(bits) - 1
     count = 0
     for v in range(last + 1):
-        place[v, RANK] = FAR
-        place[v, LABEL] = FAR
+        label[v] = FAR
         demand = (bits[v] & DEMAND) >> 5
         bits[v] = (bits[v] & np.uint8(255 - SEEN)) | np.uint8(demand << 6)
         order[count] = v
         count += demand
     done = 0
-    active = 0
-    label = 0
+    found = 0
+    away = 0
     end = count
-    while done < count and active < wanted:
+    while done < count and found < wanted:
         if done == end:
-            label += 1
+            away += 1
             end = count
         v = order[done]
-        place[v, RANK] = done
-        place[v, LABEL] = label
+        label[v] = away
+        done += 1
         b = bits[v]
         if b & SUPPLY:
-            queue[done >> 6] |= np.uint64(1) << np.uint64(done & 63)
-            active += 1
-        done += 1
+            active[found] = v
+            found += 1
         w = max(v - 1, 0)
         fresh = int((bits[w] & (CHAIN | SEEN)) == CHAIN)
         bits[w] |= np.uint8(fresh << 6)
@@ -190,7 +183,7 @@ def search_back(g: Graph, order: Index, place: Index, queue: Words, wanted: int)
                     bits[w] |= np.uint8(SEEN)
                     order[count] = w
                     count += 1
-    return done, active
+    return found
 
 
 @njit(cache=True)

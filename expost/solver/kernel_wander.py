@@ -14,7 +14,6 @@ from expost.solver.kernel import (
     EXCESS,
     EXTRA,
     FAR,
-    LABEL,
     LOADED,
     OVER,
     Graph,
@@ -29,7 +28,7 @@ BACK, ON, OVER_ON, OVER_BACK, EXPLICIT_ON = 0, 1, 2, 3, 4
 
 
 @njit(cache=True, _nrt=False)
-def wander(g: Graph, place: Index, ring: Index, count: int, pushes: int) -> int:
+def wander(g: Graph, label: Index, ring: Index, count: int, pushes: int) -> int:
     """Push the excess of ``ring[:count]``, first come first served, each time to the smallest label around.
 
     A node whose smallest neighbour is not below it is first labelled one above that neighbour. Stops
@@ -49,12 +48,12 @@ def wander(g: Graph, place: Index, ring: Index, count: int, pushes: int) -> int:
         mark_excess(g, v, 0)
         while e > 0:
             pushes -= 1
-            w, how, f, d = lowest(g, place, v, e)
+            w, how, f, d = lowest(g, label, v, e)
             if w < 0:
                 lost += 1
                 break
-            if d >= place[v, LABEL]:
-                place[v, LABEL] = d + 1
+            if d >= label[v]:
+                label[v] = d + 1
             if how == BACK:
                 add_chain(g, w, -f)
             elif how == ON:
@@ -79,32 +78,32 @@ def wander(g: Graph, place: Index, ring: Index, count: int, pushes: int) -> int:
 
 
 @njit(cache=True, inline="always", _nrt=False)
-def lowest(g: Graph, place: Index, v: int, e: int) -> tuple[int, int, int, int]:
+def lowest(g: Graph, label: Index, v: int, e: int) -> tuple[int, int, int, int]:
     """The residual neighbour of ``v`` with the smallest label (-1: none was met), how to get there, how much
     of ``e`` fits, and that label.
     """
     b = g.bits[v]
     best, how, room, to = FAR, -1, e, -1
-    if v > 0 and (g.bits[v - 1] & CARRY) and place[v - 1, LABEL] < best:
-        best, how, room, to = place[v - 1, LABEL], BACK, min(e, g.node[v - 1, ALONG]), v - 1
-    if (b & CHAIN) and place[v + 1, LABEL] < best:
-        best, how, room, to = place[v + 1, LABEL], ON, e, v + 1
+    if v > 0 and (g.bits[v - 1] & CARRY) and label[v - 1] < best:
+        best, how, room, to = label[v - 1], BACK, min(e, g.node[v - 1, ALONG]), v - 1
+    if (b & CHAIN) and label[v + 1] < best:
+        best, how, room, to = label[v + 1], ON, e, v + 1
     if b & ACROSS:
         w = int(g.partner[v])
-        if place[w, LABEL] < best:
+        if label[w] < best:
             if v < g.second:
-                best, how, room, to = place[w, LABEL], OVER_ON, e, w
+                best, how, room, to = label[w], OVER_ON, e, w
             elif b & LOADED:
-                best, how, room, to = place[w, LABEL], OVER_BACK, min(e, g.node[w, OVER]), w
+                best, how, room, to = label[w], OVER_BACK, min(e, g.node[w, OVER]), w
     if b & EXTRA:
         for k in range(g.xout_ptr[v], g.xout_ptr[v + 1]):
             a = int(g.xout[k])
             w = int(g.xhead[a])
-            if place[w, LABEL] < best:
-                best, how, room, to = place[w, LABEL], EXPLICIT_ON + 2 * a, e, w
+            if label[w] < best:
+                best, how, room, to = label[w], EXPLICIT_ON + 2 * a, e, w
         for k in range(g.xin_ptr[v], g.xin_ptr[v + 1]):
             a = int(g.xin[k])
             w = int(g.xtail[a])
-            if g.xflow[a] > 0 and place[w, LABEL] < best:
-                best, how, room, to = place[w, LABEL], EXPLICIT_ON + 2 * a + 1, min(e, g.xflow[a]), w
+            if g.xflow[a] > 0 and label[w] < best:
+                best, how, room, to = label[w], EXPLICIT_ON + 2 * a + 1, min(e, g.xflow[a]), w
     return to, how, room, best

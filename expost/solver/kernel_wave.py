@@ -1,13 +1,13 @@
 # mypy: disable-error-code="untyped-decorator"
 # ruff: noqa: PLR0917  (compiled functions take their arrays one by one)
-"""Compiled kernel of the sweep: every excess moves to smaller ranks, farthest first.
+"""Compiled kernel of the sweep: every excess moves to smaller labels, farthest first.
 
-``queue`` is a bit set over ranks, 64 to a word: the nodes with an excess that have not had their turn.
+Nodes that get an excess wait for their turn in buckets, linked lists by label: ``first[d]`` is a node or
+-1, ``after[v]`` the one that follows it.
 """
 
 from __future__ import annotations
 
-import numpy as np
 from numba import njit
 
 from expost.solver.kernel import (
@@ -19,101 +19,119 @@ from expost.solver.kernel import (
     EXTRA,
     LOADED,
     OVER,
-    RANK,
     Graph,
     Index,
-    Words,
     add_across,
     add_chain,
     mark_excess,
 )
 
-@njit(cache=True, _nrt=False)
-def sweep(g: Graph, order: Index, count: int, place: Index, queue: Words, stuck: Index) -> int:
-    """Push every queued excess to residual neighbours of smaller rank; list in ``stuck`` the nodes that keep one.
 
-    An excess that comes to a node without any goes on at once, while the node is at hand; where there
-    is some already, it waits for that node's turn.
+@njit(cache=True, _nrt=False)
+def sweep(g: Graph, label: Index, active: Index, count: int, first: Index, after: Index, stuck: Index) -> int:
+    """Push the excess of ``active[:count]``, sorted by label, to residual neighbours of smaller label.
+
+    Lists in ``stuck`` the nodes that keep one and returns how many do. An excess that comes to a node
+    without any goes on at once, while the node is at hand; where there is some already, it waits for
+    that node's turn.
     """
     left = 0
-    for word in range((count - 1) >> 6, -1, -1):
-        bit = 63
-        while queue[word]:
-            while not (queue[word] >> np.uint64(bit)) & np.uint64(1):
-                bit -= 1
-            queue[word] ^= np.uint64(1) << np.uint64(bit)
-            i = (word << 6) + bit
-            v = int(order[i])
+    d = int(label[active[count - 1]]) if count else -1
+    while d >= 0:
+        while True:
+            if count and label[active[count - 1]] == d:
+                count -= 1
+                v = int(active[count])
+            elif first[d] >= 0:
+                v = int(first[d])
+                first[d] = after[v]
+            else:
+                break
             e = g.node[v, EXCESS]
             mark_excess(g, v, 0)
             while e > 0:
-                e = retreat(g, v, i, e, place, queue)
+                e, left = retreat(g, v, e, label, first, after, stuck, left)
                 if e == 0:
                     break
-                w = advance(g, v, i, e, place)
+                w = advance(g, v, e, label)
                 if w < 0:
                     mark_excess(g, v, e)
                     stuck[left] = v
                     left += 1
                     break
-                v, i = w, int(place[w, RANK])
+                v = w
                 if g.node[v, EXCESS] != 0:
-                    receive(g, v, e, i, queue)
+                    left = receive(g, v, e, label, first, after, stuck, left)
                     break
+        d -= 1
     return left
 
 
 @njit(cache=True, inline="always", _nrt=False)
-def receive(g: Graph, w: int, amount: int, i: int, queue: Words) -> None:
-    """Add to the excess of ``w``, which stands at ``i``; queue it when it has some."""
-    e = g.node[w, EXCESS] + amount
-    mark_excess(g, w, e)
-    queue[i >> 6] |= np.uint64(e > 0) << np.uint64(i & 63)
+def receive(
+    g: Graph, w: int, amount: int, label: Index, first: Index, after: Index, stuck: Index, left: int
+) -> int:
+    """Add to the excess of ``w``; if it had none, let it wait for its turn, or be stuck at a met demand."""
+    before = g.node[w, EXCESS]
+    mark_excess(g, w, before + amount)
+    if before <= 0 and before + amount > 0:
+        d = label[w]
+        if d == 0:
+            stuck[left] = w
+            left += 1
+        else:
+            after[w] = first[d]
+            first[d] = w
+    return left
 
 
 @njit(cache=True, inline="always", _nrt=False)
-def retreat(g: Graph, v: int, i: int, e: int, place: Index, queue: Words) -> int:
-    """Undo flow into ``v`` from neighbours of rank below ``i``; return what is left of ``e``."""
+def retreat(
+    g: Graph, v: int, e: int, label: Index, first: Index, after: Index, stuck: Index, left: int
+) -> tuple[int, int]:
+    """Undo flow into ``v`` from smaller labels; return what is left of ``e``, and how many nodes are stuck."""
     b = g.bits[v]
-    if v > 0 and (g.bits[v - 1] & CARRY) and place[v - 1, RANK] < i:
+    d = label[v]
+    if v > 0 and (g.bits[v - 1] & CARRY) and label[v - 1] < d:
         f = min(e, g.node[v - 1, ALONG])
         add_chain(g, v - 1, -f)
-        receive(g, v - 1, f, place[v - 1, RANK], queue)
+        left = receive(g, v - 1, f, label, first, after, stuck, left)
         e -= f
     if e > 0 and v >= g.second and (b & LOADED):
-        w = g.partner[v]
-        if place[w, RANK] < i:
+        w = int(g.partner[v])
+        if label[w] < d:
             f = min(e, g.node[w, OVER])
             add_across(g, w, -f)
-            receive(g, w, f, place[w, RANK], queue)
+            left = receive(g, w, f, label, first, after, stuck, left)
             e -= f
     if e > 0 and (b & EXTRA):
         for k in range(g.xin_ptr[v], g.xin_ptr[v + 1]):
             a = g.xin[k]
             f = min(e, g.xflow[a])
-            w = g.xtail[a]
-            if f > 0 and place[w, RANK] < i:
+            w = int(g.xtail[a])
+            if f > 0 and label[w] < d:
                 g.xflow[a] -= f
-                receive(g, w, f, place[w, RANK], queue)
+                left = receive(g, w, f, label, first, after, stuck, left)
                 e -= f
-    return e
+    return e, left
 
 
 @njit(cache=True, inline="always", _nrt=False)
-def advance(g: Graph, v: int, i: int, e: int, place: Index) -> int:
-    """Send ``e`` over one infinite arc to a neighbour of rank below ``i``; return it, -1 if there is none."""
+def advance(g: Graph, v: int, e: int, label: Index) -> int:
+    """Send ``e`` over one infinite arc to a neighbour of smaller label; return it, -1 if there is none."""
     b = g.bits[v]
+    d = label[v]
     to = -1
-    if (b & CHAIN) and place[v + 1, RANK] < i:
+    if (b & CHAIN) and label[v + 1] < d:
         to = v + 1
         add_chain(g, v, e)
-    elif v < g.second and (b & ACROSS) and place[g.partner[v], RANK] < i:
+    elif v < g.second and (b & ACROSS) and label[g.partner[v]] < d:
         to = int(g.partner[v])
         add_across(g, v, e)
     elif b & EXTRA:
         for k in range(g.xout_ptr[v], g.xout_ptr[v + 1]):
             a = g.xout[k]
-            if to < 0 and place[g.xhead[a], RANK] < i:
+            if to < 0 and label[g.xhead[a]] < d:
                 to = int(g.xhead[a])
                 g.xflow[a] += e
     return to

@@ -25,35 +25,39 @@ class Preflow:
         nodes = len(graph.bits)
         self.graph = graph
         self.rounds = 0
+        self.label = np.empty(nodes, dtype=np.int32)
         self.order = np.empty(nodes + 4, dtype=np.int32)
-        self.place = np.empty((nodes, 2), dtype=np.int32)
-        self.stuck = np.empty(nodes, dtype=np.int32)
-        self.queue = np.zeros(nodes // 64 + 1, dtype=np.uint64)
+        self.active, self.stuck, self.after = (np.empty(nodes, dtype=np.int32) for _ in range(3))
+        self.first = np.full(nodes + 1, -1, dtype=np.int32)
 
     def run(self, limit: float) -> Status:
         """Push until no excess reaches a demand, or until the clock (time.perf_counter) shows ``limit``."""
-        graph, order, place, queue = self.graph, self.order, self.place, self.queue
-        everything = len(place) + 1
-        left = everything
+        graph, label, stuck = self.graph, self.label, self.stuck
+        pushes = len(label) // SHARE
+        left = 0
         try:
             kernel.fill_pairs(graph)
             while True:
-                count, active = kernel.search_back(graph, order, place, queue, left or everything)
-                if active == 0:
+                count = self._search(left)
+                if count == 0:
                     return Status.OPTIMAL
                 if time.perf_counter() > limit:
                     return Status.TIME_LIMIT
                 self.rounds += 1
-                left = kernel_wave.sweep(graph, order, count, place, queue, self.stuck)
-                left = kernel_wander.wander(graph, place, self.stuck, left, len(place) // SHARE)
+                left = kernel_wave.sweep(graph, label, self.active, count, self.first, self.after, stuck)
+                left = kernel_wander.wander(graph, label, stuck, left, pushes)
         except KeyboardInterrupt:
             return Status.INTERRUPTED
 
+    def _search(self, wanted: int = 0) -> int:
+        """Label the nodes that reach a demand, at least up to ``wanted`` active ones; return how many are active."""
+        everything = len(self.label) + 1
+        return int(kernel.search_back(self.graph, self.order, self.label, self.active, wanted or everything))
+
     def largest(self) -> Bits:
         """The closure of the nodes that reach no unmet demand, int8 (nodes,)."""
-        everything = len(self.place) + 1
-        kernel.search_back(self.graph, self.order, self.place, self.queue, everything)
-        return (self.place[:, kernel.RANK] == kernel.FAR).astype(np.int8)
+        self._search()
+        return (self.label == kernel.FAR).astype(np.int8)
 
     def smallest(self) -> Bits:
         """The closure of the nodes that some excess reaches, int8 (nodes,)."""
