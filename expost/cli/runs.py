@@ -27,8 +27,17 @@ from expost.files import write_whole
 
 
 @app.command()
-def instances(as_json: JsonOption = False) -> None:
-    """List the catalogue, with citations."""
+def instances(
+    instance: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Argument(metavar="[INSTANCE]", help="One instance: its file, and Assumptions 1 to 3 tested."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the catalogue, with citations; or show one instance and test the assumptions of the theory on it."""
+    if instance is not None:
+        show_instance(instance, as_json)
+        return
     from expost.instances import catalogue
 
     entries = catalogue.describe()
@@ -38,6 +47,21 @@ def instances(as_json: JsonOption = False) -> None:
     from expost.console import catalogue_table
 
     catalogue_table(entries)
+
+
+def show_instance(name: str, as_json: bool) -> None:
+    """One instance as TOML, and what testing the assumptions found."""
+    from expost.instances.assumptions import check_assumptions
+    from expost.instances.toml_file import instance_to_toml, load_instance
+    from expost.runs.record import finite
+
+    stated = load_instance(name)
+    text, reports = instance_to_toml(stated), check_assumptions(stated)
+    if as_json:
+        tested = [asdict(report) | {"violation": finite(report.violation)} for report in reports]
+        emit({"instance": stated.name, "toml": text, "assumptions": tested})
+        return
+    sys.stdout.write(text + "\n" + "".join(f"# {report}\n" for report in reports))
 
 
 @app.command()

@@ -52,6 +52,12 @@ class Run:
         """The finite type space."""
         return self.formulation.space
 
+    @property
+    def shadow_prices(self) -> NDArray[np.float64] | None:
+        """u(s), what one more item would be worth in each state (unit: values); None without a certificate."""
+        certificate = self.solution.certificate
+        return None if certificate is None else self.formulation.shadow_prices(certificate)
+
 
 class Stopwatch:
     """Seconds spent in named phases."""

@@ -32,6 +32,16 @@ def test_instances_lists_the_catalogue_with_citations(expost):
     assert code == 0 and len(json.loads(out)["instances"]) >= 6
 
 
+def test_one_instance_shows_its_file_and_its_assumptions(expost, tmp_path):
+    code, out, _ = expost("instances", "jmmz")
+    assert code == 0 and out.count("holds at") == 3
+    (tmp_path / "copy.toml").write_text(out)
+    assert expost("solve", "copy.toml", "--grid", 4, "--json")[0] == 0
+    code, out, _ = expost("instances", "jmmz", "--json")
+    assert code == 0 and all(report["holds"] for report in json.loads(out)["assumptions"])
+    assert expost("instances", "nonsense")[0] == 2
+
+
 def test_solve_prints_a_table_and_writes_a_folder_that_verifies(expost, tmp_path):
     code, out, _ = expost("solve", "jmmz", "--grid", 4)
     assert code == 0 and "0.883057" in out and "runs/jmmz-static-4" in out

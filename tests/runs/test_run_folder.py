@@ -54,6 +54,10 @@ def rewrite(path, **changes):
     np.savez(path, **arrays)
 
 
+def test_shadow_prices_come_with_the_run(run):
+    assert run.shadow_prices.shape == run.space.shape and run.shadow_prices.min() >= 0.0 < run.shadow_prices.max()
+
+
 def test_an_untouched_run_passes_every_check(folder):
     checks = verify(folder)
     assert len(checks) > 15 and all(check.passed for check in checks)
