@@ -62,9 +62,10 @@ def settle(network: Network, x: Bits | None, covering: NDArray[np.int32]) -> Set
     if x is None:
         return Settled(None, None, 0, None)
     graph, second = network.graph, network.second
-    z = x.copy()
-    tail = x[second:][::-1]
-    z[second:] = np.where((tail == 0) | (tail == 1), 1 - tail, tail)
+    turned = x.copy()
+    turned[second:] = np.where((x[second:] == 0) | (x[second:] == 1), 1 - x[second:], x[second:])
+    z = np.empty_like(turned)
+    z[network.place] = turned
     one, zero = (z == 1).astype(np.uint8), (z == 0).astype(np.uint8)
     orders = [np.empty(len(z), dtype=np.int32) for _ in range(2)]
     parents = [np.empty(len(z), dtype=np.int32) for _ in range(2)]
@@ -84,7 +85,7 @@ def _at_roots(network: Network, z: Bits, covering: NDArray[np.int32]) -> Int:
     """What each demanded variable lacks is the multiplier of the first covering row that demands it."""
     multipliers = np.zeros(len(covering), dtype=np.int64)
     must, first = np.unique(covering[:, 0], return_index=True)
-    nodes = np.where(must < network.second, must, len(z) - 1 + network.second - must)
+    nodes = network.place[must]
     excess = network.graph.node[nodes, EXCESS]
     lack = np.where(z[nodes] == 1, -excess, excess)
     multipliers[first] = np.maximum(lack, 0)

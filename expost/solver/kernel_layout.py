@@ -37,6 +37,36 @@ def link(tails: Index, heads: Index, bits: Byte, chain_arc: Index, extra: Index)
 
 
 @njit(cache=True)
+def cover(tails: Index, heads: Index, nodes: int, second: int, place: Index) -> None:
+    """Number the nodes along paths of arcs, so that many arcs lead from a node to the next.
+
+    The paths take each node's first arc to a node that is not yet on one, arcs ``v -> v + 1`` before all
+    others. ``place`` gets the new number of each node; block 0 keeps the numbers below ``second``.
+    """
+    follower = np.full(nodes, -1, dtype=np.int32)
+    led = np.zeros(nodes, dtype=np.uint8)
+    for near in (True, False):
+        for a in range(len(tails)):
+            v, w = tails[a], heads[a]
+            if (w == v + 1) == near and v != w and follower[v] < 0 and not led[w]:
+                follower[v] = w
+                led[w] = 1
+    place[:] = -1
+    count = 0
+    for low, high in ((0, second), (second, nodes)):
+        # the second pass opens the cycles that no path begins
+        for starts in (True, False):
+            for v in range(low, high):
+                if place[v] >= 0 or (starts and led[v]):
+                    continue
+                w = v
+                while w >= 0 and place[w] < 0:
+                    place[w] = count
+                    count += 1
+                    w = follower[w]
+
+
+@njit(cache=True)
 def couple(tails: Index, heads: Index, bits: Byte, partner: Index, row_of: Index, extra: Index) -> int:
     """Make each first packing row of its two nodes a partnership; list the others and return how many."""
     count = 0

@@ -2,8 +2,8 @@
 
 The second block is complemented: with ``z = x`` in block 0 and ``z = 1 - x`` in block 1 every row reads
 ``z[a] <= z[b]``, an arc ``a -> b`` of infinite capacity. A closure is a set of nodes that no arc leaves.
-Nodes are the variables in their order, block 1 backwards: arcs between neighbouring variables then lead
-from a node to the next in both blocks, and need not be stored.
+Nodes are numbered so that most arcs lead from a node to the next, and need not be stored: in the order of
+the variables, block 1 backwards, or, where that is not enough, along paths of arcs.
 """
 
 from __future__ import annotations
@@ -26,12 +26,16 @@ Bits = NDArray[np.int8]
 WEIGHT_BITS = 62
 """The integer weights sum to less than 2**62 in absolute value."""
 
+MANY = 20
+"""Nodes are numbered anew when more than one arc for every MANY nodes does not lead to the next."""
+
 
 @dataclass(frozen=True, eq=False)
 class Network:
     """The closure problem of a program; ``graph`` starts without flow.
 
     supply: int64 (nodes,), integer weight of ``z``.
+    place: int32 (variables,), the node of each variable.
     chain_arc: int32 (nodes,), the program's arc ``v -> v + 1``, or -1.
     pair_row: int32 (second,), the packing row between ``v`` and its partner, or -1.
     extra_arcs, extra_rows: the program's arcs and packing rows that are explicit, in this order; the
@@ -41,6 +45,7 @@ class Network:
 
     graph: Graph
     supply: Int
+    place: Index
     chain_arc: Index
     pair_row: Index
     extra_arcs: Index
@@ -54,8 +59,8 @@ class Network:
 
     def variables(self, z: Bits) -> Bits:
         """The program's own variables for the closure ``z``, int8 (nodes,)."""
-        x = z.copy()
-        x[self.second :] = 1 - z[self.second :][::-1]
+        x = z[self.place]
+        x[self.second :] ^= 1
         return x
 
 
@@ -84,46 +89,54 @@ def build(program: Program) -> Network:
             "program is not a minimum cut (its linear relaxation can be fractional)",
             remedy="use --backend highs or --backend auto",
         )
-    second = int(program.blocks[1]) if program.n_blocks == 2 else program.variables
-    supply, exponent = scale(program.weights)
-    supply[second:] = -supply[second:][::-1]
     nodes = program.variables
+    second = int(program.blocks[1]) if program.n_blocks == 2 else nodes
+    place = np.arange(nodes, dtype=np.int32)
+    place[second:] = place[second:][::-1]
+    tails, heads = _precedence(program, place, second)
+    bits, chain_arc, extra_arcs = _chains(tails, heads, nodes)
+    if len(extra_arcs) * MANY > nodes:
+        moved = np.empty(nodes, dtype=np.int32)
+        kernel_layout.cover(tails, heads, nodes, second, moved)
+        place, tails, heads = moved[place], moved[tails], moved[heads]
+        bits, chain_arc, extra_arcs = _chains(tails, heads, nodes)
+    weights, exponent = scale(program.weights)
+    weights[second:] *= -1
+    supply = np.empty_like(weights)
+    supply[place] = weights
+    partner, pair_row = np.arange(nodes, dtype=np.int32), np.full(second, -1, dtype=np.int32)
+    over, under = pairs(program.packing, place)
+    extra_rows = np.empty(len(over), dtype=np.int32)
+    extra_rows = extra_rows[: kernel_layout.couple(over, under, bits, partner, pair_row, extra_rows)].copy()
+    covering = pairs(program.covering, place)
+    xtail = np.concatenate([tails[extra_arcs], over[extra_rows], covering[1]])
+    xhead = np.concatenate([heads[extra_arcs], under[extra_rows], covering[0]])
+    graph = _graph(second, bits, partner, xtail, xhead)
+    return Network(graph, supply, place, chain_arc, pair_row, extra_arcs, extra_rows, exponent)
+
+
+def _precedence(program: Program, place: Index, second: int) -> tuple[Index, Index]:
+    """The precedence arcs between nodes: as they are in block 0, turned round in block 1."""
+    tails, heads = place[program.tails], place[program.heads]
+    turned = program.tails >= second
+    if turned.any():
+        return np.where(turned, heads, tails), np.where(turned, tails, heads)
+    return tails, heads
+
+
+def _chains(tails: Index, heads: Index, nodes: int) -> tuple[NDArray[np.uint8], Index, Index]:
+    """The nodes' bits and arcs to their next node, and the list of all other arcs."""
     bits = np.zeros(nodes, dtype=np.uint8)
     chain_arc = np.full(nodes, -1, dtype=np.int32)
-    tails, heads = _precedence(program, second)
-    extra_arcs = np.empty(program.arcs, dtype=np.int32)
-    extra_arcs = extra_arcs[: kernel_layout.link(tails, heads, bits, chain_arc, extra_arcs)].copy()
-    partner = np.arange(nodes, dtype=np.int32)
-    pair_row = np.full(second, -1, dtype=np.int32)
-    across_tails, across_heads = pairs(program.packing, second, nodes)
-    extra_rows = np.empty(len(across_tails), dtype=np.int32)
-    used = kernel_layout.couple(across_tails, across_heads, bits, partner, pair_row, extra_rows)
-    extra_rows = extra_rows[:used].copy()
-    covering_tails, covering_heads = pairs(program.covering, second, nodes)
-    xtail = np.concatenate([tails[extra_arcs], across_tails[extra_rows], covering_heads])
-    xhead = np.concatenate([heads[extra_arcs], across_heads[extra_rows], covering_tails])
-    graph = _graph(second, bits, partner, xtail, xhead)
-    return Network(graph, supply, chain_arc, pair_row, extra_arcs, extra_rows, exponent)
+    extra = np.empty(len(tails), dtype=np.int32)
+    return bits, chain_arc, extra[: kernel_layout.link(tails, heads, bits, chain_arc, extra)].copy()
 
 
-def _precedence(program: Program, second: int) -> tuple[Index, Index]:
-    """The precedence arcs between nodes: as they are in block 0, turned round and mirrored in block 1."""
-    tails, heads = program.tails, program.heads
-    if second == program.variables:
-        return tails, heads
-    mirror = np.int32(program.variables - 1 + second)
-    turned = tails >= second
-    if not turned.any():
-        return tails, heads
-    return np.where(turned, mirror - heads, tails), np.where(turned, mirror - tails, heads)
-
-
-def pairs(rows: Index, second: int, nodes: int) -> tuple[Index, Index]:
+def pairs(rows: Index, place: Index) -> tuple[Index, Index]:
     """The nodes of block 0 and of block 1 of the rows of two variables (rows of one have no arc)."""
     if rows.shape[1] < 2:
         return np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int32)
-    first, last = np.minimum(rows[:, 0], rows[:, 1]), np.maximum(rows[:, 0], rows[:, 1])
-    return first, np.int32(nodes - 1 + second) - last
+    return place[np.minimum(rows[:, 0], rows[:, 1])], place[np.maximum(rows[:, 0], rows[:, 1])]
 
 
 def _graph(second: int, bits: NDArray[np.uint8], partner: Index, xtail: Index, xhead: Index) -> Graph:
