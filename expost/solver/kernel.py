@@ -20,6 +20,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from expost.solver.kernel_fetch import fetch
+
 Int = NDArray[np.int64]
 Index = NDArray[np.int32]
 Byte = NDArray[np.uint8]
@@ -43,6 +45,9 @@ EXTRA = 128
 
 FAR = 2**31 - 1
 """Label of a node that the last search has not met."""
+
+FAR_AHEAD, AHEAD = 32, 16
+"""How many turns ahead a search fetches a node's data, and what its partner needs."""
 
 EXCESS, ALONG, OVER = 0, 1, 2
 """The columns of ``Graph.node``."""
@@ -102,6 +107,24 @@ def add_across(g: Graph, v: int, amount: int) -> None:
         g.bits[g.partner[v]] &= np.uint8(255 - LOADED)
 
 
+@njit(cache=True, inline="always", _nrt=False)
+def fetch_far(g: Graph, label: Index, v: int) -> None:
+    """Fetch what a node's turn will need."""
+    fetch(g.node, 3 * np.intp(v))
+    fetch(g.bits, np.intp(v))
+    fetch(g.partner, np.intp(v))
+    fetch(label, np.intp(v))
+
+
+@njit(cache=True, inline="always", _nrt=False)
+def fetch_near(g: Graph, label: Index, v: int) -> None:
+    """Fetch what a node's turn will need of its partner."""
+    w = np.intp(g.partner[v])
+    fetch(g.node, 3 * w)
+    fetch(g.bits, w)
+    fetch(label, w)
+
+
 @njit(cache=True)
 def fill_pairs(g: Graph) -> None:
     """Push across what a node has and its partner lacks, then the same along the explicit arcs."""
@@ -148,6 +171,12 @@ def search_back(g: Graph, order: Index, label: Index, active: Index, wanted: int
         if done == end:
             away += 1
             end = count
+        if done + FAR_AHEAD < count:
+            v = order[done + FAR_AHEAD]
+            fetch(bits, np.intp(v))
+            fetch(partner, np.intp(v))
+            fetch(label, np.intp(v))
+            fetch(bits, np.intp(partner[order[done + AHEAD]]))
         v = order[done]
         label[v] = away
         done += 1

@@ -20,11 +20,16 @@ from expost.solver.kernel import (
     Index,
     add_across,
     add_chain,
+    fetch_far,
+    fetch_near,
     mark_excess,
 )
 
 BACK, ON, OVER_ON, OVER_BACK, EXPLICIT_ON = 0, 1, 2, 3, 4
 """Over which arc an excess goes; from EXPLICIT_ON upwards, forwards and backwards over explicit arcs."""
+
+FAR_AHEAD, AHEAD = 8, 4
+"""How many turns ahead a node's data is fetched, and what its partner needs."""
 
 
 @njit(cache=True, _nrt=False)
@@ -39,6 +44,9 @@ def wander(g: Graph, label: Index, ring: Index, count: int, pushes: int) -> int:
     first = 0
     lost = 0
     while count > 0 and pushes > 0:
+        if count > FAR_AHEAD and first + FAR_AHEAD < size:
+            fetch_far(g, label, ring[first + FAR_AHEAD])
+            fetch_near(g, label, ring[first + AHEAD])
         v = int(ring[first])
         first = first + 1 if first + 1 < size else 0
         count -= 1

@@ -23,8 +23,13 @@ from expost.solver.kernel import (
     Index,
     add_across,
     add_chain,
+    fetch_far,
+    fetch_near,
     mark_excess,
 )
+
+FAR_AHEAD, AHEAD = 8, 4
+"""How many turns ahead a node's data is fetched, and what its partner needs."""
 
 
 @njit(cache=True, _nrt=False)
@@ -42,6 +47,9 @@ def sweep(g: Graph, label: Index, active: Index, count: int, first: Index, after
             if count and label[active[count - 1]] == d:
                 count -= 1
                 v = int(active[count])
+                if count >= FAR_AHEAD:
+                    fetch_far(g, label, active[count - FAR_AHEAD])
+                    fetch_near(g, label, active[count - AHEAD])
             elif first[d] >= 0:
                 v = int(first[d])
                 first[d] = after[v]
