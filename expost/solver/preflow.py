@@ -14,7 +14,7 @@ from expost.solver.result import Status
 Bits = NDArray[np.int8]
 
 
-SHARE = 16
+SHARE = 12
 """Between two searches, stuck excess wanders for one push for every SHARE nodes."""
 
 
