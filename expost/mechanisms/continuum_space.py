@@ -135,7 +135,7 @@ def scrambled(points: int, dims: int, rng: np.random.Generator) -> Float:
     """
     from scipy.stats.qmc import Sobol
 
-    sample = Sobol(dims, scramble=True, seed=rng).random(points)
+    sample = Sobol(dims, scramble=True, seed=rng).random_base2(max(points - 1, 1).bit_length())[:points]
     return np.asarray(sample + rng.random(dims) * 2.0**-31)
 
 

@@ -4,7 +4,7 @@
 
 with phi the hat functions of a mesh of ``nodes`` equally spaced nodes per signal and base(s) the second largest gain
 where it is positive. In two-buyer instances with a private part, the optimal u piles up where the buyers' willingness
-to pay crosses, in proportion to the smaller gain; the base carries that kink, and the mesh stays smooth. """
+to pay crosses, in proportion to the smaller gain; the base carries that kink, and the mesh stays smooth."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ by cell.
 A cell of states counts as won by a buyer as soon as some point of it is, which with monotone values is a test at his
 most favourable corner; that keeps the mechanism admissible in the whole continuum. In a row of a fibre, lowering the
 strike past the corner value v_k hands over the types with V in (v_{k-1}, v_k]: those are the weights (mathematics.md,
-sections 4 and 6). """
+sections 4 and 6)."""
 
 from __future__ import annotations
 

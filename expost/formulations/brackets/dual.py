@@ -2,7 +2,7 @@
 
 For any u >= 0 the dual function D(u) (see ``fit``) is at least the second best. Estimated from random fibres with
 random finite sets of own types it is, in expectation, at least D(u): the mean of replicates is an upper bound up to
-its standard error. """
+its standard error."""
 
 from __future__ import annotations
 
@@ -83,6 +83,8 @@ def first_best(
         gains = [space.instance.gain(i, signals) for i in range(space.n)]
         best.append(float(np.maximum(np.max(gains, axis=0), 0.0).mean()))
         kept.append(float(space.instance.seller_value(signals).mean()))
+        if not np.isfinite([best[-1], kept[-1]]).all():
+            return Limit(best[-1], np.inf, confidence), Limit(kept[-1], np.inf, confidence)
     return one_sided(best, confidence), one_sided(kept, confidence)
 
 

@@ -8,7 +8,7 @@ at most
     },
 
 a = (w_i at its highest corner) - u. Needs V_i and w_i monotone in every level, static timing, two buyers and a
-constant V_0. """
+constant V_0."""
 
 from __future__ import annotations
 

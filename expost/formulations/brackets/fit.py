@@ -30,7 +30,7 @@ class FitPlan:
 
     fibres, types, rows: size of each sample, per buyer. samples: how many take turns. steps: how many steps.
     rate: first and last length of a step (unit: multiples of the base). smoothing: first and last (unit: values,
-    relative to the mean best gain). """
+    relative to the mean best gain)."""
 
     fibres: int = 512
     types: int = 1024

@@ -29,7 +29,7 @@ def mechanism_limit(
     knows the error.
 
     Completed mechanisms are evaluated at ``points`` leader's x 4 ``points`` follower's types in each replicate,
-    others at as many random states. Raises AuditError when a state has two winners. """
+    others at as many random states. Raises AuditError when a state has two winners."""
     one = _pairs if isinstance(mechanism, CompletedMechanism) else _states
     run = Parallel(n_jobs=jobs, prefer="threads")
     found = run(delayed(one)(mechanism, points, child) for child in seed.spawn(replicates))

@@ -15,7 +15,7 @@ from expost.formulations.brackets.cells import cell_mechanism, guaranteed_welfar
 from expost.formulations.brackets.effort import STAGES
 from expost.formulations.brackets.leader import complete, construction_strikes, grid_strikes, mesh_nodes
 from expost.formulations.brackets.lower import mechanism_limit
-from expost.formulations.brackets.polish import PolishPlan, polish
+from expost.formulations.brackets.polish import polish
 from expost.formulations.brackets.records import LOWER
 from expost.formulations.brackets.statistics import Limit
 from expost.formulations.brackets.upper import any_negative
@@ -95,9 +95,8 @@ class LowerSide:
             if not self.completed:
                 self.completed = self._starts()
             elif number == 2:
-                self.completed = [self._refined(mechanism) for mechanism in self.completed]
-            elif number == 3:
-                self.completed = [max(self.completed, key=lambda mechanism: self._pilot(mechanism, 256))]
+                best = max(self.completed, key=lambda mechanism: self._pilot(mechanism, 256))
+                self.completed = [self._refined(best)]
             self._polish(number)
         except NotMonotone as reason:
             account.leave_out("completion (lower)", reason)
@@ -105,10 +104,9 @@ class LowerSide:
             account.leave_out("completion from a grid optimum (lower)", reason)
 
     def _starts(self) -> list[CompletedMechanism]:
-        """The best start from a grid optimum and the best from a construction, over both leaders, a little
-        polished."""
+        """Lines to polish, which end in different optima: each leader's grid optimum, and the best construction."""
         account = self.account
-        found: dict[bool, list[CompletedMechanism]] = {}
+        found: dict[str, list[CompletedMechanism]] = {}
         for leader in range(2):
             name = account.space.instance.buyers[leader].name
             for source, theta in self._sources(leader):
@@ -116,20 +114,12 @@ class LowerSide:
                     break  # starts may take a third of the time, not more
                 account.tell(f"completing {source}, buyer {name} first")
                 nodes, _ = mesh_nodes(account.space, leader)
+                method = f"completion of {source} led by buyer {name}"
                 start = complete(
-                    account.space,
-                    leader,
-                    theta,
-                    nodes,
-                    f"completion of {source} led by buyer {name}",
-                    account.first_best.mean,
-                    self.negative,
+                    account.space, leader, theta, nodes, method, account.first_best.mean, self.negative
                 )
-                better = polish(
-                    start, PolishPlan(256, 120, (8e-3, 1e-3)), account.rng(), account.deadline(0.05, 20.0)
-                )
-                found.setdefault(source in CONSTRUCTIONS, []).extend([start, better])
-        return [max(group, key=lambda mechanism: self._pilot(mechanism, 64)) for group in found.values()]
+                found.setdefault("construction" if source in CONSTRUCTIONS else name, []).append(start)
+        return [max(group, key=lambda mechanism: self._pilot(mechanism, 32)) for group in found.values()]
 
     def _sources(self, leader: int) -> Iterator[tuple[str, Float]]:
         """Strikes to start from, each with what it is."""

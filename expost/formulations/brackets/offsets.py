@@ -3,7 +3,7 @@ control.
 
 A continuum mechanism restricted to any finite set of types is feasible there, so with one uniformly random offset per
 signal the expected grid optimum is at least the continuum's. With three buyers or more the solver's proved bound
-stands in for the optimum. """
+stands in for the optimum."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def offset_limit(
     """The mean bound of grids with ``points`` per signal, less E[V_0] of the grid, with the error of its limit.
 
     control: the continuum's first best less E[V_0], of which the caller knows the error. Raises InputError when the
-    grid is too large. """
+    grid is too large."""
     run = Parallel(n_jobs=jobs)
     found = run(delayed(grid_excess)(space, points, child, time_limit) for child in seed.spawn(replicates))
     limit = one_sided(list(found), confidence)

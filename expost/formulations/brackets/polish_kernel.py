@@ -103,7 +103,7 @@ def welfare_gradient(
     lead, follow, lead_gain, follow_gain, tau: the same and the gains at the follower's sample (P, Q). level: (Q,),
     his first level there. row, part: where each leader's type lies between the rows of the mesh. Fills ``grad_fine``
     (rows, nodes**dims) and ``grad`` (rows, Q): derivatives in the leader's strike at the nodes of the fine grid and
-    at the sample. """
+    at the sample."""
     points, types = lead.shape
     bins = nodes if first >= 0 else 1
     top, weight = np.empty(bins), np.empty(bins)

@@ -3,7 +3,7 @@
 A fibre is one row of own types at fixed signals of the others, with net gains ``w - u``. Static: the best price, i.e.
 the best upper set of the order of values. Sequential: the best strikes that do not rise in the first signal.
 Responses add to ``wins`` the chance that each type wins; maxima are per type (already divided by the types of a
-fibre). """
+fibre)."""
 
 from __future__ import annotations
 
@@ -16,26 +16,35 @@ Index = NDArray[np.int32]
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
-def static_response(net: Float, order: Index, smoothing: float, wins: Float, best: Float) -> None:
-    """``net``, ``order`` (F, T): types of each fibre by increasing value; fills ``best`` (F,) with the maxima over
-    prices.
+def static_response(
+    net: Float, value: Float, order: Index, width: float, smoothing: float, wins: Float, best: Float
+) -> None:
+    """``net``, ``value``, ``order`` (F, T): types of each fibre by increasing value; fills ``best`` (F,) with the
+    maxima over prices. Types whose values differ by at most ``width`` are free of each other at a price.
 
-    With ``smoothing`` > 0 (unit: values) also ``wins`` (F, T): the chance to win when prices are drawn with
-    probability proportional to exp(total / smoothing), whose expectation is a gradient of the smoothed maximum. """
+    With ``smoothing`` > 0 (unit: values) also ``wins`` (F, T): the chance to win when prices are drawn with probability
+    proportional to exp(total / smoothing), whose expectation is a gradient of the smoothed maximum.
+    """
     fibres, types = net.shape
     total = np.empty(types + 1)
     for f in range(fibres):
-        running, top = 0.0, 0.0
+        running, top, free = 0.0, 0.0, 0.0
+        last = value[f, order[f, types - 1]]
         total[types] = 0.0
         for k in range(types - 1, -1, -1):
-            running += net[f, order[f, k]]
+            j = order[f, k]
+            if last - value[f, j] > width:
+                free = running
+            last = value[f, j]
+            running += net[f, j]
+            free += max(net[f, j], 0.0)
             total[k] = running / types
-            top = max(top, total[k])
+            top = max(top, free / types)
         best[f] = top
         if smoothing > 0.0:
-            mass = 0.0
+            mass, peak = 0.0, total.max()
             for k in range(types + 1):
-                total[k] = np.exp((total[k] - top) / smoothing)
+                total[k] = np.exp((total[k] - peak) / smoothing)
                 mass += total[k]
             below = 0.0
             for k in range(types):
@@ -85,7 +94,7 @@ def sequential_response(
     not rise.
 
     With ``respond``, fills ``wins`` (F, rows x B) with a best rule and ``strikes`` (F, rows) with the lower end of
-    the bin of each row's strike (unit: values). """
+    the bin of each row's strike (unit: values)."""
     fibres, types = net.shape
     seconds = types // rows
     total = np.empty((rows, bins))
@@ -99,7 +108,7 @@ def sequential_response(
             _row_totals(net[f, here], value[f, here], order[f, here], low, scale, total[a], cut[a])
             if a == 0:
                 continue
-            top, arg = -np.inf, 0
+            top, arg = -1e300, 0
             for b in range(bins - 1, -1, -1):
                 if total[a - 1, b] > top:
                     top, arg = total[a - 1, b], b

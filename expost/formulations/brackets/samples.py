@@ -2,7 +2,7 @@
 
 Every own type and every state of the others is uniform in quantile space, so averages are unbiased; a maximum over
 the prices of a finite set of types is, in expectation, at least the continuum's (a continuum rule restricted to the
-set is feasible there). """
+set is feasible there)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from expost.formulations.blocks import tie_width
 from expost.formulations.brackets.basis import ShadowPrices, base_gain
 from expost.formulations.brackets.responses import sequential_response, static_response
 from expost.mechanisms.continuum_mesh import hats
@@ -116,7 +117,7 @@ def respond(
     wanted = smoothing > 0.0 or rule
     wins = np.empty(net.shape) if wanted else np.empty((0, 0))
     if fibres.rows == 1:
-        static_response(net, fibres.order, smoothing, wins, best)
+        static_response(net, fibres.values, fibres.order, tie_width(fibres.values), smoothing, wins, best)
     else:
         strikes = np.empty((len(net), fibres.rows)) if wanted else np.empty((0, 0))
         sequential_response(net, fibres.values, fibres.order, fibres.rows, bins, wanted, wins, best, strikes)

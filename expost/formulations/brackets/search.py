@@ -13,7 +13,7 @@ from expost.formulations.brackets.effort import STAGES
 from expost.formulations.brackets.lower import mechanism_limit
 from expost.formulations.brackets.lowerside import LowerSide
 from expost.formulations.brackets.records import LOWER, UPPER, Bracket
-from expost.formulations.brackets.single import no_prices, solo_mechanism
+from expost.formulations.brackets.single import best_solo, no_prices
 from expost.formulations.brackets.upper import UpperSide, first_bounds
 from expost.formulations.discretization import Grid, discretize
 from expost.formulations.timing import build_blocks
@@ -41,7 +41,7 @@ def bracket(
     are named in ``left_out``.
 
     Raises InputError for an accuracy or confidence outside (0, 1), an unknown timing, stages that do not suit
-    sequential timing, and values without a finite mean. """
+    sequential timing, and values without a finite mean."""
     account = Account(
         _space(instance, accuracy, confidence, timing, first),
         accuracy,
@@ -103,7 +103,7 @@ def _one_buyer(account: Account) -> None:
     """One buyer: larger and larger sets of types, no shadow prices."""
     for power in (14, 16, 18, 20):
         sequential = account.space.sequential
-        mechanism = solo_mechanism(account.space, 1 << power, account.rng())
+        mechanism = best_solo(account.space, 1 << power, account.rng(), account.next_seed())
         limit = mechanism_limit(
             mechanism,
             account.allowance.next(LOWER),
@@ -113,7 +113,7 @@ def _one_buyer(account: Account) -> None:
             points=1 << (power - 4),
         )
         account.statistical(LOWER, mechanism.method, limit, mechanism)
-        size = Quadrature(20, 1, 1 << power, 1 << (power // 2), 8192)
+        size = Quadrature(20, 1, 1 << power, min(1 << (power // 2), 256), min(1 << (power - 3), 1 << 16))
         limit = dual_limit(
             account.space,
             no_prices(account.space),

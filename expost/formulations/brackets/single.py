@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from expost.formulations.brackets.basis import ShadowPrices, constant_prices
+from expost.formulations.brackets.lower import mechanism_limit
 from expost.formulations.brackets.polish import falling
-from expost.formulations.brackets.responses import sequential_response, static_response
+from expost.formulations.brackets.responses import sequential_response
 from expost.formulations.brackets.samples import draw_fibres
 from expost.mechanisms.continuum_solo import SoloMechanism
 from expost.mechanisms.continuum_space import QuantileSpace
@@ -33,12 +34,22 @@ def solo_mechanism(
     return SoloMechanism(space, f"best {word} of one buyer", 0, theta, 0)
 
 
+def best_solo(
+    space: QuantileSpace, types: int, rng: np.random.Generator, seed: np.random.SeedSequence
+) -> SoloMechanism:
+    """The better, on a sample of its own, of strikes by first level and of one price for all (Zik, Theorem 7)."""
+    found = [solo_mechanism(space, types, rng)]
+    if space.sequential:
+        single = solo_mechanism(QuantileSpace(space.instance, (None,)), types, rng)
+        found.append(SoloMechanism(space, single.method, 0, single.theta, 0))
+    return max(found, key=lambda one: mechanism_limit(one, 0.5, seed, 0.0, replicates=4, points=1 << 12).mean)
+
+
 def _strikes(space: QuantileSpace, types: int, rng: np.random.Generator, bins: int) -> Float:
     """A single price, or strikes at the nodes of a mesh of the first level."""
     fibres = draw_fibres(space, 0, np.zeros((1, 0)), types, ROWS, 0, 0.0, rng)
     best = np.empty(1)
     if fibres.rows == 1:
-        static_response(fibres.gains, fibres.order, 0.0, np.empty((0, 0)), best)
         ranked = fibres.values[0, fibres.order[0]]
         total = np.cumsum(fibres.gains[0, fibres.order[0]][::-1])[::-1]
         at = int(total.argmax())

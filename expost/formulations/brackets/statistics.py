@@ -34,7 +34,7 @@ class Allowance:
     """The failures that a bracket may have, 1 - confidence, shared over both sides and over all bounds ever computed.
 
     The k-th statistical bound of a side may fail with probability (1 - confidence) / 2 / (k (k + 1)); these sum to
-    half of the whole, so picking the best of all and stopping when it suits keeps the stated confidence. """
+    half of the whole, so picking the best of all and stopping when it suits keeps the stated confidence."""
 
     def __init__(self, confidence: float) -> None:
         self.share = (1.0 - confidence) / 2.0
