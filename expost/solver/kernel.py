@@ -1,5 +1,5 @@
 # mypy: disable-error-code="untyped-decorator"
-# ruff: noqa: PLR0917  (compiled functions take their arrays one by one)
+
 """Compiled kernels for maximum-weight closures: a wave preflow over infinite arcs.
 
 One round searches breadth-first from the unmet demands, backwards over residual arcs, which gives every
@@ -60,8 +60,9 @@ class Graph(NamedTuple):
     bits: uint8 (nodes,). partner: int32 (nodes,), the node itself where it has none.
     node: int64 (nodes, 3), side by side because they are used together: the EXCESS, the flow ALONG the
     arc to the next node, and, for nodes of block 0, the flow OVER to the partner.
-    xtail, xhead: int32 (explicit arcs,); xflow: int64 (explicit arcs,).
-    xout_ptr, xout, xin_ptr, xin: the explicit arcs that leave and enter each node.
+    xtail, xhead: int32 (explicit arcs,), sorted by tail; xflow: int64 (explicit arcs,).
+    xout_ptr: int32 (nodes + 1,), where the arcs that leave each node start. xin_ptr: likewise for those
+    that enter it, listed in xin, with their tails in xin_tail.
     """
 
     second: int
@@ -72,9 +73,9 @@ class Graph(NamedTuple):
     xhead: Index
     xflow: Int
     xout_ptr: Index
-    xout: Index
     xin_ptr: Index
     xin: Index
+    xin_tail: Index
 
 
 @njit(cache=True, inline="always", _nrt=False)
@@ -156,6 +157,7 @@ def search_back(g: Graph, order: Index, label: Index, active: Index, wanted: int
     """
     bits, partner, second = g.bits, g.partner, g.second
     last = len(bits) - 1
+    explicit = len(g.xtail) > 0
     count = 0
     for v in range(last + 1):
         label[v] = FAR
@@ -176,7 +178,14 @@ def search_back(g: Graph, order: Index, label: Index, active: Index, wanted: int
             fetch(bits, np.intp(v))
             fetch(partner, np.intp(v))
             fetch(label, np.intp(v))
-            fetch(bits, np.intp(partner[order[done + AHEAD]]))
+            w = order[done + AHEAD]
+            fetch(bits, np.intp(partner[w]))
+            if explicit:
+                fetch(g.xin_ptr, np.intp(v))
+                fetch(g.xout_ptr, np.intp(v))
+                fetch(g.xin_tail, np.intp(g.xin_ptr[w]))
+                fetch(g.xhead, np.intp(g.xout_ptr[w]))
+                fetch(g.xflow, np.intp(g.xout_ptr[w]))
         v = order[done]
         label[v] = away
         done += 1
@@ -201,17 +210,17 @@ def search_back(g: Graph, order: Index, label: Index, active: Index, wanted: int
         count += fresh
         if b & EXTRA:
             for k in range(g.xin_ptr[v], g.xin_ptr[v + 1]):
-                w = g.xtail[g.xin[k]]
-                if not (bits[w] & SEEN):
-                    bits[w] |= np.uint8(SEEN)
-                    order[count] = w
-                    count += 1
+                w = g.xin_tail[k]
+                fresh = int((bits[w] & SEEN) == 0)
+                bits[w] |= np.uint8(SEEN)
+                order[count] = w
+                count += fresh
             for k in range(g.xout_ptr[v], g.xout_ptr[v + 1]):
-                w = g.xhead[g.xout[k]]
-                if not (bits[w] & SEEN) and g.xflow[g.xout[k]] > 0:
-                    bits[w] |= np.uint8(SEEN)
-                    order[count] = w
-                    count += 1
+                w = g.xhead[k]
+                fresh = int(g.xflow[k] > 0) & int((bits[w] & SEEN) == 0)
+                bits[w] |= np.uint8(fresh << 6)
+                order[count] = w
+                count += fresh
     return found
 
 
@@ -247,13 +256,13 @@ def reach(g: Graph, order: Index) -> None:
                 count += 1
         if b & EXTRA:
             for k in range(g.xout_ptr[v], g.xout_ptr[v + 1]):
-                w = g.xhead[g.xout[k]]
+                w = g.xhead[k]
                 if not (bits[w] & SEEN):
                     bits[w] |= np.uint8(SEEN)
                     order[count] = w
                     count += 1
             for k in range(g.xin_ptr[v], g.xin_ptr[v + 1]):
-                w = g.xtail[g.xin[k]]
+                w = g.xin_tail[k]
                 if not (bits[w] & SEEN) and g.xflow[g.xin[k]] > 0:
                     bits[w] |= np.uint8(SEEN)
                     order[count] = w

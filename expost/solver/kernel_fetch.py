@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def fetch(_context: Any, array: Any, index: Any) -> Any:
     """Prefetch ``array[index]``, a one-dimensional array; ``index`` must not be negative."""
 

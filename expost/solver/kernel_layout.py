@@ -23,10 +23,15 @@ from expost.solver.kernel import (
 
 @njit(cache=True)
 def link(tails: Index, heads: Index, bits: Byte, chain_arc: Index, extra: Index) -> int:
-    """Make each first arc ``v -> v + 1`` implicit; list the others in ``extra`` and return how many."""
+    """Make each first arc ``v -> v + 1`` implicit; list the others in ``extra`` and return how many.
+
+    Arcs from a node to itself say nothing and are left out: they never carry flow.
+    """
     count = 0
     for a in range(len(tails)):
         v = tails[a]
+        if heads[a] == v:
+            continue
         if heads[a] == v + 1 and chain_arc[v] < 0:
             chain_arc[v] = a
             bits[v] |= np.uint8(CHAIN)
@@ -84,7 +89,7 @@ def couple(tails: Index, heads: Index, bits: Byte, partner: Index, row_of: Index
 
 @njit(cache=True)
 def adjacency(ends: Index, bits: Byte, pointer: Index, arcs: Index) -> None:
-    """Fill ``pointer`` (nodes + 1,) and ``arcs``: the explicit arcs that end at each node."""
+    """Fill ``pointer`` (nodes + 1,) and ``arcs``: the explicit arcs by the node that is in ``ends``."""
     nodes = len(pointer) - 1
     pointer[:] = 0
     for v in ends:
@@ -132,9 +137,9 @@ def force_ones(g: Graph, forced: Byte, order: Index, parent: Index) -> int:
             count += 1
         if b & EXTRA:
             for k in range(g.xout_ptr[v], g.xout_ptr[v + 1]):
-                w = g.xhead[g.xout[k]]
+                w = g.xhead[k]
                 if not forced[w]:
-                    forced[w], parent[w], order[count] = 1, g.xout[k], w
+                    forced[w], parent[w], order[count] = 1, k, w
                     count += 1
     return count
 
@@ -162,7 +167,7 @@ def force_zeros(g: Graph, forced: Byte, order: Index, parent: Index) -> int:
             count += 1
         if b & EXTRA:
             for k in range(g.xin_ptr[v], g.xin_ptr[v + 1]):
-                w = g.xtail[g.xin[k]]
+                w = g.xin_tail[k]
                 if not forced[w]:
                     forced[w], parent[w], order[count] = 1, g.xin[k], w
                     count += 1

@@ -1,5 +1,5 @@
 # mypy: disable-error-code="untyped-decorator"
-# ruff: noqa: PLR0917  (compiled functions take their arrays one by one)
+
 """Compiled kernel that lets stuck excess wander on between two searches: push and relabel, in a queue."""
 
 from __future__ import annotations
@@ -105,13 +105,13 @@ def lowest(g: Graph, label: Index, v: int, e: int) -> tuple[int, int, int, int]:
                 best, how, room, to = label[w], OVER_BACK, min(e, g.node[w, OVER]), w
     if b & EXTRA:
         for k in range(g.xout_ptr[v], g.xout_ptr[v + 1]):
-            a = int(g.xout[k])
+            a = int(k)
             w = int(g.xhead[a])
             if label[w] < best:
                 best, how, room, to = label[w], EXPLICIT_ON + 2 * a, e, w
         for k in range(g.xin_ptr[v], g.xin_ptr[v + 1]):
             a = int(g.xin[k])
-            w = int(g.xtail[a])
+            w = int(g.xin_tail[k])
             if g.xflow[a] > 0 and label[w] < best:
                 best, how, room, to = label[w], EXPLICIT_ON + 2 * a + 1, min(e, g.xflow[a]), w
     return to, how, room, best

@@ -1,5 +1,5 @@
 # mypy: disable-error-code="untyped-decorator"
-# ruff: noqa: PLR0917  (compiled functions take their arrays one by one)
+
 """Compiled kernel of the sweep: every excess moves to smaller labels, farthest first.
 
 Nodes that get an excess wait for their turn in buckets, linked lists by label: ``first[d]`` is a node or
@@ -116,7 +116,7 @@ def retreat(
         for k in range(g.xin_ptr[v], g.xin_ptr[v + 1]):
             a = g.xin[k]
             f = min(e, g.xflow[a])
-            w = int(g.xtail[a])
+            w = int(g.xin_tail[k])
             if f > 0 and label[w] < d:
                 g.xflow[a] -= f
                 left = receive(g, w, f, label, first, after, stuck, left)
@@ -138,7 +138,7 @@ def advance(g: Graph, v: int, e: int, label: Index) -> int:
         add_across(g, v, e)
     elif b & EXTRA:
         for k in range(g.xout_ptr[v], g.xout_ptr[v + 1]):
-            a = g.xout[k]
+            a = k
             if to < 0 and label[g.xhead[a]] < d:
                 to = int(g.xhead[a])
                 g.xflow[a] += e

@@ -22,9 +22,11 @@ Bits = NDArray[np.int8]
 
 NAME = "mincut"
 
-KERNELS = tuple(
-    f for module in (kernel, kernel_layout, kernel_wander, kernel_wave) for f in vars(module).values() if hasattr(f, "py_func")
+KERNELS = (
+    kernel_layout.link, kernel_layout.couple, kernel_layout.start, kernel.fill_pairs, kernel.search_back,
+    kernel_wave.sweep, kernel_wander.wander, kernel.reach,
 )
+"""What every solve calls; whether these are compiled decides whether a compilation is announced."""
 
 
 def solve_mincut(
@@ -100,9 +102,11 @@ def _certificate(program: Program, network: Network, settled: Settled) -> Certif
     paired = np.flatnonzero(network.pair_row >= 0)
     packing[network.pair_row[paired]] = graph.node[paired, kernel.OVER]
     first, last = len(network.extra_arcs), len(network.extra_arcs) + len(network.extra_rows)
-    arcs[network.extra_arcs] = graph.xflow[:first]
-    packing[network.extra_rows] = graph.xflow[first:last]
+    explicit = np.empty_like(graph.xflow)
+    explicit[network.explicit] = graph.xflow
+    arcs[network.extra_arcs] = explicit[:first]
+    packing[network.extra_rows] = explicit[first:last]
     covering = settled.covering
     if covering is None:
-        covering = graph.xflow[last:].copy()
+        covering = explicit[last:].copy()
     return Certificate(network.scale_exponent, arcs, packing, covering)

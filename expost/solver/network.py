@@ -38,8 +38,8 @@ class Network:
     place: int32 (variables,), the node of each variable.
     chain_arc: int32 (nodes,), the program's arc ``v -> v + 1``, or -1.
     pair_row: int32 (second,), the packing row between ``v`` and its partner, or -1.
-    extra_arcs, extra_rows: the program's arcs and packing rows that are explicit, in this order; the
-    covering rows of two variables follow, all of them.
+    extra_arcs, extra_rows: the program's arcs and packing rows that are explicit. ``explicit`` holds, for
+    each explicit arc of the graph, its number among these, followed by the covering rows of two variables.
     scale_exponent: integer weights are ``rint(weights * 2**scale_exponent)``.
     """
 
@@ -50,6 +50,7 @@ class Network:
     pair_row: Index
     extra_arcs: Index
     extra_rows: Index
+    explicit: Index
     scale_exponent: int
 
     @property
@@ -111,8 +112,8 @@ def build(program: Program) -> Network:
     covering = pairs(program.covering, place)
     xtail = np.concatenate([tails[extra_arcs], over[extra_rows], covering[1]])
     xhead = np.concatenate([heads[extra_arcs], under[extra_rows], covering[0]])
-    graph = _graph(second, bits, partner, xtail, xhead)
-    return Network(graph, supply, place, chain_arc, pair_row, extra_arcs, extra_rows, exponent)
+    graph, explicit = _graph(second, bits, partner, xtail, xhead)
+    return Network(graph, supply, place, chain_arc, pair_row, extra_arcs, extra_rows, explicit, exponent)
 
 
 def _precedence(program: Program, place: Index, second: int) -> tuple[Index, Index]:
@@ -139,15 +140,19 @@ def pairs(rows: Index, place: Index) -> tuple[Index, Index]:
     return place[np.minimum(rows[:, 0], rows[:, 1])], place[np.maximum(rows[:, 0], rows[:, 1])]
 
 
-def _graph(second: int, bits: NDArray[np.uint8], partner: Index, xtail: Index, xhead: Index) -> Graph:
-    """The arrays of a network without flow."""
-    nodes = len(bits)
-    pointers = [np.zeros(nodes + 1 if len(xtail) else 1, dtype=np.int32) for _ in range(2)]
-    lists = [np.empty(len(xtail), dtype=np.int32) for _ in range(2)]
-    for ends, pointer, arcs in zip((xtail, xhead), pointers, lists, strict=True):
-        if len(ends):
-            kernel_layout.adjacency(ends, bits, pointer, arcs)
-    return Graph(
-        second, bits, partner, np.zeros((nodes, 3), dtype=np.int64), xtail, xhead, np.zeros(len(xtail), dtype=np.int64),
-        pointers[0], lists[0], pointers[1], lists[1],
+def _graph(
+    second: int, bits: NDArray[np.uint8], partner: Index, xtail: Index, xhead: Index
+) -> tuple[Graph, Index]:
+    """The arrays of a network without flow, and the order in which its explicit arcs are there."""
+    nodes, many = len(bits), len(xtail)
+    out_ptr, in_ptr = (np.zeros(nodes + 1 if many else 1, dtype=np.int32) for _ in range(2))
+    by_tail, by_head = (np.empty(many, dtype=np.int32) for _ in range(2))
+    if many:
+        kernel_layout.adjacency(xtail, bits, out_ptr, by_tail)
+        xtail, xhead = xtail[by_tail], xhead[by_tail]
+        kernel_layout.adjacency(xhead, bits, in_ptr, by_head)
+    node, flow = np.zeros((nodes, 3), dtype=np.int64), np.zeros(many, dtype=np.int64)
+    graph = Graph(
+        second, bits, partner, node, xtail, xhead, flow, out_ptr, in_ptr, by_head, xtail[by_head]
     )
+    return graph, by_tail

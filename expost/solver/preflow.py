@@ -15,7 +15,8 @@ Bits = NDArray[np.int8]
 
 
 SHARE = 12
-"""Between two searches, stuck excess wanders for one push for every SHARE nodes."""
+LEAST = 100
+"""Between two searches, stuck excess wanders for LEAST pushes and one more for every SHARE nodes."""
 
 
 class Preflow:
@@ -33,7 +34,7 @@ class Preflow:
     def run(self, limit: float) -> Status:
         """Push until no excess reaches a demand, or until the clock (time.perf_counter) shows ``limit``."""
         graph, label, stuck = self.graph, self.label, self.stuck
-        pushes = len(label) // SHARE
+        pushes = LEAST + len(label) // SHARE
         left = 0
         try:
             kernel.fill_pairs(graph)
