@@ -32,7 +32,7 @@ def case(k):
         return bracket(instance, 0.05, 20, seed=k, confidence=CONFIDENCE), truth
     instance, truth = linear_buyer(k, rises=k % 3 == 2)
     timing = "static" if k % 3 == 1 else "sequential"
-    return bracket(instance, 1e-4 if truth > 0.01 else 0.01, 10, timing=timing, seed=k, confidence=CONFIDENCE), truth
+    return bracket(instance, 1e-3 if truth > 0.01 else 0.05, 10, timing=timing, seed=k, confidence=CONFIDENCE), truth
 
 
 def run(cases):

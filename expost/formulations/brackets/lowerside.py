@@ -57,26 +57,21 @@ class LowerSide:
         ]
         self._evaluate(max(found, key=lambda mechanism: self._pilot(mechanism, 32)), 128, 10)
 
-    def cells(self) -> None:
-        """Rigorous: strikes constant on cells."""
+    def cells(self, finer: int = 0) -> None:
+        """Rigorous: strikes constant on cells; with three buyers or more also evaluated on samples."""
         account, space = self.account, self.account.space
-        points = CELLS.get(sum(space.dims), 2)
+        points = CELLS.get(sum(space.dims), 2) + finer
+        limit = None if space.n < 3 else max(1.0, min(20.0 * 4**finer, 0.15 * account.left))
+        account.tell(f"optimizing on {points} cells per signal")
         try:
-            mechanism = cell_mechanism(
-                space, points, None if space.n < 3 else max(1.0, min(20.0, 0.1 * account.left))
-            )
+            mechanism = cell_mechanism(space, points, limit)
             if self._keeps_constant():
                 parts = {2: 8, 3: 4, 4: 2}.get(sum(space.dims), 1)
-                account.rigorous(
-                    LOWER,
-                    mechanism.method,
-                    guaranteed_welfare(mechanism, parts) + account.kept.mean,
-                    mechanism,
-                )
+                floor = guaranteed_welfare(mechanism, parts) + account.kept.mean
+                account.rigorous(LOWER, mechanism.method, floor, mechanism)
             else:
                 account.leave_out(
-                    "cells (rigorous)",
-                    "the seller's value varies, so that its mean is known statistically only",
+                    "cells (rigorous lower)", "the seller's value varies, so its mean is statistical"
                 )
             if space.n > 2:
                 self._evaluate(mechanism, 1024, 10)
@@ -90,6 +85,8 @@ class LowerSide:
         """Complete (stage 0) or refine, polish and evaluate."""
         account = self.account
         if account.space.n != 2:
+            if 0 < number < 3:
+                self.cells(number)
             return
         try:
             if not self.completed:

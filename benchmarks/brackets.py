@@ -1,0 +1,112 @@
+"""Cost against accuracy of brackets on jmmz: processor seconds and memory when the width first falls below 4%, 2%, 1%.
+
+    python benchmarks/brackets.py [--accuracy 0.01] [--time-limit 900] [--out brackets.json] [--plot brackets.svg]
+
+Processor seconds are those of this process, both threads together; wall seconds depend on what else the machine does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+CASES = (("static", ""), ("sequential", "c1,c2"))
+WIDTHS = (0.04, 0.02, 0.015, 0.01)
+
+
+def processor_seconds() -> float:
+    """Of this process so far."""
+    use = resource.getrusage(resource.RUSAGE_SELF)
+    return use.ru_utime + use.ru_stime
+
+
+def run(timing: str, first: str, accuracy: float, time_limit: float) -> dict[str, Any]:
+    """One bracket with its trace: (wall, processor, memory in MiB, lower, upper) at each report."""
+    from expost.formulations.brackets import bracket
+    from expost.instances.catalogue import load
+
+    trace = []
+    began = processor_seconds()
+
+    def note(progress: Any) -> None:
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        trace.append((progress.elapsed, processor_seconds() - began, memory, progress.incumbent, progress.bound))
+
+    names = tuple(first.split(",")) if first else ()
+    found = bracket(load("jmmz"), accuracy, time_limit, timing=timing, first=names, progress=note)
+    return {"timing": timing, "first": first, "trace": trace, **found.to_dict()}
+
+
+def first_below(trace: list[list[float]], width: float) -> list[float] | None:
+    """The first report at which the relative width is at most ``width``."""
+    return next((row for row in trace if row[4] < 1e300 and row[4] - row[3] <= width * row[4]), None)
+
+
+def table(results: list[dict[str, Any]]) -> str:
+    """The table of ``docs/benchmarks.md``."""
+    lines = ["| timing | width | processor s | wall s | memory MiB | lower | upper |"]
+    lines.append("| --- | --- | --- | --- | --- | --- | --- |")
+    for result in results:
+        for width in WIDTHS:
+            row = first_below(result["trace"], width)
+            if row is not None:
+                cost = f"{row[1]:.0f} | {row[0]:.0f} | {row[2]:.0f}"
+                lines.append(f"| {result['timing']} | {100 * width:g}% | {cost} | {row[3]:.4f} | {row[4]:.4f} |")
+    return "\n".join(lines)
+
+
+def plot(results: list[dict[str, Any]], path: Path) -> None:
+    """Both sides against processor seconds."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(1, len(results), figsize=(9, 3.4), constrained_layout=True)
+    for ax, result in zip(axes, results, strict=True):
+        rows = [row for row in result["trace"] if row[3] > 0.6 and row[4] < 2]
+        seconds = [row[1] for row in rows]
+        ax.fill_between(seconds, [row[3] for row in rows], [row[4] for row in rows], step="post", alpha=0.25)
+        ax.step(seconds, [row[4] for row in rows], where="post", label="upper")
+        ax.step(seconds, [row[3] for row in rows], where="post", label="lower")
+        ax.set_xscale("log")
+        ax.set_xlabel("processor seconds")
+        ax.set_title(f"jmmz, {result['timing']}" + (f" ({result['first']} first)" if result["first"] else ""))
+        ax.legend(loc="lower right")
+    axes[0].set_ylabel("welfare")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path)
+
+
+def main() -> None:
+    """Each case in a process of its own, so that memory is its own."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--accuracy", type=float, default=0.01)
+    parser.add_argument("--time-limit", type=float, default=900.0)
+    parser.add_argument("--out", type=Path, default=Path("brackets.json"))
+    parser.add_argument("--plot", type=Path)
+    parser.add_argument("--only", choices=[timing for timing, _ in CASES])
+    given = parser.parse_args()
+    if given.only:
+        first = dict(CASES)[given.only]
+        print(json.dumps(run(given.only, first, given.accuracy, given.time_limit)))
+        return
+    results = []
+    for timing, _ in CASES:
+        limits = ["--accuracy", str(given.accuracy), "--time-limit", str(given.time_limit)]
+        command = [sys.executable, __file__, "--only", timing, *limits]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        results.append(json.loads(done.stdout.splitlines()[-1]))
+    given.out.write_text(json.dumps(results, indent=1), encoding="utf-8")
+    print(table(results))
+    if given.plot:
+        plot(results, given.plot)
+
+
+if __name__ == "__main__":
+    main()
