@@ -209,7 +209,8 @@ def _buyer_demand(
     """Bundle, surplus, uniqueness and prices of one buyer; ``full`` are the ``signals`` broadcast."""
     values = instance.bundle_values(i, full)
     offered = prices.price(i, other_item_signals(instance, i, signals))
-    price = np.broadcast_to(offered, (len(offered), *values.shape[1:]))
+    padded = offered.reshape(len(offered), *[1] * (values.ndim - offered.ndim), *offered.shape[1:])
+    price = np.broadcast_to(padded, (len(offered), *values.shape[1:]))
     surplus = values - bundle_prices(price)
     tie = tie_of(values, prices.accuracy)
     best = surplus >= surplus.max(axis=0) - tie

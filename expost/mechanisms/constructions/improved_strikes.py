@@ -22,7 +22,7 @@ Bool = NDArray[np.bool_]
 Index = NDArray[np.intp]
 Pair = tuple[float, float]
 
-PLACES, ROUNDS = 33, 5
+PLACES, ROUNDS = 129, 3
 """A crossing is looked for among PLACES places, ROUNDS times over between the two that enclose it."""
 
 

@@ -27,8 +27,9 @@ from expost.tolerances import WELFARE
 
 Float = NDArray[np.float64]
 
-STEP_HALVINGS = 10
-"""Halvings in the search for where t* binds, fibre by fibre: wherever it ends, the rule is conditionally efficient."""
+STEP_PLACES = 33
+"""First signals among which the one where t* ceases to bind is looked for: the rule is conditionally efficient
+wherever the strike falls."""
 
 
 class StrikeFunction(Protocol):
@@ -154,13 +155,10 @@ class StepStrikes:
     def _switch(self, i: int, signals: Mapping[str, Float], price: Float) -> Float:
         """The place of the first signal where the strike falls; wherever it is, the rule is conditionally efficient."""
         slack = WELFARE * np.maximum(1.0, np.abs(price))
-        least = np.full(price.shape, -np.finfo(np.float64).max)
+        places = np.linspace(0.0, 1.0, STEP_PLACES).reshape((-1,) + (1,) * price.ndim)
+        envelope = self._envelope(i, places, {name: column[None] for name, column in signals.items()})
         ends = []
-        for target in (np.maximum(price - slack, least), least):
-            low, high = np.zeros(price.shape), np.ones(price.shape)
-            for _ in range(STEP_HALVINGS):
-                middle = 0.5 * (low + high)
-                above = self._envelope(i, middle, signals) >= target
-                low, high = np.where(above, middle, low), np.where(above, high, middle)
-            ends.append(low)
+        for reached in (envelope >= price - slack, ~np.isneginf(envelope)):
+            last = np.maximum(reached.sum(axis=0) - 1, 0)
+            ends.append(places.ravel()[last])
         return ends[0] + self.share * np.maximum(ends[1] - ends[0], 0.0)
