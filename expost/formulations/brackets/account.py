@@ -68,7 +68,7 @@ class Account:
         """Whether the bracket is as narrow as asked."""
         if self.lower is None or self.upper is None:
             return False
-        return self.upper.value - self.lower.value <= self.accuracy * abs(self.upper.value)
+        return bool(self.upper.value - self.lower.value <= self.accuracy * abs(self.upper.value))
 
     @property
     def over(self) -> bool:
@@ -86,8 +86,8 @@ class Account:
     ) -> None:
         """Enter a bound from replicates; ``limit`` is about welfare less E[V_0], control included, so the errors of
         the first best and of E[V_0] are added."""
-        error = limit.error + self.first_best.error + self.kept.error
-        estimate = limit.mean + self.kept.mean
+        error = float(limit.error + self.first_best.error + self.kept.error)
+        estimate = float(limit.mean + self.kept.mean)
         value = estimate - error if side == LOWER else estimate + error
         if math.isfinite(value):
             self._enter(
