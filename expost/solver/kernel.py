@@ -1,5 +1,4 @@
 # mypy: disable-error-code="untyped-decorator"
-
 """Compiled kernels for maximum-weight closures: a wave preflow over infinite arcs.
 
 One round searches breadth-first from the unmet demands, backwards over residual arcs, which gives every
@@ -147,7 +146,7 @@ def fill_pairs(g: Graph) -> None:
 
 
 @njit(cache=True)
-def search_back(g: Graph, order: Index, label: Index, active: Index, wanted: int) -> int:
+def search_back(g: Graph, order: Index, label: Index, active: Index, wanted: int) -> int:  # noqa: PLR0915
     """Label the nodes that reach an unmet demand with the number of arcs to the nearest one.
 
     ``label`` is int32 (nodes,), FAR for nodes that were not met. The search ends when it has met ``wanted``

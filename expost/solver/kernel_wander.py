@@ -33,7 +33,7 @@ FAR_AHEAD, AHEAD = 8, 4
 
 
 @njit(cache=True, _nrt=False)
-def wander(g: Graph, label: Index, ring: Index, count: int, pushes: int) -> int:
+def wander(g: Graph, label: Index, ring: Index, count: int, pushes: int) -> int:  # noqa: PLR0912
     """Push the excess of ``ring[:count]``, first come first served, each time to the smallest label around.
 
     A node whose smallest neighbour is not below it is first labelled one above that neighbour. Stops

@@ -1,0 +1,209 @@
+"""Two buyers: our minimum cut against HiGHS, and against bare maximum-flow codes on the same graph.
+
+    python benchmarks/two_buyers.py                # the table of docs/benchmarks.md, some minutes
+    python benchmarks/two_buyers.py --quick        # grids 4, 8 and 16 only
+    python benchmarks/two_buyers.py --mechaudit    # also the PyPI package mechaudit, in a venv of its own
+
+Every solve runs in a process of its own, one after the other; compilation is cached before the clock
+starts. ``expost solve`` is the whole command, from the start of Python to the saved run, audit and
+certificate included; all other lines time the solver alone, on a program that is already built. The run
+fails when two solvers disagree on a value.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+INSTANCE = "jmmz"
+AGREE = 1e-9
+PLAN = {
+    4: ["expost solve", "mincut", "highs"], 8: ["expost solve", "mincut", "highs"],
+    12: ["expost solve", "mincut", "highs"], 16: ["expost solve", "mincut", "ortools", "pymaxflow"],
+    24: ["expost solve", "mincut", "ortools", "pymaxflow"], 32: ["expost solve", "mincut", "ortools", "pymaxflow"],
+    40: ["expost solve", "mincut"],
+}
+HEADER = (
+    "| points | binaries | solver | value | CPU s | wall s | peak MB |\n"
+    "| ---: | ---: | --- | ---: | ---: | ---: | ---: |"
+)
+
+
+def build(grid: int) -> Any:
+    """The program of the instance on a grid."""
+    from expost.formulations.assemble import assemble
+    from expost.formulations.discretization import discretize
+    from expost.formulations.timing import build_blocks
+    from expost.instances.catalogue import load
+
+    space = discretize(load(INSTANCE), grid)
+    return assemble(space, build_blocks(space, ("static",) * space.n)).program
+
+
+def graph_of(program: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, float, float]:
+    """Tails, heads and integer supplies of the closure network, its scale, and what the flow is taken from."""
+    second = int(program.blocks[1])
+    exponent = 60 - int(np.ceil(np.log2(np.abs(program.weights).sum())))
+    supply = np.rint(np.ldexp(program.weights, exponent)).astype(np.int64)
+    ceiling = int(supply[supply > 0].sum())
+    supply[second:] *= -1
+    turned = program.tails >= second
+    tails = np.concatenate([np.where(turned, program.heads, program.tails), program.packing[:, 0]])
+    heads = np.concatenate([np.where(turned, program.tails, program.heads), program.packing[:, 1]])
+    return tails, heads, supply, 2.0**exponent, program.constant + ceiling / 2.0**exponent
+
+
+def with_mincut(program: Any) -> float:
+    from expost.solver.mincut import solve_mincut
+
+    return float(program.value(solve_mincut(program).x))
+
+
+def with_highs(program: Any) -> float:
+    from expost.solver.highs import solve_highs
+
+    return float(program.value(solve_highs(program).x))
+
+
+def with_ortools(program: Any) -> float:
+    from ortools.graph.python import max_flow
+
+    tails, heads, supply, scale, ceiling = graph_of(program)
+    n, plus, minus = len(supply), np.flatnonzero(supply > 0), np.flatnonzero(supply < 0)
+    flow = max_flow.SimpleMaxFlow()
+    flow.add_arcs_with_capacity(
+        np.concatenate([tails, np.full(len(plus), n), minus]),
+        np.concatenate([heads, plus, np.full(len(minus), n + 1)]),
+        np.concatenate([np.full(len(tails), supply[plus].sum()), supply[plus], -supply[minus]]),
+    )
+    if flow.solve(n, n + 1) != flow.OPTIMAL:
+        raise SystemExit("ortools: not optimal")
+    # what no closure can take is the flow: positive weights of both blocks less the cut
+    return ceiling - flow.optimal_flow() / scale
+
+
+def with_pymaxflow(program: Any) -> float:
+    import maxflow
+
+    tails, heads, supply, scale, ceiling = graph_of(program)
+    graph = maxflow.Graph[float](len(supply), len(tails))
+    graph.add_nodes(len(supply))
+    graph.add_edges(tails, heads, np.full(len(tails), float(np.abs(supply).sum())), np.zeros(len(tails)))
+    graph.add_grid_tedges(
+        np.arange(len(supply)), np.maximum(supply, 0).astype(float), np.maximum(-supply, 0).astype(float)
+    )
+    return ceiling - graph.maxflow() / scale
+
+
+SOLVERS = {"mincut": with_mincut, "highs": with_highs, "ortools": with_ortools, "pymaxflow": with_pymaxflow}
+
+
+def child(solver: str, grid: int) -> dict[str, float]:
+    """Solve in this process, after a tiny solve that loads and compiles everything."""
+    solve = SOLVERS[solver]
+    solve(build(3))
+    program = build(grid)
+    begun, cpu = time.perf_counter(), time.process_time()
+    value = solve(program)
+    return {"value": value, "cpu": time.process_time() - cpu, "wall": time.perf_counter() - begun}
+
+
+def run(command: list[str], limit: float) -> dict[str, float] | None:
+    """What a process printed as JSON, with its own seconds and peak memory; None past the limit."""
+    begun = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            out = process.communicate(timeout=limit)[0]
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return None
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)} failed")
+    wall, used = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return {"wall": wall, "total_cpu": used.ru_utime + used.ru_stime} | json.loads(out)
+
+
+def measure(solver: str, grid: int, limit: float) -> dict[str, float] | None:
+    """One line of the table: a grandchild, so that peak memory and processor time are its own."""
+    if solver != "expost solve":
+        return run([sys.executable, __file__, "--child", solver, str(grid)], limit)
+    with tempfile.TemporaryDirectory() as folder:
+        return run([sys.executable, __file__, "--child", solver, str(grid), str(Path(folder) / "run")], limit)
+
+
+def whole_command(grid: int, folder: str) -> dict[str, float]:
+    """``expost solve``, from outside."""
+    command = [sys.executable, "-c", "from expost.cli import main; main()", "solve", INSTANCE, "--grid", str(grid)]
+    begun = time.perf_counter()
+    out = subprocess.run([*command, "--json", "--out", folder], check=True, capture_output=True, text=True).stdout
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return {
+        "value": json.loads(out)["welfare"], "wall": time.perf_counter() - begun,
+        "cpu": used.ru_utime + used.ru_stime, "peak": used.ru_maxrss / 1024,
+    }
+
+
+def mechaudit(grid: int, limit: float) -> dict[str, float] | None:
+    """The same finite instance through mechaudit's linear program, in a venv of its own."""
+    home = Path(tempfile.gettempdir()) / "expost-benchmark-mechaudit"
+    python = home / "bin" / "python"
+    if not python.exists():
+        venv.create(home, with_pip=True)
+        subprocess.run([python, "-m", "pip", "install", "-q", "mechaudit==0.1.0"], check=True)
+    return run([str(python), str(Path(__file__).with_name("with_mechaudit.py")), str(grid)], limit)
+
+
+def line(grid: int, solver: str, found: dict[str, float] | None, limit: float) -> str:
+    """A row of the table."""
+    head = f"| {grid} | {2 * grid**4:,} | {solver} "
+    if found is None:
+        return f"{head}| not done in {limit:.0f} s | | | |"
+    return f"{head}| {found['value']:.9f} | {found['cpu']:.2f} | {found['wall']:.2f} | {found['peak']:.0f} |"
+
+
+def check(grid: int, values: dict[str, float]) -> None:
+    """Stop loudly unless all solvers agree."""
+    if max(values.values()) - min(values.values()) > AGREE:
+        raise SystemExit(f"grid {grid}: the solvers disagree: {values}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--mechaudit", action="store_true")
+    parser.add_argument("--grids", help="only these, e.g. 16,24")
+    parser.add_argument("--limit", type=float, default=300.0, help="seconds for one solve")
+    parser.add_argument("--child", nargs="+", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.child:
+        solver, grid = given.child[0], int(given.child[1])
+        found = whole_command(grid, given.child[2]) if solver == "expost solve" else child(solver, grid)
+        found.setdefault("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        print(json.dumps(found))
+        return
+    grids = [4, 8, 16] if given.quick else [int(g) for g in given.grids.split(",")] if given.grids else list(PLAN)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    print(f"{os.cpu_count()} cores, {memory:.0f} GB\n\n{HEADER}", flush=True)
+    for grid in grids:
+        values: dict[str, float] = {}
+        for solver in PLAN[grid] + (["mechaudit"] if given.mechaudit and grid <= 6 else []):
+            found = mechaudit(grid, given.limit) if solver == "mechaudit" else measure(solver, grid, given.limit)
+            print(line(grid, solver, found, given.limit), flush=True)
+            if found is not None:
+                values[solver] = found["value"]
+        check(grid, values)
+
+
+if __name__ == "__main__":
+    main()
