@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from expost.formulations.assemble import assemble
 from expost.formulations.discretization import discretize
+from expost.formulations.static import static_block
 from expost.formulations.timing import build_blocks
 from expost.instances.environment import Instance
 from expost.instances.random_instances import random_instance
@@ -25,13 +27,16 @@ from expost.solver.relaxation import relax
 from expost.solver.result import Status
 
 FAMILIES = ("general", "linear", "ties", "private", "one-dimensional", "not-single-crossing")
-SIZES = ((3, 2, 2), (3, 2, 3), (4, 2, 2))
+SIZES = ((3, 2, 2), (3, 2, 3), (3, 2, 4), (4, 2, 2))
 """Buyers, signals each, points per signal."""
+
+UNSTRUCTURED = ((3, 4), (3, 6), (3, 8), (4, 4))
+"""Buyers and types each, where every value in every state is drawn on its own."""
 
 HELPS = 1e-6
 """Relative gain from which randomization is said to help: a thousand times the tolerance of either optimum."""
 
-HEADER = ("| family | buyers | points | instances | helps | largest gain | mean gain where it helps | open |\n"
+HEADER = ("| family | buyers | types each | instances | helps | largest gain | mean gain where it helps | open |\n"
           "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
 
 
@@ -61,12 +66,27 @@ def gain(program: Program, limit: float) -> float | None:
     return (randomized - best.details["value"]) / max(abs(best.details["value"]), 1e-12)
 
 
-def measure(family: str, size: tuple[int, int, int], seeds: int, limit: float) -> Line:
-    """All seeds of one family at one size."""
-    buyers, signals, points = size
+def unstructured(seed: int, buyers: int, types: int) -> Program:
+    """The static program of values drawn independently and uniformly for every buyer and state."""
+    shape = (types,) * buyers
+    values = np.random.default_rng(seed).random((buyers, *shape))
+    blocks = [static_block(value, i) for i, value in enumerate(values)]
+    starts = np.concatenate([[0], np.cumsum([block.size for block in blocks])]).astype(np.int64)
+    weights = np.zeros(starts[-1])
+    for start, block, value in zip(starts, blocks, values, strict=False):
+        weights[start + block.index] = value / value.size
+    parts = list(zip(starts, blocks, strict=False))
+    tails = np.concatenate([block.tails + start for start, block in parts]).astype(np.int32)
+    heads = np.concatenate([block.heads + start for start, block in parts]).astype(np.int32)
+    packing = np.stack([block.index.ravel() + start for start, block in parts], axis=1).astype(np.int32)
+    return Program(weights, starts, tails, heads, packing)
+
+
+def measure(programs: Iterable[Program], limit: float) -> Line:
+    """All programs of one family at one size."""
     line = Line()
-    for seed in range(seeds):
-        found = gain(program_of(random_instance(seed, buyers=buyers, signals=signals, family=family), points), limit)
+    for program in programs:
+        found = gain(program, limit)
         if found is None:
             line.undecided += 1
         else:
@@ -74,14 +94,21 @@ def measure(family: str, size: tuple[int, int, int], seeds: int, limit: float) -
     return line
 
 
-def row(family: str, size: tuple[int, int, int], line: Line) -> str:
+def family_line(family: str, size: tuple[int, int, int], seeds: int, limit: float) -> Line:
+    """All seeds of one family of instances at one size."""
+    buyers, signals, points = size
+    instances = (random_instance(seed, buyers=buyers, signals=signals, family=family) for seed in range(seeds))
+    return measure((program_of(instance, points) for instance in instances), limit)
+
+
+def row(family: str, buyers: int, types: int, line: Line) -> str:
     """One line of the table."""
     gains = np.array(line.gains)
     helped = gains[gains > HELPS]
     largest = f"{100 * gains.max():.4f} %" if len(helped) else "0"
     mean = f"{100 * helped.mean():.4f} %" if len(helped) else "0"
     counted = len(gains) + line.undecided
-    return (f"| {family} | {size[0]} | {size[2]} | {counted} | {len(helped)} | {largest} | {mean} | "
+    return (f"| {family} | {buyers} | {types} | {counted} | {len(helped)} | {largest} | {mean} | "
             f"{line.undecided} |")
 
 
@@ -93,11 +120,15 @@ def main() -> None:
     arguments = parser.parse_args()
     print(HEADER, flush=True)
     begun = time.process_time()
-    for size in SIZES:
+    for buyers, signals, points in SIZES:
         for family in FAMILIES:
-            if family != "one-dimensional" or size[2] == 2:
-                points = (size[0], 1, 6) if family == "one-dimensional" else size
-                print(row(family, points, measure(family, points, arguments.seeds, arguments.limit)), flush=True)
+            size = (buyers, 1, 6) if family == "one-dimensional" else (buyers, signals, points)
+            if family != "one-dimensional" or points == 2:
+                line = family_line(family, size, arguments.seeds, arguments.limit)
+                print(row(family, buyers, size[2] ** size[1], line), flush=True)
+    for buyers, types in UNSTRUCTURED:
+        programs = (unstructured(seed, buyers, types) for seed in range(arguments.seeds))
+        print(row("unstructured", buyers, types, measure(programs, arguments.limit)), flush=True)
     print(f"\n{time.process_time() - begun:.0f} processor seconds in all.")
 
 

@@ -8,18 +8,20 @@ otherwise the bound comes down to the larger of the core's own bound and bound m
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from expost.errors import SolverError
+from expost.solver.beside import solve_beside
 from expost.solver.fixing import Costs
 from expost.solver.highs import solve_highs
 from expost.solver.program import FREE, Program
 from expost.solver.progress import ProgressCallback
 from expost.solver.reduction import Reduction, reduced
-from expost.solver.result import Status
+from expost.solver.result import Solution, Status
 
 Bits = NDArray[np.int8]
 
@@ -53,10 +55,12 @@ def allowance_for(costs: Costs, size: int) -> float:
 
 
 def search_core(program: Program, costs: Costs, bound: float, allowance: float, *, start: Bits | None = None,
-                time_limit: float | None = None, progress: ProgressCallback | None = None) -> CoreAnswer:
+                time_limit: float | None = None, progress: ProgressCallback | None = None,
+                idle: Callable[[], bool] | None = None, engine: str = "highs") -> CoreAnswer:
     """Branch and bound with the fixings that hold within ``allowance`` of the proved ``bound``.
 
-    start: a rule of the program to start from, used where it agrees with the fixings.
+    start: a rule of the program to start from, used where it agrees with the fixings (HiGHS). idle: what to
+    do meanwhile on another processor. engine: ``highs``, or ``cbc`` in a process of its own.
     """
     fixed = costs.fixings(program, allowance)
     core = None if fixed is None else reduced(program, fixed)
@@ -66,18 +70,24 @@ def search_core(program: Program, costs: Costs, bound: float, allowance: float, 
     if free == 0:
         x = core.lift(np.empty(core.program.variables))
         return CoreAnswer(Status.OPTIMAL, x, max(program.value(x), bound - allowance), 0, allowance)
-    return _branch(core, bound, allowance, None if start is None else core.restrict(start), time_limit, progress)
+    begin = None if start is None else core.restrict(start)
+
+    def branch() -> Solution:
+        if engine == "cbc":
+            return solve_beside(core.program, time_limit, idle)
+        return solve_highs(core.program, time_limit=time_limit, start=begin, progress=progress, idle=idle)
+
+    return _concluded(core, bound, allowance, branch)
 
 
-def _branch(core: Reduction, bound: float, allowance: float, start: Bits | None, time_limit: float | None,
-            progress: ProgressCallback | None) -> CoreAnswer:
-    """Hand the core to HiGHS; a failure of HiGHS proves nothing and is no answer."""
+def _concluded(core: Reduction, bound: float, allowance: float, branch: Callable[[], Solution]) -> CoreAnswer:
+    """What branch and bound on a core says about the program; a failure proves nothing and is no answer."""
     free, rest = len(core.kept), bound - allowance
     try:
-        answer = solve_highs(core.program, time_limit=time_limit, start=start, progress=progress)
+        answer = branch()
     except SolverError:
         return CoreAnswer(Status.UNKNOWN, None, bound, free, allowance)
     if answer.status is Status.INFEASIBLE:
         return CoreAnswer(Status.INFEASIBLE, None, rest, free, allowance)
-    x = None if answer.x is None else core.lift(answer.x)
+    x = None if answer.x is None or core.program.violations(answer.x) else core.lift(answer.x)
     return CoreAnswer(answer.status, x, min(bound, max(answer.bound, rest)), free, allowance)

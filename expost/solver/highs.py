@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -24,18 +25,20 @@ STATUS = {"Optimal": Status.OPTIMAL, "time limit": Status.TIME_LIMIT, "interrupt
 
 
 def solve_highs(program: Program, *, time_limit: float | None = None, start: Rule | None = None,
-                progress: ProgressCallback | None = None, **options: Any) -> Solution:
+                progress: ProgressCallback | None = None, idle: Callable[[], bool] | None = None,
+                **options: Any) -> Solution:
     """Solve with HiGHS, gap zero; the answer is audited, and sought again without presolve if it fails.
 
     options: HiGHS options by name. Up to two blocks the bound is the checker's, from the duals; beyond,
-    it is HiGHS's own and ``details["bound_certified"]`` is False. Raises SolverError when both answers fail.
+    it is HiGHS's own and ``details["bound_certified"]`` is False. idle: see ``highs_run.run``.
+    Raises SolverError when both answers fail.
     """
     failures = []
     for extra in ({}, {"presolve": "off"}):
         if program.n_blocks <= 2:
             solution = _solve_linear(program, time_limit, options | extra)
         else:
-            solution = _solve_integer(program, time_limit, start, progress, options | extra)
+            solution = _solve_integer(program, time_limit, start, progress, idle, options | extra)
         failure = _failure(program, solution)
         if failure is None:
             return solution
@@ -46,7 +49,7 @@ def solve_highs(program: Program, *, time_limit: float | None = None, start: Rul
 def _solve_linear(program: Program, time_limit: float | None, options: dict[str, Any]) -> Solution:
     """The linear program: its vertices are integral for up to two blocks, its duals a certificate."""
     scale = cost_scale(program)
-    # Presolve is thirty times slower than no presolve on pure difference rows (docs/backends.md).
+    # Presolve saves nothing on difference rows, and without it the duals need no postsolve.
     h = load(rows_of(program), -scale * program.weights, integer=False,
              options={"presolve": "off", "dual_feasibility_tolerance": WELFARE} | options)
     status = _status(run(h, time_limit=time_limit))
@@ -62,13 +65,15 @@ def _solve_linear(program: Program, time_limit: float | None, options: dict[str,
 
 
 def _solve_integer(program: Program, time_limit: float | None, start: Rule | None,
-                   progress: ProgressCallback | None, options: dict[str, Any]) -> Solution:
+                   progress: ProgressCallback | None, idle: Callable[[], bool] | None,
+                   options: dict[str, Any]) -> Solution:
     """Branch and bound."""
     scale = cost_scale(program)
     h = load(rows_of(program), -scale * program.weights, integer=True, options=options)
     if start is not None:
         h.setSolution(len(start), np.arange(len(start), dtype=np.int32), start.astype(np.float64))
-    status = _status(run(h, time_limit=time_limit, progress=progress, scale=scale, constant=program.constant))
+    status = _status(run(h, time_limit=time_limit, progress=progress, scale=scale, constant=program.constant,
+                         idle=idle))
     info = h.getInfo()
     if status is Status.INFEASIBLE:
         return Solution("highs", status, bound=-math.inf)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from typing import Any
 
 import highspy
@@ -42,11 +43,12 @@ def load(rows: Rows, cost: Float, *, integer: bool, options: dict[str, Any] | No
 
 
 def run(h: Any, *, time_limit: float | None = None, progress: ProgressCallback | None = None,
-        scale: float = 1.0, constant: float = 0.0) -> str:
+        scale: float = 1.0, constant: float = 0.0, idle: Callable[[], bool] | None = None) -> str:
     """Solve and return why it stopped: HiGHS's words for the model status, ``STOPPED`` ones shortened.
 
     Ctrl-C stops the search and keeps what was found. scale, constant: the objective given to HiGHS is
-    minus ``scale`` times the program's without the constant; used for the progress reports.
+    minus ``scale`` times the program's without the constant; used for the progress reports. idle: called
+    again and again while HiGHS works, on another core; False when there is nothing left to do.
     """
     if time_limit is not None:
         # HiGHS counts from the creation of the object.
@@ -54,24 +56,30 @@ def run(h: Any, *, time_limit: float | None = None, progress: ProgressCallback |
     h.HandleUserInterrupt = True
     if progress is not None:
         _report(h, progress, scale, constant)
-    interrupted = _wait(h)
+    interrupted = _wait(h, idle)
     text: str = h.modelStatusToString(h.getModelStatus())
     if interrupted and text != "Optimal":
         return "interrupted"
     return STOPPED.get(text, text)
 
 
-def _wait(h: Any) -> bool:
+def _wait(h: Any, idle: Callable[[], bool] | None) -> bool:
     """Run in a thread so that Ctrl-C reaches us; whether it did. (HiGHS's own handler prints.)"""
     interrupted = False
     with listening():
         h.startSolve()
         while True:
             try:
-                if h.wait(0.05)[0]:
+                if h.wait(0.05 if idle is None else 0.001)[0]:
                     return interrupted
+                if idle is not None and not interrupted and not idle():
+                    idle = None
             except KeyboardInterrupt:
                 interrupted = True
+            except BaseException:
+                h.cancelSolve()
+                h.wait()
+                raise
             if interrupted or requested():
                 interrupted = True
                 h.cancelSolve()

@@ -93,6 +93,12 @@ class Kicks:
         self.kicks = 0
         self.stale = 0
 
+    def move_to(self, rule: Rule) -> None:
+        """Go on from a rule that somebody else found, where it is better."""
+        if rule.value > self.best.value:
+            self.current = self.best = rule
+            self.stale = 0
+
     def kick(self, deadline: float) -> bool:
         """One kick; whether the best rule became better."""
         self.kicks += 1

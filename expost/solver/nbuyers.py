@@ -4,34 +4,36 @@
 2. Cutting the fractional rule and letting two buyers at a time respond exactly (minimum cuts) gives a rule.
 3. What forcing a variable costs at these prices fixes most of the program for every rule near the bound: branch
    and bound on that core alone often proves that the linear bound is attained.
-4. Otherwise the rule is improved by kicks, and the core of all better rules is searched until it closes.
+4. Otherwise the rule is improved by kicks, and the core of all better rules is searched until it closes, with
+   further kicks on a second processor.
 """
 
 from __future__ import annotations
 
 import math
+import os
 import time
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from expost.solver.answers import slack
+from expost.solver.beside import cbc_available
 from expost.solver.certificate import check
-from expost.solver.core import CoreAnswer, allowance_for, core_size, search_core
+from expost.solver.core import allowance_for, core_size, search_core
 from expost.solver.fixing import Costs, forcing_costs
-from expost.solver.improvement import Kicks, Rule, descend, nothing_sold, rounded
+from expost.solver.improvement import Kicks, descend, nothing_sold, rounded
 from expost.solver.interrupts import listening
 from expost.solver.lagrangian import price
 from expost.solver.layers import layers
-from expost.solver.linear import certificate_of, rows_of
 from expost.solver.mincut import solve_mincut
 from expost.solver.pairs import Pairs
 from expost.solver.program import Program
-from expost.solver.progress import Progress, ProgressCallback
+from expost.solver.progress import ProgressCallback
 from expost.solver.reduction import Reduction, reduced
 from expost.solver.relaxation import lifted_price, relax
 from expost.solver.result import Solution, Status
+from expost.solver.search_state import SearchState
 
 Bits = NDArray[np.int8]
 
@@ -41,13 +43,23 @@ FIRST_CORE = 4000
 FIRST_ALLOWANCE = 1e-6
 """Part of the linear bound that the first core allows for at least."""
 
-LARGEST_CORE = 20_000
-"""Variables beyond which branch and bound within a time limit gains less than kicks do."""
+SECOND_CORE = 20_000
+"""Variables of the second core, which gives better rules where the linear bound is not attained."""
+
+SECOND_LIMIT = 60.0
+"""Seconds for the second core when there is no time limit."""
+
+LARGEST_CORE = 60_000
+"""Variables beyond which branch and bound within a time limit does not get through its first linear program."""
 
 PATIENCE = {FIRST_CORE: 0, 2 * FIRST_CORE: 20, LARGEST_CORE: 60}
 """Kicks without improvement after which branch and bound takes over, by the size of the core."""
 
-SHARES = {"relaxation": 0.6, "first core": 0.15, "kicks": 0.6}
+EXHAUSTED = 2000
+"""Kicks without improvement after which there are no more beside branch and bound."""
+
+SHARES = {"relaxation": 0.6, "first core": 0.15, "second core": 0.5,
+          "kicks": 0.15 if (os.cpu_count() or 1) > 1 else 0.6}
 """Parts of the time limit: of the whole for the relaxation, of what then remains for the others."""
 
 
@@ -72,23 +84,8 @@ def solve_nbuyers(program: Program, *, time_limit: float | None = None, start: B
     return search.solution()
 
 
-class _Search:
-    """The state of one solve: the rule and the bound so far, and the clock."""
-
-    def __init__(self, program: Program, time_limit: float | None, progress: ProgressCallback | None,
-                 seed: int) -> None:
-        self.program, self.progress, self.seed = program, progress, seed
-        self.begun = time.monotonic()
-        self.deadline = math.inf if time_limit is None else self.begun + time_limit
-        self.best: Rule | None = None
-        # Multipliers of zero prove the sum of the positive weights: a bound from the first moment on.
-        self.certificate = certificate_of(program, np.zeros(rows_of(program).count))
-        self.bound = check(program, self.certificate).upper_bound
-        self.status = Status.UNKNOWN
-        self.fractional: NDArray[np.float64] | None = None
-        self.prepared: Pairs | None = None
-        self.details: dict[str, Any] = {"method": "bound, pairs, core", "cores": [], "kicks": 0,
-                                        "linear_bound": self.bound}
+class _Search(SearchState):
+    """The stages of one solve."""
 
     def run(self, start: Bits | None) -> None:
         """All stages; the status says how it ended."""
@@ -103,6 +100,7 @@ class _Search:
         if self.status is not Status.INFEASIBLE and not self.closed() and costs is not None:
             self.first_core(reduction, costs)
             self.round(reduction)
+            self.second_core(reduction, costs)
             self.kicks(reduction, costs)
             self.last_core(reduction, costs)
         if self.status is not Status.INFEASIBLE:
@@ -156,27 +154,62 @@ class _Search:
         """A core small enough to be solved at once: it often attains the linear bound."""
         least = FIRST_ALLOWANCE * abs(self.details["linear_bound"] - self.program.constant)
         allowance = min(max(allowance_for(costs, FIRST_CORE), least), self.allowance())
-        if core_size(reduction.program, costs, allowance) <= LARGEST_CORE:
+        if core_size(reduction.program, costs, allowance) <= LARGEST_CORE // 3:
             limit = 1.0 + 3.0 * self.details["relaxation_seconds"]
             limit = min(limit, SHARES["first core"] * self.left()) if math.isfinite(self.deadline) else limit
             self.search(reduction, costs, allowance, limit, "first core")
 
-    def kicks(self, reduction: Reduction, costs: Costs) -> None:
-        """Improve the rule until nothing has helped for a while, or the core of better rules is small."""
-        small = reduction.program
+    def second_core(self, reduction: Reduction, costs: Costs) -> None:
+        """A wider core for CBC, which finds good rules in it sooner than HiGHS; kicks meanwhile."""
+        self.set_out(reduction)
+        if self.closed() or self.left() <= 0 or not cbc_available():
+            return
+        least = FIRST_ALLOWANCE * abs(self.details["linear_bound"] - self.program.constant)
+        allowance = min(max(allowance_for(costs, SECOND_CORE), least), self.allowance())
+        if core_size(reduction.program, costs, allowance) > LARGEST_CORE:
+            return
+        limit = SHARES["second core"] * self.left() if math.isfinite(self.deadline) else SECOND_LIMIT
+        self.search(reduction, costs, allowance, limit, "second core", self.idle(reduction), "cbc")
+
+    def set_out(self, reduction: Reduction) -> None:
+        """Let the walk of kicks begin, or go on, at the best rule."""
         x = None if self.best is None else reduction.restrict(self.best.x)
-        if x is None or self.closed():
+        if x is None:
             return
         pairs = self.pairs(reduction)
-        walk = Kicks(pairs, descend(pairs, x, self.deadline), self.seed)
+        rule = descend(pairs, x, self.deadline)
+        if self.walk is None:
+            self.walk = Kicks(pairs, rule, self.seed)
+        else:
+            self.walk.move_to(rule)
+
+    def idle(self, reduction: Reduction) -> Callable[[], bool] | None:
+        """Kicks to do beside a branch and bound, where there is a second processor."""
+        walk = self.walk
+        if walk is None or (os.cpu_count() or 1) < 2:
+            return None
+        return lambda: self.kick(reduction, walk)
+
+    def kicks(self, reduction: Reduction, costs: Costs) -> None:
+        """Improve the rule until nothing has helped for a while, or the core of better rules is small."""
+        self.set_out(reduction)
+        walk = self.walk
+        if walk is None:
+            return
         share = time.monotonic() + SHARES["kicks"] * self.left()
         while time.monotonic() < self.deadline and not self.closed():
-            if self.enough(walk, core_size(small, costs, self.allowance()), time.monotonic() > share):
+            size = core_size(reduction.program, costs, self.allowance())
+            if self.enough(walk, size, time.monotonic() > share):
                 break
-            if walk.kick(self.deadline):
-                self.offer(reduction.lift(walk.best.x))
-            self.details["kicks"] = walk.kicks
+            self.kick(reduction, walk)
             self.report("kicks")
+
+    def kick(self, reduction: Reduction, walk: Kicks) -> bool:
+        """One kick; whether another makes sense."""
+        if walk.kick(self.deadline):
+            self.offer(reduction.lift(walk.best.x))
+        self.details["kicks"] = walk.kicks
+        return walk.stale < EXHAUSTED and not self.closed() and self.left() > 0
 
     def enough(self, walk: Kicks, size: int, late: bool) -> bool:
         """Whether branch and bound on a core of this size promises more than further kicks."""
@@ -190,17 +223,17 @@ class _Search:
         """Branch and bound over all rules better than the best, until closed or the deadline."""
         if not self.closed() and self.left() > 0:
             limit = None if math.isinf(self.deadline) else self.left()
-            self.search(reduction, costs, self.allowance(), limit, "branch and bound")
+            self.search(reduction, costs, self.allowance(), limit, "branch and bound", self.idle(reduction))
 
     def search(self, reduction: Reduction, costs: Costs, allowance: float, limit: float | None,
-               stage: str) -> None:
+               stage: str, idle: Callable[[], bool] | None = None, engine: str = "highs") -> None:
         """Branch and bound on one core, and what follows from it."""
         if limit is not None and limit <= 0:
             return
         linear = float(self.details["linear_bound"])
         start = None if self.best is None else reduction.restrict(self.best.x)
         answer = search_core(reduction.program, costs, linear, allowance, start=start, time_limit=limit,
-                             progress=self.relay(stage, linear - allowance))
+                             progress=self.relay(stage, linear - allowance), idle=idle, engine=engine)
         self.note(answer)
         self.offer(None if answer.x is None else reduction.lift(answer.x))
         self.bound = min(self.bound, answer.bound if self.best is None else max(answer.bound, self.best.value))
@@ -209,58 +242,3 @@ class _Search:
             raise KeyboardInterrupt
         if answer.status is Status.INFEASIBLE and self.best is None and math.isinf(allowance):
             self.status = Status.INFEASIBLE
-
-    def note(self, answer: CoreAnswer) -> None:
-        """Record what a core did."""
-        self.details["cores"].append({"free": answer.free, "allowance": answer.allowance,
-                                      "status": answer.status.value, "bound": answer.bound})
-
-    def offer(self, x: Bits | None) -> None:
-        """Keep a rule if it is feasible and better than the best."""
-        if x is None or self.program.violations(x):
-            return
-        value = self.program.value(x)
-        if self.best is None or value > self.best.value:
-            self.best = Rule(x, value)
-
-    def gap(self) -> float:
-        """Bound minus best value; infinite without a rule."""
-        return math.inf if self.best is None else max(self.bound - self.best.value, 0.0)
-
-    def allowance(self) -> float:
-        """Linear bound minus best value: within it lie all better rules, whatever the bound is by now."""
-        return math.inf if self.best is None else max(self.details["linear_bound"] - self.best.value, 0.0)
-
-    def closed(self) -> bool:
-        """Whether the best rule attains the bound to the rounding of welfares."""
-        return self.best is not None and self.gap() <= slack(self.best.value)
-
-    def left(self) -> float:
-        """Seconds to the deadline."""
-        return self.deadline - time.monotonic()
-
-    def report(self, stage: str) -> None:
-        """Tell the caller where the solve stands."""
-        if self.progress is not None:
-            incumbent = -math.inf if self.best is None else self.best.value
-            self.progress(Progress(stage, self.bound, incumbent, time.monotonic() - self.begun))
-
-    def relay(self, stage: str, rest: float) -> ProgressCallback | None:
-        """Branch and bound's own progress, in terms of the whole program."""
-        if self.progress is None:
-            return None
-        tell = self.progress
-
-        def relayed(inner: Progress) -> None:
-            best = max(inner.incumbent, -math.inf if self.best is None else self.best.value)
-            bound = min(self.bound, max(inner.bound, rest, best))
-            tell(Progress(stage, bound, best, time.monotonic() - self.begun))
-
-        return relayed
-
-    def solution(self) -> Solution:
-        """The answer as it stands."""
-        if self.status is Status.INFEASIBLE:
-            return Solution("nbuyers", self.status, bound=-math.inf, details=self.details)
-        x = None if self.best is None else self.best.x
-        return Solution("nbuyers", self.status, x, self.bound, self.certificate, details=self.details)

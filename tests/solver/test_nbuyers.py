@@ -3,13 +3,16 @@
 import _thread
 import math
 import threading
+import time
 
 import numpy as np
+import psutil
 import pytest
 from programs import max_program, random_program
 
 from expost.solver import core, nbuyers
 from expost.solver.backends import solve_program
+from expost.solver.beside import cbc_available, solve_beside
 from expost.solver.brute import optimal_rules
 from expost.solver.certificate import check
 from expost.solver.improvement import Kicks, descend, nothing_sold, rounded
@@ -135,6 +138,7 @@ def test_branch_and_bound_that_answers_wrongly_proves_nothing(monkeypatch):
         raise core.SolverError("highs failed the audit")
 
     monkeypatch.setattr(core, "solve_highs", wrong)
+    monkeypatch.setattr(core, "solve_beside", wrong)
     monkeypatch.setattr(nbuyers, "PATIENCE", dict.fromkeys(nbuyers.PATIENCE, 0))
     solution = solve_program(program, time_limit=3.0)
     assert solution.bound == pytest.approx(solution.details["certified_bound"], abs=1e-12)
@@ -156,6 +160,24 @@ def test_three_buyers_at_five_points_come_within_the_gap_asked_for():
     value = program.value(solution.x)
     assert program.violations(solution.x) == 0
     assert value <= solution.bound <= value * 1.004
+
+
+def test_cbc_beside_kicks_is_ended_by_an_interrupt():
+    timer = threading.Timer(2.5, _thread.interrupt_main)
+    calls = []
+    timer.start()
+    answer = solve_beside(max_program(3, 5), None, lambda: not calls.append(time.sleep(0.01)))
+    timer.cancel()
+    assert answer.status is Status.INTERRUPTED and answer.x is None
+    assert len(calls) > 1
+    assert not [child for child in psutil.Process().children() if "cbc" in child.name()]
+
+
+def test_cbc_beside_answers_like_cbc():
+    program = cube(3)
+    answer = solve_beside(program, 60.0, None)
+    assert cbc_available() and answer.status is Status.OPTIMAL
+    assert program.value(answer.x) == pytest.approx(program.value(solve_program(program).x), abs=1e-9)
 
 
 def test_up_to_two_blocks_it_is_the_minimum_cut():
