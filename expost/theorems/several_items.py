@@ -59,7 +59,7 @@ def lemma_3(quick: bool) -> list[Verdict]:
     for seed in range(1 if quick else 3):
         for kind in KINDS:
             instance = random_items(seed, kind, items=2 if quick else 2 + seed % 2)
-            verdicts.append(_lemma_3_on(instance, pivotal_item_prices(instance), 200 if quick else 600))
+            verdicts.append(_lemma_3_on(instance, pivotal_item_prices(instance), 100 if quick else 600))
     if not quick:
         instance = random_items(7, "decreasing weights", buyers=3)
         verdicts.append(_lemma_3_on(instance, pivotal_item_prices(instance), 200))

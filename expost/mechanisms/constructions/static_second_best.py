@@ -21,7 +21,7 @@ from expost.mechanisms.constructions.levels import Function, Index, last_feasibl
 Float = NDArray[np.float64]
 
 CANDIDATES = 33
-ACCURACY, COARSE = 1e-9, 1e-5
+ACCURACY, COARSE = 1e-7, 1e-4
 GAUSS, MESH = 160, 2**16
 DIFFERENCE = 2.0**-17
 
