@@ -3,7 +3,8 @@
 A buyer wins where his value exceeds the strike that he faces. A static buyer's strike depends on the others' signals
 alone; a sequential buyer's also on his first-stage level, in which it does not rise (Zik, Theorem 2). Admissibility -
 no state with two winners - holds by construction; what exactly is guaranteed, each kind of mechanism says. ``audit``
-looks for violations at random. """
+looks for violations at random.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ ROWS = 12
 class ContinuumAudit:
     """What random states show. crowded: states with two winners. incentive: the largest gain of a deviation (unit:
     values): a random other report (static), or the largest rise of a strike in the first signal (sequential).
-    allowed: what counts as none. """
+    allowed: what counts as none.
+    """
 
     states: int
     crowded: int

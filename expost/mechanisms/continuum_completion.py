@@ -10,7 +10,8 @@ as long as V_l at its most favourable corner exceeds the minimum of tau_l over t
 V_f's most favourable corner; cells that cannot matter are dropped, the rest halved, down to ``2**-depth`` of a mesh
 cell. So no state has two winners, whatever the signals, provided both valuations are monotone in every level of the
 follower (the direction is found on a grid and then relied upon). Where a support is unbounded, follower's types
-beyond a share ``CLIP`` of the mass leave the leader out. """
+beyond a share ``CLIP`` of the mass leave the leader out.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +47,8 @@ class CompletedMechanism(ContinuumMechanism):
     level.
     bins: first-stage bins of the follower's strike (1 when he is static). depth, precision: when cells are no longer
     halved, and by how much the supremum may be over-estimated before (unit: values). raised: whether the follower's
-    strike is raised to the best one at or above the admissible (worth it where his gain can be negative). """
+    strike is raised to the best one at or above the admissible (worth it where his gain can be negative).
+    """
 
     leader: int
     theta: Float = field(repr=False)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from expost.mechanisms.continuum_mesh import box_minimum
+from expost.tolerances import TIE
 
 if TYPE_CHECKING:
     from expost.mechanisms.continuum_completion import CompletedMechanism
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
 Float = NDArray[np.float64]
 Index = NDArray[np.int64]
 
-SLACK = 1e-12
-"""Added to suprema for the rounding of computed values (unit: values, relative)."""
+SLACK = TIE
+"""For the rounding of computed values, in comparisons and on suprema (unit: values, relative)."""
 OPEN_CELLS = 1024
 """Cells per leader's type beyond which they are no longer halved: the over-estimate stays, only coarser."""
 
@@ -108,7 +109,8 @@ class Suprema:
         """Drop the cells where the leader cannot win or that cannot raise the supremum by more than the precision."""
         of_leader, of_follower = self.m.directions
         best = self._value(self.m.leader, point, self._corner(place, cells, of_leader))
-        open_ = best > self._minimum(point, place, cells, 0.0, 1.0)
+        rounding = SLACK * np.maximum(1.0, np.abs(best))
+        open_ = best > self._minimum(point, place, cells, 0.0, 1.0) - rounding
         point, place = point[open_], place[open_]
         self._certify(point, place, cells)
         value = self._value(self.m.follower, point, self._corner(place, cells, of_follower))
