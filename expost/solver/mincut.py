@@ -76,7 +76,7 @@ def _assemble(
     if not optimal and high is not None and _value(network, high) > _value(network, low):
         z = high
     certificate = _certificate(program, network, settled)
-    slack = np.count_nonzero(program.weights) * certificate.rounding
+    slack = int(np.count_nonzero(program.weights)) * certificate.rounding
     total = proved - int(network.supply[network.second :].sum())
     bound = math.ldexp(float(total), -network.scale_exponent) + program.constant + slack
     both = optimal and high is not None
