@@ -5,9 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-import psutil
-
 from expost.errors import SolverError
+from expost.solver.children import end_since, running
 from expost.solver.interrupts import listening, stop_if_requested
 from expost.solver.program import Program
 from expost.solver.pulp_backend import solve_pulp
@@ -37,7 +36,7 @@ def solve_beside(program: Program, time_limit: float | None, idle: Callable[[], 
         except SolverError as error:
             answers.append(error)
 
-    others = {child.pid for child in psutil.Process().children(recursive=True)}
+    others = running()
     thread = threading.Thread(target=work, daemon=True)
     with listening():
         thread.start()
@@ -69,10 +68,5 @@ def _wait(thread: threading.Thread, idle: Callable[[], bool] | None) -> None:
 def _end_children(others: set[int], thread: threading.Thread) -> None:
     """End the processes that were started since, however late, and wait for the thread."""
     while thread.is_alive():
-        for child in psutil.Process().children(recursive=True):
-            if child.pid not in others:
-                try:
-                    child.terminate()
-                except psutil.NoSuchProcess:
-                    continue
+        end_since(others)
         thread.join(0.2)

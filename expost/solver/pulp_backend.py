@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from expost.errors import InputError, SolverError
+from expost.solver.children import watchdog
 from expost.solver.linear import Rows, cost_scale, rows_of
 from expost.solver.program import Program
 from expost.solver.quiet import quiet
@@ -20,6 +21,11 @@ from expost.solver.result import Solution, Status
 
 DEFAULT = "PULP_CBC_CMD"
 ALIASES = {"cbc": DEFAULT, "highs": "HiGHS"}
+
+OVERRUN, GRACE = 1.5, 5.0
+"""CBC does not look at the clock inside a linear program: after so many times the limit, and so many seconds
+for reading the model, its process is ended, and what it had is lost.
+"""
 
 SHARPEN = 2.0**14
 """CBC calls values equal that differ by 1e-5: weights are scaled up by so much more than for HiGHS."""
@@ -53,9 +59,13 @@ def solve_pulp(program: Program, *, solver: str = DEFAULT, time_limit: float | N
         if engine.name == DEFAULT:
             engine.optionsDict["logPath"] = str(log)
             engine.tmpDir = folder
+        patience = None if time_limit is None else OVERRUN * time_limit + GRACE
         try:
-            problem.solve(engine)
+            with watchdog(patience) as watch:
+                problem.solve(engine)
         except (pulp.PulpError, OSError, ValueError, KeyError) as error:
+            if watch.overran:
+                return Solution("pulp", Status.TIME_LIMIT, details={"solver": engine.name, "overran": True})
             raise SolverError(f"pulp:{engine.name} died: {' '.join(str(error).split())[:200]}") from error
         status = _status(pulp, problem)
         lower = _lower_bound(log)

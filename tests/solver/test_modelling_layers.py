@@ -123,6 +123,23 @@ def test_a_solver_that_dies_is_reported_by_name(monkeypatch):
         solve_program(small(), "pulp")
 
 
+def test_a_process_that_ignores_its_limit_is_ended(monkeypatch):
+    import subprocess
+
+    import pulp
+
+    def hang(*_, **__):
+        if subprocess.run([sys.executable, "-c", "import time; time.sleep(60)"], check=False).returncode:
+            raise pulp.PulpSolverError("ended")
+
+    monkeypatch.setattr(pulp.PULP_CBC_CMD, "actualSolve", hang)
+    monkeypatch.setattr(pulp_backend, "GRACE", 0.5)
+    begun = time.monotonic()
+    solution = solve_program(small(), "pulp", time_limit=0.5)
+    assert time.monotonic() - begun < 20.0
+    assert solution.status is Status.TIME_LIMIT and solution.x is None and solution.details["overran"]
+
+
 def test_cvxpy_relaxation_has_duals_that_prove_its_value():
     for seed in range(4):
         program = small(seed, blocks=2)
