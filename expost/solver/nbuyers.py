@@ -166,7 +166,7 @@ class _Search(SearchState):
             return
         least = FIRST_ALLOWANCE * abs(self.details["linear_bound"] - self.program.constant)
         allowance = min(max(allowance_for(costs, SECOND_CORE), least), self.allowance())
-        if core_size(reduction.program, costs, allowance) > LARGEST_CORE:
+        if core_size(reduction.program, costs, allowance) > LARGEST_CORE // 2:
             return
         limit = SHARES["second core"] * self.left() if math.isfinite(self.deadline) else SECOND_LIMIT
         self.search(reduction, costs, allowance, limit, "second core", self.idle(reduction), "cbc")

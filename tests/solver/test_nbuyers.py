@@ -112,7 +112,7 @@ def test_progress_only_gets_better():
     bounds, incumbents = [p.bound for p in seen], [p.incumbent for p in seen]
     assert bounds == sorted(bounds, reverse=True) and incumbents == sorted(incumbents)
     assert [p.elapsed for p in seen] == sorted(p.elapsed for p in seen)
-    assert seen[-1].gap >= -1e-9
+    assert -1e-9 <= seen[-1].gap <= 0.004 * seen[-1].incumbent
 
 
 @pytest.mark.parametrize("seconds", [0.2, 3.0])
@@ -154,12 +154,16 @@ def test_three_buyers_at_four_points_are_proved():
     assert check(program, solution.certificate).upper_bound == pytest.approx(1.0775719, abs=5e-8)
 
 
-def test_three_buyers_at_five_points_come_within_the_gap_asked_for():
-    program = max_program(3, 5)
-    solution = solve_program(program, time_limit=12.0)
+@pytest.mark.slow
+@pytest.mark.parametrize(("buyers", "points", "limit", "gap"), [(3, 5, 60.0, 0.001), (4, 3, 60.0, 0.0),
+                                                                (3, 6, 120.0, 0.01)])
+def test_larger_programs_come_within_their_gap(buyers, points, limit, gap):
+    program = max_program(buyers, points)
+    solution = solve_program(program, time_limit=limit)
     value = program.value(solution.x)
     assert program.violations(solution.x) == 0
-    assert value <= solution.bound <= value * 1.004
+    assert value - 1e-9 <= solution.bound <= value * (1.0 + gap) + 1e-9
+    assert check(program, solution.certificate).upper_bound >= solution.bound - 1e-9
 
 
 def test_cbc_beside_kicks_is_ended_by_an_interrupt():
