@@ -13,6 +13,7 @@ from expost.instances import catalogue
 from expost.instances.environment import Buyer, Instance
 from expost.instances.priors import Prior
 from expost.instances.random_instances import random_instance
+from expost.mechanisms.constructions import levels
 from expost.mechanisms.constructions.fibres import fibres
 from expost.mechanisms.constructions.pivotal_prices import (
     PivotalPrices,
@@ -240,3 +241,13 @@ def test_shapes_follow_the_arguments():
     prices = PivotalPrices(catalogue.load("jmmz"))
     grid = {"p2": np.linspace(0, 1, 3)[:, None], "c2": np.linspace(0, 1, 4)[None, :]}
     assert prices.price(0, grid) == pytest.approx(grid["p2"] + grid["c2"], abs=1e-9)
+
+
+def test_a_second_peak_is_not_missed(monkeypatch):
+    """An instance on which the best node of the first grid belongs to a lower peak than the maximum at some signals."""
+    instance = random_instance(4, buyers=2, signals=3)
+    at = {name: np.random.default_rng(k).random(1000) for k, name in enumerate(instance.signals)}
+    few = {name: column[::8] for name, column in at.items()}
+    usual = PivotalPrices(instance).price(0, few)
+    monkeypatch.setitem(levels.NODES, 3, 21)
+    assert usual == pytest.approx(PivotalPrices(instance).price(0, few), abs=1e-8)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from expost.instances.environment import Instance
 from expost.mechanisms.constructions.levels import Index, last_feasible
 from expost.mechanisms.constructions.prices_on import PriceFunction
+from expost.mechanisms.continuum_space import MANTISSA
 
 Float = NDArray[np.float64]
 Margin = Callable[[int, Mapping[str, Float]], Float]
@@ -203,7 +204,11 @@ def _sobol(function: Callable[[Float], Float], dims: int) -> Integral:
     from scipy.stats import qmc
 
     means = [
-        float(function(qmc.Sobol(dims, scramble=True, rng=seed).random_base2(SOBOL).T.copy()).mean())
+        float(
+            function(
+                qmc.Sobol(dims, scramble=True, bits=MANTISSA, rng=seed).random_base2(SOBOL).T.copy()
+            ).mean()
+        )
         for seed in range(REPLICATES)
     ]
     error = 3.0 * float(np.std(means, ddof=1)) / REPLICATES**0.5

@@ -29,6 +29,8 @@ ROOT_WIDTH = 2.0**-50
 """Width to which a last feasible coordinate is enclosed (unit: the cube's side)."""
 SHRINK, SMALLEST_WIDTH, MOVES = 0.25, 2.0**-34, 120
 """The local grid shrinks by SHRINK where nothing beats its centre, to SMALLEST_WIDTH; at most MOVES moves."""
+STARTS, TRIAL_MOVES = 4, 10
+"""Zooming starts from the STARTS best local maxima among the nodes; after TRIAL_MOVES moves only the best goes on."""
 CHUNK = 2**21
 
 
@@ -37,8 +39,8 @@ def highest(objective: Function, constraint: Function, dims: int, count: int) ->
 
     Every value returned is attained at a feasible point. It falls short of the maximum by rounding where the
     maximum is on a node, a face or a corner; elsewhere by the curvature times the square of the last local
-    grid's width, 2^-34, or, at a kink, the slope times that; unless the best node of the first grid
-    (``NODES`` a side) belongs to another peak than the maximum.
+    grid's width, 2^-34, or, at a kink, the slope times that; unless none of the ``STARTS`` best local maxima of
+    the first grid (``NODES`` a side) belongs to the maximum's peak.
     """
     return highest_at(objective, constraint, dims, count)[0]
 
@@ -63,19 +65,45 @@ class _Search:
 
     def run(self, rows: Index) -> tuple[Float, Float]:
         """The maxima of ``rows`` and where they are: (rows,) and (dims, rows)."""
-        side = len(self.nodes)
+        values, places = self._starts(rows)
+        starts = np.repeat(np.arange(self.dims), len(values) // self.dims)
+        order = np.argsort(-values, axis=0, kind="stable")[: STARTS if self.dims > 1 else 1]
+        values = np.take_along_axis(values, order, axis=0)
+        places = np.take_along_axis(places, order[:, None], axis=0)
+        axes, each, full = starts[order], np.arange(len(rows)), 1.0 / (len(self.nodes) - 1)
+        if self.dims > 1:
+            values, places = self._zoom_all(axes, rows, values, places, (full, TRIAL_MOVES))
+            best = np.argmax(values, axis=0)[None]
+            values, axes = values[best, each], axes[best, each]
+            places = np.take_along_axis(places, best[:, None], axis=0)
+            values, places = self._zoom_all(axes, rows, values, places, (0.5 * full, MOVES))
+        return values[0], np.where(np.isneginf(values[0]), np.nan, places[0])
+
+    def _starts(self, rows: Index) -> tuple[Float, Float]:
+        """The best local maxima among the nodes, for every axis as many: (starts, rows), (starts, dims, rows)."""
         cube = self._on_grid(rows)
-        best, place = np.full(len(rows), -np.inf), np.full((self.dims, len(rows)), np.nan)
-        chosen = np.full(len(rows), -1)
+        values, places = [], []
         for axis in range(self.dims):
-            lines = np.moveaxis(cube, axis + 1, -1).reshape(len(rows), -1, side)
-            value, points = self._coarse(axis, rows, lines)
-            better = value > best
-            best[better], place[:, better], chosen[better] = value[better], points[:, better], axis
-        for axis in range(self.dims if self.dims > 1 else 0):
-            mine = np.flatnonzero(chosen == axis)
-            best[mine], place[:, mine] = self._zoom(axis, rows[mine], best[mine], place[:, mine])
-        return best, place
+            lines = np.moveaxis(cube, axis + 1, -1).reshape(len(rows), -1, len(self.nodes))
+            value, across = self._coarse(axis, rows, lines)
+            free = self._mesh(self.dims - 1)
+            peaks = np.where(_local_maxima(value, len(self.nodes), self.dims - 1), value, -np.inf)
+            chosen = np.argsort(-peaks, axis=1, kind="stable")[:, :STARTS]
+            values.append(np.take_along_axis(peaks, chosen, axis=1).T)
+            at = np.take_along_axis(across, chosen, axis=1)
+            places.append(np.insert(free[:, chosen], axis, at, axis=0).transpose(2, 0, 1))
+        return np.concatenate(values), np.concatenate(places)
+
+    def _zoom_all(
+        self, axes: Index, rows: Index, values: Float, places: Float, effort: tuple[float, int]
+    ) -> tuple[Float, Float]:
+        """Every start (starts, rows) zoomed in along its own axis; ``effort`` is the first width and the moves."""
+        for axis in range(self.dims):
+            start, row = np.nonzero((axes == axis) & np.isfinite(values))
+            found = self._zoom(axis, rows[row], values[start, row], places[start, :, row].T, effort)
+            values[start, row] = found[0]
+            places[start, :, row] = found[1].T
+        return values, places
 
     def _mesh(self, dims: int) -> Float:
         """All nodes in ``dims`` coordinates: (dims, nodes ** dims); one empty point when dims is 0."""
@@ -92,9 +120,10 @@ class _Search:
         return value.reshape((len(rows),) + (len(self.nodes),) * self.dims)
 
     def _coarse(self, axis: int, rows: Index, lines: Float) -> tuple[Float, Float]:
-        """The best point over a node of the other coordinates: its value (rows,) and place (dims, rows).
+        """The objective over each node of the other coordinates, and the last feasible coordinate on ``axis`` there.
 
-        ``lines`` is the constraint on the grid, shape (rows, nodes of the others, nodes on ``axis``).
+        Both (rows, nodes of the others); the objective is -inf where no coordinate is feasible. ``lines`` is the
+        constraint on the grid, shape (rows, nodes of the others, nodes on ``axis``).
         """
         n_rows, n_free, n_nodes = lines.shape
         feasible = lines <= 0.0
@@ -108,18 +137,18 @@ class _Search:
         points[axis] = last_feasible(self.constraint, points, rows[at], axis, bracket=bracket, ends=ends)
         values, across = np.full((n_rows, n_free), -np.inf), np.zeros((n_rows, n_free))
         values[at, which], across[at, which] = self.objective(points, rows[at]), points[axis]
-        chosen = np.argmax(values, axis=1)
-        each = np.arange(n_rows)
-        return values[each, chosen], np.insert(free[:, chosen], axis, across[each, chosen], axis=0)
+        return values, across
 
-    def _zoom(self, axis: int, rows: Index, value: Float, place: Float) -> tuple[Float, Float]:
+    def _zoom(
+        self, axis: int, rows: Index, value: Float, place: Float, effort: tuple[float, int]
+    ) -> tuple[Float, Float]:
         """``value`` and ``place`` improved by local grids that move, and shrink where they bring nothing."""
         others = [k for k in range(self.dims) if k != axis]
         ticks = (-1.0, -0.5, 0.0, 0.5, 1.0) if len(others) < 3 else (-1.0, 0.0, 1.0)
         offsets = np.array(list(itertools.product(ticks, repeat=len(others)))).T
         reach = np.abs(offsets).max(axis=0)
-        active, widths = np.arange(len(rows)), np.full(len(rows), 1.0 / (len(self.nodes) - 1))
-        for _ in range(MOVES):
+        active, widths = np.arange(len(rows)), np.full(len(rows), effort[0])
+        for _ in range(effort[1]):
             if not len(active):
                 break
             local = np.repeat(place[:, active, None], len(reach), axis=2)
@@ -151,6 +180,18 @@ class _Search:
         points[axis, some] = inside[axis]
         value[some] = self.objective(inside, within)
         return value, points
+
+
+def _local_maxima(values: Float, side: int, dims: int) -> NDArray[np.bool_]:
+    """Where no neighbour along any coordinate is higher: ``values`` (rows, side ** dims)."""
+    cube = values.reshape((len(values),) + (side,) * dims)
+    peak = np.ones(cube.shape, dtype=np.bool_)
+    for axis in range(1, dims + 1):
+        low = (slice(None),) * axis + (slice(None, -1),)
+        high = (slice(None),) * axis + (slice(1, None),)
+        peak[low] &= cube[high] <= cube[low]
+        peak[high] &= cube[high] >= cube[low]
+    return peak.reshape(values.shape)
 
 
 def last_feasible(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from expost.instances.environment import Instance
 from expost.mechanisms.mechanism import Mechanism, mechanism_from_prices
 from expost.mechanisms.prices import Prices, given_prices
-from expost.tolerances import TIE
+from expost.tolerances import TIE, allowance
 
 Float = NDArray[np.float64]
 Bool = NDArray[np.bool_]
@@ -90,7 +90,7 @@ def prices_on(space: Space, prices: PriceFunction) -> tuple[Prices, ...]:
 
 def tie_of(values: Float, accuracy: float = 0.0) -> float:
     """How close a value has to be to a price to count as equal to it (unit: values)."""
-    return max(TIE, 2.0 * accuracy) * max(1.0, float(np.abs(values).max(initial=0.0)))
+    return allowance(max(TIE, 2.0 * accuracy), values)
 
 
 def priced_mechanism(space: Space, prices: PriceFunction) -> Mechanism:
