@@ -55,6 +55,9 @@ EXCESS, ALONG, OVER = 0, 1, 2
 class Graph(NamedTuple):
     """A network and its flow.
 
+    Compiled functions that pass it on to inlined ones are declared with ``_nrt=False``: they allocate
+    nothing, and counting references to all these arrays on every call took two thirds of their time.
+
     second: where block 1 starts.
     bits: uint8 (nodes,). partner: int32 (nodes,), the node itself where it has none.
     node: int64 (nodes, 3), side by side because they are used together: the EXCESS, the flow ALONG the
