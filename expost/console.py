@@ -64,14 +64,16 @@ def _title(record: Record) -> str:
 def _rows(record: Record) -> list[tuple[str, str, str]]:
     share = _share(record)
     best = "second best on this grid" if record.restrict is None else "best conditionally efficient rule"
+    if record.status != "optimal":
+        best = "best rule found"
     if record.objective != "welfare":
         best = f"welfare of the rule that maximizes {_objective(record)}"
     rows = [
-        ("first best", f"{record.first_best:.6f}", "on this grid, if nobody could lie"),
-        (best, f"{record.welfare:.6f}", f"{share} of the first-best gain"),
+        ("first best", figure(record.first_best), "on this grid, if nobody could lie"),
+        (best, figure(record.welfare), f"{share} of the first-best gain"),
     ]
     if record.objective != "welfare":
-        rows.append(("objective", f"{record.value:.6f}", _objective(record)))
+        rows.append(("objective", figure(record.value), _objective(record)))
     rows += [
         (
             "certified bound" if record.certified_upper_bound == record.upper_bound else "upper bound",
@@ -81,11 +83,16 @@ def _rows(record: Record) -> list[tuple[str, str, str]]:
         ("probability of sale", f"{record.sold:.6f}", ""),
         (
             "revenue",
-            f"{record.revenue:.6f}",
+            figure(record.revenue),
             "at the highest prices" if record.objective != "welfare" else _terms(record),
         ),
     ]
     return rows
+
+
+def figure(value: float) -> str:
+    """An expected value in six decimals, or six digits where these would hide it."""
+    return f"{value:.6f}" if value == 0.0 or abs(value) >= 1e-3 else f"{value:.5e}"
 
 
 def _objective(record: Record) -> str:
@@ -108,7 +115,7 @@ def _share(record: Record) -> str:
 
 
 def _bound(record: Record) -> str:
-    return "none" if record.upper_bound is None else f"{record.upper_bound:.6f}"
+    return "none" if record.upper_bound is None else figure(record.upper_bound)
 
 
 def _gap(record: Record) -> str:
@@ -136,11 +143,18 @@ def checks_table(checks: Sequence[Check], folder: Path) -> None:
     table.add_column("")
     table.add_column("seen", overflow="fold")
     for check in checks:
-        table.add_row(Text(check.name), "ok" if check.passed else "FAILED", Text(check.detail))
+        table.add_row(Text(check.name), _verdict(check), Text(check.detail))
     out = console()
     out.print(table)
     failed = sum(not check.passed for check in checks)
-    out.print(f"  {len(checks)} checks, {failed} failed")
+    unproved = sum(check.passed and not check.proved for check in checks)
+    out.print(f"  {len(checks)} checks, {failed} failed" + (f", {unproved} not proved" if unproved else ""))
+
+
+def _verdict(check: Check) -> str:
+    if not check.passed:
+        return "FAILED"
+    return "ok" if check.proved else "not proved"
 
 
 def catalogue_table(entries: Sequence[Entry]) -> None:
@@ -203,7 +217,9 @@ def _constructions_table(full: FullComparison) -> Table:
     )
     for made in full.constructions:
         beaten = "undecided" if made.dominated_by is None else f"{made.dominated_by:.4g}"
-        efficient = "yes" if made.conditionally_efficient else "no"
+        efficient = {True: "yes", False: "no", None: ""}[made.conditionally_efficient]
+        if made.row.note:
+            beaten, efficient = "", "not an answer here: it fails the audit on this grid"
         table.add_row(*_comparison_cells(made.row), beaten, efficient)
     return table
 

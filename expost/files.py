@@ -33,7 +33,11 @@ def write_whole(path: Path, content: bytes, *, where: str = "") -> None:
 
 def claim_folder(out: Path) -> None:
     """Raise InputError unless ``out`` can become a new folder."""
-    if out.exists() or out.is_symlink():
+    try:
+        taken = out.exists() or out.is_symlink()
+    except OSError as error:  # a name too long, a parent that may not be entered
+        raise _unwritable(error) from None
+    if taken:
         raise InputError(
             f"{out} exists",
             where="--out",
@@ -44,7 +48,7 @@ def claim_folder(out: Path) -> None:
         tempfile.TemporaryDirectory(dir=nearest_parent(out)).cleanup()
     except OSError as error:
         raise InputError(
-            f"cannot write into {nearest_parent(out)}: {error.strerror}",
+            f"cannot write there: {error.strerror}",
             where="--out",
             expected="a folder that may be written",
             remedy="name another place",
@@ -68,7 +72,7 @@ def new_folder(out: Path) -> Iterator[Path]:
     claim_folder(out)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".partial", dir=out.parent))
+        work = Path(tempfile.mkdtemp(prefix=".expost-", suffix=".partial", dir=out.parent))
     except OSError as error:
         raise _unwritable(error) from None
     try:
@@ -83,5 +87,7 @@ def new_folder(out: Path) -> Iterator[Path]:
 
 def _unwritable(error: OSError) -> InputError:
     return InputError(
-        f"{error.strerror}: {error.filename}", where="--out", expected="room and permission to write"
+        f"{error.strerror}: {str(error.filename)[:60]}",
+        where="--out",
+        expected="room and permission to write",
     )

@@ -1,23 +1,29 @@
 """Every tolerance of the project, with its unit. Nothing else in the package states one.
 
-Arithmetic on programs and certificates is exact (integers); these are for comparisons of values.
+Arithmetic on programs and certificates is exact (integers); these are for comparisons of values. Ties, incentives and
+welfares are compared relative to the largest absolute value at hand, so that the unit in which an instance is stated
+changes nothing.
 """
 
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
 TIE = 1e-12
-"""Two values of one fibre are equal when they differ by at most TIE times the larger of 1 and the
-largest absolute value of that buyer (unit: values, relative)."""
+"""Two neighbouring values of one fibre, in increasing order, are equal when they differ by at most TIE times the
+largest absolute value of that buyer."""
 
 INCENTIVE = 1e-9
-"""A deviation must gain more than INCENTIVE times the larger of 1 and the largest absolute value
-before it counts as profitable (unit: values, relative)."""
+"""A deviation must gain more than INCENTIVE times the largest absolute value of that buyer before it counts as
+profitable."""
 
 WELFARE = 1e-9
-"""Two expected welfares agree when they differ by at most WELFARE times the larger of 1 and their
-size (unit: expected value, relative)."""
+"""Two expected welfares agree when they differ by at most WELFARE times the sum of the program's absolute weights."""
 
 ASSUMPTION = 1e-9
-"""A monotonicity or single-crossing inequality of the papers is violated when it fails by more than
-ASSUMPTION times the larger of 1 and the largest absolute value (unit: values, relative)."""
+"""A monotonicity or single-crossing inequality of the papers is violated when it fails by more than ASSUMPTION
+times the largest absolute value."""
 
 PIVOTAL = 1e-6
 """A pair of signals is mutually pivotal when its equalities hold to PIVOTAL times the larger of 1 and the
@@ -30,3 +36,8 @@ quotients (unit: none)."""
 
 VANISHING = 5e-3
 """A gain extrapolated from two grids vanishes when it is at most VANISHING (unit: expected value)."""
+
+
+def allowance(tolerance: float, *values: NDArray[np.float64] | float) -> float:
+    """What ``tolerance`` allows among ``values``: itself times their largest absolute value (unit: values)."""
+    return tolerance * max((float(np.abs(value).max(initial=0.0)) for value in values), default=0.0)

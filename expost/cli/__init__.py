@@ -22,7 +22,7 @@ def run_command(arguments: list[str]) -> int:
     """Run one command; its exit code: 0 done, 1 a check failed, 2 unusable input, 3 no answer before a limit."""
     command = typer.main.get_command(app)
     try:
-        code = command.main(arguments, prog_name="expost", standalone_mode=False)
+        code = command.main(arguments or ["--help"], prog_name="expost", standalone_mode=False)
     except ExpostError as error:
         return fail(str(error), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):

@@ -119,6 +119,8 @@ def solve(
             progress=progress,
             model=write_model,
         )
+    for name in run.record.details.get("ignored", ()):
+        sys.stderr.write(f"{run.record.backend} takes no {name.replace('_', ' ')}: ignored\n")
     if folder is not None:
         save_run(run, folder)
     if as_json:

@@ -138,7 +138,9 @@ def bracket(
 def validate(
     claims: Annotated[
         Optional[list[str]],  # noqa: UP045
-        typer.Argument(metavar="[CLAIM]...", help="Ids such as B-Theorem-1; B and Z stand for all of a paper's."),
+        typer.Argument(
+            metavar="[CLAIM]...", help="Ids such as B-Theorem-1; B and Z stand for all of a paper's."
+        ),
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer and smaller instances.")] = False,
     details: Annotated[bool, typer.Option("--details", help="Say what was seen for every verdict.")] = False,

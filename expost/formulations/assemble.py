@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from expost.errors import InputError
-from expost.formulations.blocks import Block, tie_width
+from expost.formulations.blocks import Block
+from expost.formulations.conditional import allowed_winners
 from expost.formulations.discretization import TypeSpace
 from expost.solver.program import FREE, Program
 from expost.solver.result import Certificate
@@ -123,8 +124,8 @@ def _packing(blocks: tuple[Block, ...], starts: NDArray[np.int64]) -> NDArray[np
 
 
 def _fixings(space: TypeSpace, blocks: tuple[Block, ...], starts: NDArray[np.int64]) -> NDArray[np.int8]:
-    best = np.maximum(space.gains.max(axis=0), 0.0) - tie_width(space.gains)
+    allowed = allowed_winners(space)
     fixed = np.full(int(starts[-1]), FREE, dtype=np.int8)
-    for start, block, gain in zip(starts, blocks, space.gains, strict=False):
-        fixed[start + block.index[gain < best]] = 0
+    for start, block, may_win in zip(starts, blocks, allowed, strict=False):
+        fixed[start + block.index[~may_win]] = 0
     return fixed

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from expost.tolerances import TIE
+from expost.tolerances import TIE, allowance
 
 Float = NDArray[np.float64]
 Index = NDArray[np.int32]
@@ -33,4 +33,4 @@ class Block:
 
 def tie_width(values: Float) -> float:
     """How far two values of one buyer may differ and still count as equal (unit: values)."""
-    return TIE * max(1.0, float(np.abs(values).max(initial=0.0)))
+    return allowance(TIE, values)

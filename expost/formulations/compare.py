@@ -96,7 +96,17 @@ def compare(
     """
     space = discretize(instance, grid)
     rows = [
-        Row("first best", FIRST_BEST, (), (), space.first_best, space.first_best, 0.0, 1.0, status="computed")
+        Row(
+            "first best",
+            FIRST_BEST,
+            (),
+            (),
+            space.first_best,
+            space.first_best,
+            0.0,
+            gain_share(space, space.first_best),
+            status="computed",
+        )
     ]
     rows.append(_row(space, (STATIC,) * space.n, (None,) * space.n, backend, time_limit))
     for first in _orders(instance) if firsts is None else firsts:

@@ -67,10 +67,14 @@ class Grid:
 
     def resolve(self, instance: Instance) -> Grid:
         """The same grid with points by signal name. Raises InputError for unknown or missing signals."""
+        named = [part for part in (self.points, self.offset) if isinstance(part, Mapping)]
+        unknown = [signal for part in named for signal in part if signal not in instance.signals]
+        if unknown:
+            raise InputError(
+                f"unknown signal {unknown[0]!r}", where="grid", expected=f"of {', '.join(instance.signals)}"
+            )
         if not isinstance(self.points, Mapping):
             return Grid({signal: int(self.points) for signal in instance.signals}, self.offset)
-        for signal in self.points:
-            instance.owner(signal)
         missing = [signal for signal in instance.signals if signal not in self.points]
         if missing:
             raise InputError(
@@ -91,10 +95,10 @@ class Grid:
         return ",".join(f"{signal}={count}" for signal, count in self.points.items())
 
 
-def _check_offset(offset: float | str) -> None:
+def _check_offset(offset: object) -> None:
     if offset == ENDPOINT:
         return
-    if isinstance(offset, str | bool) or not 0.0 <= float(offset) <= 1.0:
+    if isinstance(offset, bool) or not isinstance(offset, int | float) or not 0.0 <= offset <= 1.0:
         raise InputError(f"offset {offset!r}", where="grid", expected="a number in [0, 1], or endpoint")
 
 
@@ -291,7 +295,14 @@ def check_memory(instance: Instance, grid: Grid, bytes_per_value: float = BYTES_
     states = math.prod(type_counts(instance, grid))
     need = states * instance.n * bytes_per_value
     free = psutil.virtual_memory().available
-    if need > free or states * instance.n > MAX_STATES:
+    if states * instance.n > MAX_STATES:
+        raise InputError(
+            f"grid {grid.describe()} makes {states:.4g} states, about {need / 2**30:.4g} GiB",
+            where="grid",
+            expected=f"at most {MAX_STATES / instance.n:.4g} states, which 32-bit indices can count",
+            remedy="use fewer points per signal",
+        )
+    if need > free:
         raise InputError(
             f"grid {grid.describe()} makes {states:.4g} states, about {need / 2**30:.4g} GiB",
             where="grid",

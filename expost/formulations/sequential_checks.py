@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from expost.errors import InputError
 from expost.formulations.discretization import TypeSpace
 from expost.mechanisms.stages import Stages
-from expost.tolerances import ASSUMPTION
+from expost.tolerances import ASSUMPTION, allowance
 
 Float = NDArray[np.float64]
 
@@ -24,7 +24,7 @@ def check_stages(space: TypeSpace, stages: Stages, fibres: Float) -> None:
     """Raise InputError where the values ``fibres`` (F, A, B) of a buyer do not suit sequential timing,
     saying where."""
     _check_levels(space, stages)
-    slack = ASSUMPTION * max(1.0, float(np.abs(fibres).max(initial=0.0)))
+    slack = allowance(ASSUMPTION, fibres)
     if len(stages.second) == 1:
         _check_rise(space, stages, fibres, slack, second=True)
         _check_rise(space, stages, fibres, slack, second=False)

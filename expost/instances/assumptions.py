@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from expost.instances.environment import Instance
 from expost.instances.sample_points import Points, box_points, quantile_points
-from expost.tolerances import ASSUMPTION
+from expost.tolerances import ASSUMPTION, allowance
 
 Float = NDArray[np.float64]
 State = Mapping[str, float]
@@ -210,7 +210,7 @@ def _worst_step(inequality: _Inequality) -> tuple[float, int, int]:
 
 
 def _tolerance(values: Float) -> float:
-    return ASSUMPTION * max(1.0, float(np.abs(values).max()))
+    return allowance(ASSUMPTION, values)
 
 
 def _axes(instance: Instance, signals: Iterable[str]) -> list[int]:

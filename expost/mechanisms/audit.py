@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from expost.errors import AuditError
 from expost.mechanisms.prices import Prices
-from expost.tolerances import INCENTIVE
+from expost.tolerances import INCENTIVE, allowance
 
 Float = NDArray[np.float64]
 Bool = NDArray[np.bool_]
@@ -81,7 +81,7 @@ class Audit:
 
 def allowed_gain(values: Float) -> float:
     """The largest gain that counts as none (unit: values)."""
-    return INCENTIVE * max(1.0, float(np.abs(values).max(initial=0.0)))
+    return allowance(INCENTIVE, values)
 
 
 def audit_prices(values: Float, wins: Bool, prices: Prices) -> BuyerAudit:

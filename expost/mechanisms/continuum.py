@@ -22,7 +22,7 @@ from expost.errors import InputError
 from expost.instances.environment import Instance
 from expost.instances.toml_file import instance_to_toml, load_instance
 from expost.mechanisms.continuum_space import Levels, QuantileSpace, scrambled
-from expost.tolerances import INCENTIVE
+from expost.tolerances import INCENTIVE, allowance
 
 Float = NDArray[np.float64]
 Bool = NDArray[np.bool_]
@@ -117,7 +117,7 @@ class ContinuumMechanism(ABC):
         strikes = self.strikes(levels)
         crowded = int(np.count_nonzero((values > strikes).sum(axis=0) > 1))
         worst = max(self._deviation(i, levels, values[i], strikes[i], rng) for i in range(self.space.n))
-        allowed = INCENTIVE * max(1.0, float(np.abs(values).max()))
+        allowed = allowance(INCENTIVE, values)
         return ContinuumAudit(states, crowded, max(worst, 0.0), allowed, seed)
 
     def _deviation(

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from expost.mechanisms.continuum_space import QuantileSpace, lattice
-from expost.tolerances import ASSUMPTION
+from expost.tolerances import ASSUMPTION, allowance
 
 Float = NDArray[np.float64]
 
@@ -38,7 +38,7 @@ def _direction(space: QuantileSpace, i: int, j: int, place: int, gain: bool) -> 
         levels.append(points)
     values = space.gain(i, levels) if gain else space.value(i, levels)
     steps = np.diff(values, axis=1)
-    slack = ASSUMPTION * max(1.0, float(np.abs(values).max()))
+    slack = allowance(ASSUMPTION, values)
     rises, falls = bool((steps > slack).any()), bool((steps < -slack).any())
     if rises and falls:
         what = "w" if gain else "V"

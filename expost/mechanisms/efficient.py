@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from expost.errors import InputError
 from expost.instances.environment import Instance
-from expost.tolerances import ASSUMPTION, TIE
+from expost.tolerances import ASSUMPTION, TIE, allowance
 
 Float = NDArray[np.float64]
 OfLevels = Callable[[Float, Float], Float]
@@ -91,7 +91,7 @@ def efficient_boundary(
     rows = np.broadcast_to(level, (len(next(iter(given.values()), np.zeros(1))), points))
     low, high = np.full(rows.shape, EDGE), np.full(rows.shape, 1.0 - EDGE)
     bottom, top = value(rows, low), value(rows, high)
-    scale = ASSUMPTION * max(1.0, float(np.abs(top).max()), float(np.abs(bottom).max()))
+    scale = allowance(ASSUMPTION, top, bottom)
     loses, wins = society(rows, low) < -scale, society(rows, high) > scale
     at, on = _root(society, rows), loses & wins
     strike = value(rows, at)

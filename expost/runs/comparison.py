@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from expost.errors import ExpostError, InputError
-from expost.formulations.blocks import tie_width
+from expost.errors import ExpostError, InputError, LimitReached
 from expost.formulations.brackets import Bracket, bracket
-from expost.formulations.compare import Comparison, Row, compare, mechanism_row
+from expost.formulations.compare import REFUSED, Comparison, Row, compare, mechanism_row
+from expost.formulations.conditional import allowed_winners
 from expost.formulations.discretization import Grid, TypeSpace, discretize
 from expost.formulations.dominance import dominate
 from expost.formulations.timing import SEQUENTIAL, STATIC
 from expost.instances.environment import Instance
 from expost.mechanisms.mechanism import Mechanism
+
+if TYPE_CHECKING:
+    from expost.mechanisms.constructions.registry import Construction
+
+CONSTRUCTION = "construction"
 
 BRACKET_ACCURACY = 0.01
 """Brackets beside grid values stop at this relative width, if the seconds allowed suffice."""
@@ -33,7 +36,7 @@ class ConstructionRow:
 
     row: Row
     citation: str
-    conditionally_efficient: bool
+    conditionally_efficient: bool | None
     dominated_by: float | None
 
 
@@ -70,14 +73,8 @@ def compare_all(
     time_limit: seconds for each solve. bracket_seconds: for each bracket of the continuum, static and (where every
     buyer has two stages) sequential in the declared order; 0 leaves brackets out.
     """
-    from expost.mechanisms.constructions import registry
-
     comparison = compare(instance, grid, time_limit=time_limit)
-    space = discretize(instance, grid)
-    found = tuple(
-        _construction_row(space, registry.get(name, instance), time_limit)
-        for name in registry.names(instance)
-    )
+    found = tuple(_construction_rows(discretize(instance, grid), time_limit))
     return FullComparison(comparison, found, tuple(_brackets(instance, bracket_seconds)))
 
 
@@ -93,18 +90,35 @@ def _brackets(instance: Instance, seconds: float) -> Iterator[Bracket]:
                 raise
 
 
-def _construction_row(space: TypeSpace, construction: Any, time_limit: float | None) -> ConstructionRow:
+def _construction_rows(space: TypeSpace, time_limit: float | None) -> Iterator[ConstructionRow]:
+    """A row for every construction that is defined; one that fails there becomes a refused row."""
+    from expost.mechanisms.constructions import registry
+
+    for name in registry.CONSTRUCTIONS:
+        try:
+            construction = registry.get(name, space.instance)
+        except InputError:
+            continue
+        try:
+            yield _construction_row(space, construction, time_limit)
+        except ExpostError as error:
+            row = Row(name, CONSTRUCTION, (construction.timing,), (), status=REFUSED, note=str(error))
+            yield ConstructionRow(row, construction.citation, None, None)
+
+
+def _construction_row(
+    space: TypeSpace, construction: Construction, time_limit: float | None
+) -> ConstructionRow:
     mechanism = construction.on(space)
-    row = mechanism_row(space, construction.name, "construction", mechanism, timing=(construction.timing,))
+    row = mechanism_row(space, construction.name, CONSTRUCTION, mechanism, timing=(construction.timing,))
     try:
         found = dominate(space, mechanism.allocation, timing=construction.timing, time_limit=time_limit)
         gain = 0.0 if found.constrained_efficient else found.gain
-    except ExpostError:
+    except LimitReached:
         gain = None
     return ConstructionRow(row, construction.citation, conditionally_efficient(space, mechanism), gain)
 
 
 def conditionally_efficient(space: TypeSpace, mechanism: Mechanism) -> bool:
     """Whether whoever wins has the highest gain, and no negative one (Bikhchandani 2006, section 3)."""
-    best = np.maximum(space.gains.max(axis=0), 0.0) - tie_width(space.gains)
-    return not (mechanism.allocation & (space.gains < best)).any()
+    return not (mechanism.allocation & ~allowed_winners(space)).any()

@@ -16,6 +16,7 @@ import itertools
 import json
 import re
 import zipfile
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,13 +58,32 @@ class SavedRun:
     @property
     def allocation(self) -> NDArray[np.bool_]:
         """The rule, bool (n, T_1, .., T_n)."""
-        return np.stack([self.winners["winner"] == k + 1 for k in range(self.instance.n)])
+        return self.rule("winner")
+
+    def rule(self, name: str) -> NDArray[np.bool_]:
+        """The rule that ``winners[name]`` says, bool (n, T_1, .., T_n)."""
+        return np.stack([self.winners[name] == k + 1 for k in range(self.instance.n)])
+
+
+UNREADABLE = (
+    OSError,
+    ValueError,
+    EOFError,
+    KeyError,
+    SyntaxError,
+    OverflowError,
+    MemoryError,
+    RuntimeError,  # NotImplementedError among them: a damaged archive may claim any method
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What numpy and zipfile raise on damaged archives."""
 
 
 def default_folder(name: str, settings: Settings) -> Path:
     """A folder below ``runs`` that does not exist yet, named after the instance and the settings."""
     grid = str(settings.grid.describe()).replace("=", "").replace(",", "-")
-    stem = re.sub(r"[^A-Za-z0-9._-]+", "_", f"{name}-{settings.timing}-{grid}")
+    stem = "-".join(re.sub(r"[^A-Za-z0-9._-]+", "_", part)[:60] for part in (name, settings.timing, grid))
     numbered = (Path("runs") / (stem if k == 1 else f"{stem}-{k}") for k in itertools.count(1))
     return next(path for path in numbered if not path.exists())
 
@@ -129,8 +149,8 @@ def open_run(folder: Path) -> SavedRun:
     record = _read_record(folder)
     instance = read_instance(folder / INSTANCE)
     arrays = _read_arrays(folder / ALLOCATION)
-    if "winner" not in arrays:
-        raise InputError("no array 'winner'", where=ALLOCATION, expected="the arrays that expost wrote")
+    if "winner" not in arrays or any(array.dtype != np.uint8 for array in arrays.values()):
+        raise InputError("not the arrays", where=ALLOCATION, expected="winner and extremes as uint8")
     return SavedRun(folder, record, instance, arrays, _read_certificate(folder), read_terms(folder))
 
 
@@ -144,7 +164,7 @@ def read_result(folder: Path) -> tuple[Record, dict[str, str]]:
         text = (folder / RESULT).read_text(encoding="utf-8")
         data = json.loads(text)
         digests = data.pop(DIGESTS)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise InputError(
             f"{type(error).__name__} in {RESULT}", where=str(folder), expected="the file that expost wrote"
         ) from None
@@ -161,7 +181,7 @@ def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise InputError(
             f"{type(error).__name__}", where=path.name, expected="the arrays that expost wrote"
         ) from None

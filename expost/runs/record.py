@@ -66,7 +66,7 @@ def record_from_json(text: str) -> Record:
     """The record in ``text``. Raises InputError when it is not one of this version."""
     try:
         data = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(
             f"not JSON ({error})", where="result.json", expected="the file that expost wrote"
         ) from None
@@ -80,7 +80,16 @@ def record_from_json(text: str) -> Record:
             where="result.json",
             expected="exactly the keys of the schema",
         )
-    return Record(**data)
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(Record).validate_json(json.dumps(data), strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise InputError(
+            f"{place}: {first['msg']}", where="result.json", expected="values of the schema"
+        ) from None
 
 
 def finite(number: float) -> float | None:

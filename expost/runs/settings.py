@@ -14,6 +14,7 @@ from expost.formulations.timing import STATIC
 class Settings:
     """Grid, timing, objective and restriction of a run.
 
+    grid: a Grid, or the number of points of every signal.
     timing: static or sequential, or one of them for each buyer, joined by commas.
     first: signals that arrive first, overriding their owners' declared stages (sequential only).
     alpha: weight on welfare; the rest is on revenue.
@@ -25,6 +26,12 @@ class Settings:
     first: tuple[str, ...] = ()
     alpha: float = 1.0
     conditional: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.grid, Grid):
+            object.__setattr__(self, "grid", Grid(self.grid))
+        names = self.first.split(",") if isinstance(self.first, str) else self.first
+        object.__setattr__(self, "first", tuple(name.strip() for name in names if name.strip()))
 
     def to_json(self) -> dict[str, Any]:
         """The settings as JSON values; ``from_json`` reads them back."""
@@ -49,8 +56,9 @@ def make_settings(grid: Grid, timing: str, first: str, objective: str, restrict:
     """Settings from the words of the command line. Raises InputError for a word that is none of them."""
     if restrict not in ("", "conditional"):
         raise InputError(f"{restrict!r}", where="--restrict", expected="conditional")
-    names = tuple(name.strip() for name in first.split(",")) if first else ()
-    return Settings(grid, timing, names, parse_objective(objective), restrict == "conditional")
+    return Settings(
+        grid, timing, tuple(first.split(",")), parse_objective(objective), restrict == "conditional"
+    )
 
 
 def settings_from_json(record: dict[str, Any]) -> Settings:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import expost
-from expost.errors import AuditError, LimitReached
+from expost.errors import AuditError, LimitReached, SolverError
 from expost.formulations.assemble import Formulation, assemble
 from expost.formulations.discretization import TypeSpace, check_memory, discretize
 from expost.formulations.timing import SEQUENTIAL, STATIC, build_blocks, parse_timing
@@ -21,10 +22,12 @@ from expost.mechanisms.mechanism import Mechanism
 from expost.mechanisms.sequential_audit import audit_mechanism
 from expost.runs.memory import peak_memory_mb
 from expost.runs.record import SCHEMA_VERSION, Record, finite
-from expost.runs.settings import Settings, objective_name
+from expost.runs.settings import Settings
 from expost.runs.terms import mechanism_of
+from expost.solver.certificate import check
+from expost.solver.program import Program
 from expost.solver.progress import ProgressCallback
-from expost.solver.result import Solution
+from expost.solver.result import Solution, Status
 from expost.tolerances import WELFARE
 
 Bool = NDArray[np.bool_]
@@ -80,7 +83,9 @@ class Stopwatch:
 def formulate(instance: Instance, settings: Settings) -> Formulation:
     """The program of ``instance`` under ``settings``. Raises InputError for unusable input."""
     timings = parse_timing(instance.n, settings.timing)
-    check_memory(instance, settings.grid.resolve(instance), max(BYTES_PER_BINARY[timing] for timing in timings))
+    check_memory(
+        instance, settings.grid.resolve(instance), max(BYTES_PER_BINARY[timing] for timing in timings)
+    )
     space = discretize(instance, settings.grid)
     blocks = build_blocks(space, timings, settings.first, revenue=settings.alpha < 1.0)
     return assemble(space, blocks, alpha=settings.alpha, conditional=settings.conditional)
@@ -97,7 +102,7 @@ def solve(
 ) -> Run:
     """The best rule of ``instance`` under ``settings``, audited, with its bound.
 
-    model: also write the program there, as .lp or .mps.
+    model: also write the program there, as .lp or .mps, once it is solved.
 
     Raises InputError for unusable input, LimitReached when the limit came before any rule, AuditError when the
     rule fails the audit by definition, SolverError when the backend failed.
@@ -106,30 +111,58 @@ def solve(
 
     watch = Stopwatch()
     formulation = formulate(instance, settings)
+    watch.lap("build")
+    solution = solve_program(formulation.program, backend, time_limit=time_limit, progress=progress)
+    refuse_nothing(instance, formulation, solution)
+    solution = with_certificate(formulation, solution)
+    watch.lap("solve")
+    assert solution.x is not None
+    rule = formulation.allocation(solution.x)
+    mechanism, verdict = check_rule(formulation, settings, rule, solution.backend)
+    watch.lap("audit")
+    record = make_record(settings, formulation, solution, mechanism, verdict, watch)
     if model is not None:
         from expost.solver.model_files import write_model
 
         write_model(formulation.program, model)
-    watch.lap("build")
-    solution = solve_program(formulation.program, backend, time_limit=time_limit, progress=progress)
-    watch.lap("solve")
-    if solution.x is None:
+    return Run(instance, settings, formulation, solution, mechanism, verdict, record)
+
+
+def refuse_nothing(instance: Instance, formulation: Formulation, solution: Solution) -> None:
+    """Raise LimitReached when a limit came before any answer: no rule, or never selling and no bound.
+
+    Raises SolverError when the solver says that there is no rule at all: never selling always is one.
+    """
+    if solution.status is Status.INFEASIBLE:
+        raise SolverError(f"{solution.backend} finds no rule for {instance.name}, but never selling is one")
+    nothing = solution.x is None or not formulation.allocation(solution.x).any()
+    if solution.x is None or (nothing and math.isinf(solution.bound)):
         raise LimitReached(
-            f"{instance.name}: the solver stopped ({solution.status}) before it had any rule; "
+            f"{instance.name}: {solution.backend} stopped ({solution.status}) before it had an answer; "
             "allow more time or use a coarser grid"
         )
-    mechanism, verdict = check_rule(
-        formulation, settings, formulation.allocation(solution.x), solution.backend
-    )
-    watch.lap("audit")
-    record = make_record(instance, settings, formulation, solution, mechanism, verdict, watch)
-    if record.upper_bound is not None and record.value > record.upper_bound + WELFARE * max(
-        1.0, abs(record.value)
-    ):
-        raise AuditError(
-            f"the bound {record.upper_bound} of {solution.backend} is below the value {record.value} of its own rule"
+
+
+def with_certificate(formulation: Formulation, solution: Solution) -> Solution:
+    """The solution with a certificate wherever optimality can have one.
+
+    With one or two buyers the linear program is exact, so what a backend without certificates calls optimal can be
+    proved: by the flow of the minimum cut. Raises SolverError when that flow disproves it.
+    """
+    from expost.solver.backends import solve_program
+
+    program = formulation.program
+    if solution.certificate is not None or solution.status is not Status.OPTIMAL or program.n_blocks > 2:
+        return solution
+    flow = solve_program(program, "mincut")
+    assert solution.x is not None and flow.x is not None
+    if program.value(solution.x) < flow.bound - WELFARE * program.scale:
+        raise SolverError(
+            f"{solution.backend} calls {program.value(solution.x):.12g} optimal; the minimum cut finds "
+            f"{program.value(flow.x):.12g}"
         )
-    return Run(instance, settings, formulation, solution, mechanism, verdict, record)
+    details = {**solution.details, "certificate_by": flow.backend}
+    return replace(solution, certificate=flow.certificate, bound=flow.bound, details=details)
 
 
 def check_rule(
@@ -158,7 +191,6 @@ def figures(formulation: Formulation, mechanism: Mechanism) -> dict[str, float]:
 
 
 def make_record(
-    instance: Instance,
     settings: Settings,
     formulation: Formulation,
     solution: Solution,
@@ -167,44 +199,51 @@ def make_record(
     watch: Stopwatch,
 ) -> Record:
     """The record of a run; every figure comes from the rule, never from the solver, but for the bound."""
-    from expost.solver.certificate import check
-
-    program, certificate = formulation.program, solution.certificate
+    program, certificate, space = formulation.program, solution.certificate, formulation.space
     computed = figures(formulation, mechanism)
-    certified = None
-    if certificate is not None:
-        certified = finite(check(program, certificate, solution.x).upper_bound)
+    certified = None if certificate is None else finite(check(program, certificate, solution.x).upper_bound)
     watch.lap("audit")
-    bound = solution.bound if certified is None else min(solution.bound, certified)
-    settled = settings.to_json()
+    parts: dict[str, Any] = {
+        **settings.to_json(),
+        **_bounds(program, solution, certified, computed["value"]),
+        **computed,
+    }
     return Record(
         schema=SCHEMA_VERSION,
         expost=expost.__version__,
-        instance=instance.name,
-        timing=settled["timing"],
-        first=settled["first"],
-        grid=settled["grid"],
-        points=settled["points"],
-        objective=objective_name(settings.alpha),
-        restrict=settled["restrict"],
+        instance=space.instance.name,
         backend=solution.backend,
         status=str(solution.status),
-        upper_bound=finite(bound),
-        certified_upper_bound=certified,
-        gap=finite(max(bound - computed["value"], 0.0)),
-        states=formulation.space.states,
-        binaries=formulation.space.states * formulation.space.n,
+        states=space.states,
+        binaries=space.states * space.n,
         variables=program.variables,
         arcs=program.arcs,
         scale_exponent=None if certificate is None else certificate.scale_exponent,
         rounding=None if certificate is None else certificate.rounding,
         audit_worst_gain=verdict.worst_gain,
-        audit_allowed_gain=allowed_gain(formulation.space.values),
+        audit_allowed_gain=allowed_gain(space.values),
         details=plain(solution.details),
         seconds=watch.report(),
         peak_memory_mb=peak_memory_mb(),
-        **computed,
+        **parts,
     )
+
+
+def _bounds(
+    program: Program, solution: Solution, certified: float | None, value: float
+) -> dict[str, float | None]:
+    """The bounds and the gap of the record. Raises AuditError when a bound is below the value."""
+    bound = min(solution.bound, math.inf if certified is None else certified)
+    if value > bound + WELFARE * program.scale:
+        raise AuditError(
+            f"the bound {bound} of {solution.backend} is below the value {value} of its own rule"
+        )
+    bound = max(bound, value)  # they may cross by the last digit of a sum
+    return {
+        "upper_bound": finite(bound),
+        "certified_upper_bound": certified,
+        "gap": finite(bound - value),
+    }
 
 
 def plain(details: dict[str, Any]) -> dict[str, Any]:
@@ -216,4 +255,6 @@ def plain(details: dict[str, Any]) -> dict[str, Any]:
             item = None
         if item is None or isinstance(item, bool | int | float | str):
             kept[key] = item
+        elif isinstance(item, list | tuple) and all(isinstance(part, str) for part in item):
+            kept[key] = list(item)
     return kept

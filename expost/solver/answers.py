@@ -17,9 +17,9 @@ from expost.tolerances import WELFARE
 NEEDS_RULE = (Status.OPTIMAL, Status.FEASIBLE)
 
 
-def slack(value: float) -> float:
-    """By how much two welfares near ``value`` may differ and still agree."""
-    return WELFARE * max(1.0, abs(value))
+def slack(program: Program) -> float:
+    """By how much two values of the program's objective may differ and still agree."""
+    return WELFARE * program.scale
 
 
 def audited(program: Program, solution: Solution, name: str, ignored: list[str] | None = None) -> Solution:
@@ -39,12 +39,12 @@ def audited(program: Program, solution: Solution, name: str, ignored: list[str] 
         raise SolverError(f"{name} returned a bound that is not a number")
     value = _value(program, solution.x, name)
     _check_extremes(program, solution, value, name)
-    if value is not None and value > bound + slack(value):
+    if value is not None and value > bound + slack(program):
         raise SolverError(f"{name} returned a rule worth {value:.12g}, more than its bound {bound:.12g}")
-    if solution.status is Status.OPTIMAL and value is not None and value < bound - slack(value):
+    if solution.status is Status.OPTIMAL and value is not None and value < bound - slack(program):
         raise SolverError(f"{name} calls {value:.12g} optimal under the bound {bound:.12g}")
     facts = {"value": value, "certified_bound": certified, "ignored": ignored or [],
-             "bound_certified": math.isfinite(certified) and certified <= bound + slack(bound)}
+             "bound_certified": math.isfinite(certified) and certified <= bound + slack(program)}
     return replace(solution, bound=bound, details=solution.details | facts)
 
 
@@ -74,5 +74,5 @@ def _check_extremes(program: Program, solution: Solution, value: float | None, n
     """Raise SolverError unless both extremes are feasible and worth as much as the rule."""
     for extreme in (solution.smallest, solution.largest):
         worth = _value(program, extreme, name)
-        if worth is not None and (value is None or abs(worth - value) > slack(worth)):
+        if worth is not None and (value is None or abs(worth - value) > slack(program)):
             raise SolverError(f"{name} returned an extreme rule worth {worth:.12g} beside one worth {value}")

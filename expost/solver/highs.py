@@ -107,7 +107,7 @@ def _failure(program: Program, solution: Solution) -> str | None:
     if broken:
         return f"the answer breaks {broken} rows"
     value = program.value(solution.x)
-    slack = WELFARE * max(1.0, abs(value))
+    slack = WELFARE * program.scale
     if value > solution.bound + slack:
         return f"the value {value} exceeds the bound {solution.bound}"
     if solution.status is Status.OPTIMAL and value < solution.bound - slack:

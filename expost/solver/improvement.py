@@ -43,7 +43,7 @@ def descend(pairs: Pairs, x: Bits, deadline: float) -> Rule:
         better = pairs.respond(x, pairs.names[turn % len(pairs.names)])
         turn += 1
         gain = -1.0 if better is None else program.value(better) - value
-        if better is not None and gain > NOTICED * slack(value):
+        if better is not None and gain > NOTICED * slack(program):
             x, value, stale = better, value + gain, 1
         else:
             stale += 1
@@ -105,7 +105,7 @@ class Kicks:
         rule = descend(self.pairs, self._moved(), deadline)
         if rule.value >= self.current.value:
             self.current = rule
-        improved = rule.value > self.best.value + NOTICED * slack(rule.value)
+        improved = rule.value > self.best.value + NOTICED * slack(self.pairs.program)
         if improved:
             self.best = rule
         self.stale = 0 if improved else self.stale + 1

@@ -67,7 +67,7 @@ def _rule(program: Program, reduction: Reduction, answer: Relaxation, priced: Pr
 
 def _status(program: Program, x: NDArray[np.int8] | None, bound: float, stopped: str) -> Status:
     """What was shown."""
-    if x is not None and program.value(x) >= bound - slack(bound):
+    if x is not None and program.value(x) >= bound - slack(program):
         return Status.OPTIMAL
     if stopped in ("time limit", "interrupted"):
         return Status.TIME_LIMIT if stopped == "time limit" else Status.INTERRUPTED

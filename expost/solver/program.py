@@ -82,6 +82,11 @@ class Program:
         assert self.fixed is not None
         return self.fixed
 
+    @property
+    def scale(self) -> float:
+        """The size of the objective: the sum of the absolute weights, and of the constant."""
+        return float(np.abs(self.weights).sum()) + abs(self.constant)
+
     def value(self, x: NDArray[np.generic]) -> float:
         """The objective at ``x``, shape (variables,)."""
         # Not a BLAS product: its threads wait for each other on a busy machine, and sums are less accurate.

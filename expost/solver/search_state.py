@@ -64,7 +64,7 @@ class SearchState:
 
     def closed(self) -> bool:
         """Whether the best rule attains the bound to the rounding of welfares."""
-        return self.best is not None and self.gap() <= slack(self.best.value)
+        return self.best is not None and self.gap() <= slack(self.program)
 
     def left(self) -> float:
         """Seconds to the deadline."""

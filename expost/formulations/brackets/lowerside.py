@@ -47,7 +47,11 @@ class LowerSide:
         """Keeping the item is a mechanism."""
         account = self.account
         never = SoloMechanism(account.space, "never sell", 0, np.array([np.inf]), 0)
-        account.statistical(LOWER, "never sell", Limit(0.0, 0.0, account.kept.confidence), never)
+        seller = account.space.instance.seller_valuation
+        if seller.signals:
+            account.statistical(LOWER, "never sell", Limit(0.0, 0.0, account.kept.confidence), never)
+        else:
+            account.rigorous(LOWER, "never sell", float(seller({})), never)
 
     def solo(self) -> None:
         """The best price for one buyer against each state of the others, whatever the valuations."""
