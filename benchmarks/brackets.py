@@ -76,7 +76,7 @@ def plot(results: list[dict[str, Any]], path: Path) -> None:
         ax.step(seconds, [row[3] for row in rows], where="post", label="lower")
         ax.set_xscale("log")
         ax.set_xlabel("processor seconds")
-        ax.set_title(f"jmmz, {result['timing']}" + (f" ({result['first']} first)" if result["first"] else ""))
+        ax.set_title(f"jmmz, {result['timing']}" + (f" ({','.join(result['first'])} first)" if result["first"] else ""))
         ax.legend(loc="lower right")
     axes[0].set_ylabel("welfare")
     path.parent.mkdir(parents=True, exist_ok=True)
