@@ -108,6 +108,46 @@ def adjacency(ends: Index, bits: Byte, pointer: Index, arcs: Index) -> None:
 
 
 @njit(cache=True)
+def is_acyclic(g: Graph) -> bool:  # noqa: PLR0912
+    """Whether no way along the arcs leads back to where it began."""
+    nodes = len(g.bits)
+    before = np.zeros(nodes, dtype=np.int32)
+    ready = np.empty(nodes, dtype=np.int32)
+    count = 0
+    for v in range(nodes):
+        if g.bits[v] & EXTRA:
+            before[v] += g.xin_ptr[v + 1] - g.xin_ptr[v]
+        if v > 0 and (g.bits[v - 1] & CHAIN):
+            before[v] += 1
+        if v >= g.second and (g.bits[v] & ACROSS):
+            before[v] += 1
+        if before[v] == 0:
+            ready[count] = v
+            count += 1
+    done = 0
+    while done < count:
+        v = ready[done]
+        done += 1
+        b = g.bits[v]
+        for k in range(2 + (g.xout_ptr[v + 1] - g.xout_ptr[v] if b & EXTRA else 0)):
+            if k == 0:
+                if not (b & CHAIN):
+                    continue
+                w = v + 1
+            elif k == 1:
+                if v >= g.second or not (b & ACROSS):
+                    continue
+                w = int(g.partner[v])
+            else:
+                w = int(g.xhead[g.xout_ptr[v] + k - 2])
+            before[w] -= 1
+            if before[w] == 0:
+                ready[count] = w
+                count += 1
+    return count == nodes
+
+
+@njit(cache=True)
 def start(g: Graph, supply: Int) -> None:
     """Give every node its supply as excess."""
     for v in range(len(supply)):

@@ -23,8 +23,8 @@ Bits = NDArray[np.int8]
 NAME = "mincut"
 
 KERNELS = (
-    kernel_layout.link, kernel_layout.couple, kernel_layout.start, kernel.fill_pairs, kernel.search_back,
-    kernel_wave.sweep, kernel_wander.wander, kernel.reach,
+    kernel_layout.link, kernel_layout.couple, kernel_layout.is_acyclic, kernel_layout.start,
+    kernel.fill_pairs, kernel.search_back, kernel_wave.sweep, kernel_wander.wander, kernel.reach,
 )
 """What every solve calls; whether these are compiled decides whether a compilation is announced."""
 
@@ -48,7 +48,7 @@ def solve_mincut(
     compiled = announce(KERNELS, notify)
     network = build(program)
     details: dict[str, Any] = {"scale_exponent": network.scale_exponent, "compiled": compiled, "rounds": 0}
-    preflow = Preflow(network.graph)
+    preflow = Preflow(network.graph, network.acyclic)
     kernel_layout.start(network.graph, network.supply)
     settled = settle(network, demanded(program), program.covering)
     if settled is None:

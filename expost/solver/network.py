@@ -26,6 +26,10 @@ Bits = NDArray[np.int8]
 WEIGHT_BITS = 62
 """The integer weights sum to less than 2**62 in absolute value."""
 
+CYCLE_BITS = 10
+"""Where arcs form cycles, flow can run round and pile up, at most by the sum of all weights in a round. The
+weights are then scaled 2**CYCLE_BITS times coarser, which leaves room for as many rounds."""
+
 MANY = 20
 """Nodes are numbered anew when more than one arc for every MANY nodes does not lead to the next."""
 
@@ -41,6 +45,7 @@ class Network:
     extra_arcs, extra_rows: the program's arcs and packing rows that are explicit. ``explicit`` holds, for
     each explicit arc of the graph, its number among these, followed by the covering rows of two variables.
     scale_exponent: integer weights are ``rint(weights * 2**scale_exponent)``.
+    acyclic: whether no way along the arcs leads back to where it began.
     """
 
     graph: Graph
@@ -52,6 +57,7 @@ class Network:
     extra_rows: Index
     explicit: Index
     scale_exponent: int
+    acyclic: bool
 
     @property
     def second(self) -> int:
@@ -65,8 +71,8 @@ class Network:
         return x
 
 
-def scale(weights: NDArray[np.float64]) -> tuple[Int, int]:
-    """Integer weights and the exponent: the finest power of two whose absolute sum stays below 2**62.
+def scale(weights: NDArray[np.float64], bits: int = WEIGHT_BITS) -> tuple[Int, int]:
+    """Integer weights and the exponent: the finest power of two whose absolute sum stays below ``2**bits``.
 
     Raises InputError when the weights' sum overflows.
     """
@@ -76,7 +82,7 @@ def scale(weights: NDArray[np.float64]) -> tuple[Int, int]:
     if not math.isfinite(total):
         raise InputError("weights whose sum overflows", where="program", expected="a finite sum of weights")
     # the margin covers the rounding of the logarithm and half a unit for each of at most 2**31 weights
-    exponent = math.floor(WEIGHT_BITS - math.log2(total) - 1e-8)
+    exponent = math.floor(bits - math.log2(total) - 1e-8)
     scaled = np.ldexp(weights, exponent)
     return np.rint(scaled, out=scaled).astype(np.int64), exponent
 
@@ -101,10 +107,6 @@ def build(program: Program) -> Network:
         kernel_layout.cover(tails, heads, nodes, second, moved)
         place, tails, heads = moved[place], moved[tails], moved[heads]
         bits, chain_arc, extra_arcs = _chains(tails, heads, nodes)
-    weights, exponent = scale(program.weights)
-    weights[second:] *= -1
-    supply = np.empty_like(weights)
-    supply[place] = weights
     partner, pair_row = np.arange(nodes, dtype=np.int32), np.full(second, -1, dtype=np.int32)
     over, under = pairs(program.packing, place)
     extra_rows = np.empty(len(over), dtype=np.int32)
@@ -113,7 +115,14 @@ def build(program: Program) -> Network:
     xtail = np.concatenate([tails[extra_arcs], over[extra_rows], covering[1]])
     xhead = np.concatenate([heads[extra_arcs], under[extra_rows], covering[0]])
     graph, explicit = _graph(second, bits, partner, xtail, xhead)
-    return Network(graph, supply, place, chain_arc, pair_row, extra_arcs, extra_rows, explicit, exponent)
+    acyclic = bool(kernel_layout.is_acyclic(graph))
+    weights, exponent = scale(program.weights, WEIGHT_BITS if acyclic else WEIGHT_BITS - CYCLE_BITS)
+    weights[second:] *= -1
+    supply = np.empty_like(weights)
+    supply[place] = weights
+    return Network(
+        graph, supply, place, chain_arc, pair_row, extra_arcs, extra_rows, explicit, exponent, acyclic
+    )
 
 
 def _precedence(program: Program, place: Index, second: int) -> tuple[Index, Index]:

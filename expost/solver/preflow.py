@@ -7,8 +7,10 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
+from expost.errors import SolverError
 from expost.solver import kernel, kernel_wander, kernel_wave
 from expost.solver.kernel import Graph
+from expost.solver.network import CYCLE_BITS
 from expost.solver.result import Status
 
 Bits = NDArray[np.int8]
@@ -22,9 +24,10 @@ LEAST = 100
 class Preflow:
     """A preflow on its way to a maximum one; ``rounds`` counts its searches and sweeps."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, acyclic: bool = True) -> None:
         nodes = len(graph.bits)
         self.graph = graph
+        self.acyclic = acyclic
         self.rounds = 0
         self.label = np.empty(nodes, dtype=np.int32)
         self.order = np.empty(nodes + 4, dtype=np.int32)
@@ -34,7 +37,8 @@ class Preflow:
     def run(self, limit: float) -> Status:
         """Push until no excess reaches a demand, or until the clock (time.perf_counter) shows ``limit``."""
         graph, label, stuck = self.graph, self.label, self.stuck
-        pushes = LEAST + len(label) // SHARE
+        # on a cycle, wandering excess could run round and round, and the flow behind it overflow
+        pushes = LEAST + len(label) // SHARE if self.acyclic else 0
         left = 0
         try:
             kernel.fill_pairs(graph)
@@ -45,6 +49,8 @@ class Preflow:
                 if time.perf_counter() > limit:
                     return Status.TIME_LIMIT
                 self.rounds += 1
+                if not self.acyclic and self.rounds >= 2**CYCLE_BITS:
+                    raise SolverError("mincut: too many rounds for rows that form cycles; use --backend highs")
                 left = kernel_wave.sweep(graph, label, self.active, count, self.first, self.after, stuck)
                 left = kernel_wander.wander(graph, label, stuck, left, pushes)
         except KeyboardInterrupt:

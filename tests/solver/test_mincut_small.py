@@ -114,6 +114,15 @@ def _check_extremes(program: Program, solution, optima: list[np.ndarray]) -> Non
     assert (solution.x == solution.smallest).all()
 
 
+def test_flow_does_not_pile_up_on_cycles():
+    """Packing and covering rows of the same pair form a cycle, on which flow once ran round until it overflowed."""
+    program = random_program(11568)
+    solution = solve_mincut(program)
+    best, _ = enumerate_all(program)
+    assert certified(program, solution) == pytest.approx(best, abs=1e-10)
+    assert max(solution.certificate.packing.max(), solution.certificate.covering.max()) < 2**62
+
+
 def test_three_blocks_are_refused():
     none = np.empty(0, dtype=np.int32)
     program = Program(np.ones(3), np.arange(4), none, none, np.array([[0, 1, 2]], dtype=np.int32))
