@@ -96,6 +96,10 @@ def test_two_buyers_with_two_signals_within_seconds():
     static = bracket(load("jmmz"), 0.08, 60)
     assert static.lower.value < 0.8275 and static.upper.value > 86 / 105
     assert static.relative_width < 0.08
+
+
+@pytest.mark.slow
+def test_two_buyers_with_two_stages_within_seconds():
     later = bracket(load("jmmz"), 0.06, 60, timing="sequential", first=("c1", "c2"))
     assert later.relative_width < 0.06
     assert later.upper.value > later.lower.value > 0.87
