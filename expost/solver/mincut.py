@@ -13,8 +13,8 @@ from expost.errors import SolverError
 from expost.solver import kernel, kernel_layout, kernel_wander, kernel_wave
 from expost.solver.compilation import Notify, announce
 from expost.solver.fixed_nodes import Settled, demanded, settle
-from expost.solver.network import Network, build
-from expost.solver.preflow import Preflow
+from expost.solver.network import CYCLE_BITS, Network, build
+from expost.solver.preflow import PiledUpError, Preflow
 from expost.solver.program import Program
 from expost.solver.result import Certificate, Solution, Status
 
@@ -44,10 +44,28 @@ def solve_mincut(
 
     Raises InputError for more than two blocks.
     """
-    started = time.perf_counter()
     compiled = announce(KERNELS, notify)
-    network = build(program)
-    details: dict[str, Any] = {"scale_exponent": network.scale_exponent, "compiled": compiled, "rounds": 0}
+    try:
+        solution = _solve(program, 0, time_limit, extremes)
+    except PiledUpError:
+        solution = _solve_coarsely(program, time_limit, extremes)
+    solution.details["compiled"] = compiled
+    return solution
+
+
+def _solve_coarsely(program: Program, time_limit: float | None, extremes: bool) -> Solution:
+    """Solve with weights that leave room for flow to pile up on cycles."""
+    try:
+        return _solve(program, CYCLE_BITS, time_limit, extremes)
+    except PiledUpError as error:
+        raise SolverError("mincut: too many rounds on rows that form cycles; use --backend highs") from error
+
+
+def _solve(program: Program, spare_bits: int, time_limit: float | None, extremes: bool) -> Solution:
+    """One solve at one scale. Raises PiledUpError when flow on cycles comes near to overflowing."""
+    started = time.perf_counter()
+    network = build(program, spare_bits)
+    details: dict[str, Any] = {"scale_exponent": network.scale_exponent, "rounds": 0}
     preflow = Preflow(network.graph, network.acyclic)
     kernel_layout.start(network.graph, network.supply)
     settled = settle(network, demanded(program), program.covering)

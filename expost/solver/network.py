@@ -27,8 +27,8 @@ WEIGHT_BITS = 62
 """The integer weights sum to less than 2**62 in absolute value."""
 
 CYCLE_BITS = 10
-"""Where arcs form cycles, flow can run round and pile up, at most by the sum of all weights in a round. The
-weights are then scaled 2**CYCLE_BITS times coarser, which leaves room for as many rounds."""
+"""Where arcs form cycles, flow can run round and pile up, at most by the sum of all weights in a round. When
+it does, the weights are scaled 2**CYCLE_BITS times coarser, which leaves room for as many rounds."""
 
 MANY = 20
 """Nodes are numbered anew when more than one arc for every MANY nodes does not lead to the next."""
@@ -87,8 +87,11 @@ def scale(weights: NDArray[np.float64], bits: int = WEIGHT_BITS) -> tuple[Int, i
     return np.rint(scaled, out=scaled).astype(np.int64), exponent
 
 
-def build(program: Program) -> Network:
-    """The network of ``program``. Raises InputError for more than two blocks."""
+def build(program: Program, spare_bits: int = 0) -> Network:
+    """The network of ``program``, its weights ``2**spare_bits`` times coarser than they could be.
+
+    Raises InputError for more than two blocks.
+    """
     if program.n_blocks > 2:
         raise InputError(
             f"a program with {program.n_blocks} buyers", where="backend mincut",
@@ -115,13 +118,13 @@ def build(program: Program) -> Network:
     xtail = np.concatenate([tails[extra_arcs], over[extra_rows], covering[1]])
     xhead = np.concatenate([heads[extra_arcs], under[extra_rows], covering[0]])
     graph, explicit = _graph(second, bits, partner, xtail, xhead)
-    acyclic = bool(kernel_layout.is_acyclic(graph))
-    weights, exponent = scale(program.weights, WEIGHT_BITS if acyclic else WEIGHT_BITS - CYCLE_BITS)
+    weights, exponent = scale(program.weights, WEIGHT_BITS - spare_bits)
     weights[second:] *= -1
     supply = np.empty_like(weights)
     supply[place] = weights
     return Network(
-        graph, supply, place, chain_arc, pair_row, extra_arcs, extra_rows, explicit, exponent, acyclic
+        graph, supply, place, chain_arc, pair_row, extra_arcs, extra_rows, explicit, exponent,
+        bool(kernel_layout.is_acyclic(graph)),
     )
 
 

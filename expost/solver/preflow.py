@@ -7,10 +7,8 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from expost.errors import SolverError
 from expost.solver import kernel, kernel_wander, kernel_wave
 from expost.solver.kernel import Graph
-from expost.solver.network import CYCLE_BITS
 from expost.solver.result import Status
 
 Bits = NDArray[np.int8]
@@ -19,6 +17,14 @@ Bits = NDArray[np.int8]
 SHARE = 12
 LEAST = 100
 """Between two searches, stuck excess wanders for LEAST pushes and one more for every SHARE nodes."""
+
+
+MOST_FLOW = 2**62
+"""Before a round, no arc on a cycle may carry more: a round adds less than as much again."""
+
+
+class PiledUpError(Exception):
+    """Flow has run round a cycle so often that another round could overflow."""
 
 
 class Preflow:
@@ -49,12 +55,18 @@ class Preflow:
                 if time.perf_counter() > limit:
                     return Status.TIME_LIMIT
                 self.rounds += 1
-                if not self.acyclic and self.rounds >= 2**CYCLE_BITS:
-                    raise SolverError("mincut: too many rounds for rows that form cycles; use --backend highs")
+                if not self.acyclic and self._largest_flow() > MOST_FLOW:
+                    raise PiledUpError
                 left = kernel_wave.sweep(graph, label, self.active, count, self.first, self.after, stuck)
                 left = kernel_wander.wander(graph, label, stuck, left, pushes)
         except KeyboardInterrupt:
             return Status.INTERRUPTED
+
+    def _largest_flow(self) -> int:
+        """The largest flow on any arc."""
+        graph = self.graph
+        flows = (graph.node[:, kernel.ALONG], graph.node[:, kernel.OVER], graph.xflow)
+        return max(int(flow.max(initial=0)) for flow in flows)
 
     def _search(self, wanted: int = 0) -> int:
         """Label the nodes that reach a demand, at least up to ``wanted`` active ones; return how many are active."""

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from expost.errors import InputError
+from expost.errors import InputError, SolverError
+from expost.solver import network, preflow
 from expost.solver.mincut import solve_mincut
 from expost.solver.program import FREE, Program
 from expost.solver.result import Status
@@ -121,6 +122,18 @@ def test_flow_does_not_pile_up_on_cycles():
     best, _ = enumerate_all(program)
     assert certified(program, solution) == pytest.approx(best, abs=1e-10)
     assert max(solution.certificate.packing.max(), solution.certificate.covering.max()) < 2**62
+
+
+def test_weights_are_scaled_coarser_when_flow_piles_up(monkeypatch):
+    program = random_program(4)
+    fine = solve_mincut(program)
+    monkeypatch.setattr(preflow, "MOST_FLOW", 2**53)
+    coarse = solve_mincut(program)
+    assert coarse.certificate.scale_exponent == fine.certificate.scale_exponent - network.CYCLE_BITS
+    assert certified(program, coarse) == pytest.approx(certified(program, fine), abs=1e-10)
+    monkeypatch.setattr(preflow, "MOST_FLOW", -1)
+    with pytest.raises(SolverError, match="backend highs"):
+        solve_mincut(program)
 
 
 def test_three_blocks_are_refused():
