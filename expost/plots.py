@@ -103,7 +103,9 @@ def plot_prices(run: ReopenedRun, prices: Prices, ax: Axes | None = None) -> Axe
     others = [j for j in range(space.n) if j != prices.buyer]
     if not others:
         ax.axhline(float(prices.price), color=COLOURS[1])
-        ax.set_title(f"price of buyer {name}", fontsize="medium")
+        ax.set_xticks([])
+        ax.set_ylabel("price")
+        ax.set_title(f"price of buyer {name}: {float(prices.price):.6g}", fontsize="medium")
         return ax
     middle = _types_at(space, 0.5)
     fixed = tuple(slice(None) if k == 0 else middle[j] for k, j in enumerate(others))
@@ -170,8 +172,12 @@ def _own_map(ax: Axes, space: TypeSpace, buyer: int, array: NDArray[Any], middle
     rest = np.unravel_index(middle, counts)[2:]
     columns = [space.types[buyer][name].reshape(counts) for name in names]
     ax.set_xlabel(names[0])
+    if len(names) == 1 and "vmin" in style:  # a map of few colours: a strip along his only signal
+        ax.set_yticks([])
+        return ax.pcolormesh(columns[0], [0.0, 1.0], np.stack([cube, cube]), shading="nearest", **style)
     if len(names) == 1:
         ax.step(columns[0], cube, where="mid", color=COLOURS[1])
+        ax.set_ylabel("price")
         return None
     ax.set_ylabel(names[1])
     plane: Any = (slice(None), slice(None), *rest)

@@ -56,7 +56,8 @@ class Prior:
             impossible = np.asarray(given.get("scale", 1.0)) <= 0.0
             quantile = np.where(impossible, np.nan, quantile) if np.any(impossible) else quantile
         else:
-            quantile = _continuous(self.distribution).ppf(probability, **given)
+            with np.errstate(all="ignore"):  # impossible parameters give NaN, which is refused next
+                quantile = _continuous(self.distribution).ppf(probability, **given)
         self._refuse_undefined(np.asarray(quantile), given, earlier or {})
         return np.asarray(quantile, dtype=np.float64)
 

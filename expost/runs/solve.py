@@ -33,9 +33,9 @@ from expost.tolerances import WELFARE
 Bool = NDArray[np.bool_]
 
 
-BYTES_PER_BINARY = {STATIC: 150, SEQUENTIAL: 350}
-"""Peak memory of a solve by minimum cut, audit and certificate included, in bytes per buyer and state: 141 static at
-grid 40 and 318 sequential at grid 24 on jmmz, what importing takes apart."""
+BYTES_PER_BINARY = {STATIC: 175, SEQUENTIAL: 385}
+"""Peak memory of a solve by minimum cut, audit and certificate included, in bytes per buyer and state: 170 static at
+grid 40 and 381 sequential at grid 24 on jmmz, the 170 MiB of imports apart."""
 
 
 @dataclass(frozen=True, eq=False)
