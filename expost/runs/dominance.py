@@ -85,5 +85,5 @@ def require_one(instance: str | None, prices: str, run: Path | None) -> None:
             "not one mechanism",
             where="dominate",
             expected="INSTANCE with --prices NAME, or --run DIR alone",
-            remedy="for example: expost dominate jmmz --prices t*",
+            remedy="for example: expost dominate jmmz --prices 't*'",
         )
