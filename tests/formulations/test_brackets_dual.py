@@ -14,7 +14,7 @@ from expost.formulations.brackets.samples import draw_fibres, outer_points
 from expost.formulations.brackets.statistics import Allowance, one_sided
 from expost.formulations.sequential_strikes import strike_program
 from expost.instances.catalogue import load
-from expost.mechanisms.continuum_space import quantile_space
+from expost.mechanisms.continuum.space import quantile_space
 
 SMALL = Quadrature(8, 128, 2048, 24, 512, 1)
 EXAMPLE_2 = 86 / 105

@@ -9,12 +9,12 @@ from expost.formulations.brackets.polish_kernel import welfare_gradient
 from expost.instances.catalogue import load
 from expost.instances.environment import Buyer, Instance
 from expost.instances.priors import Prior
-from expost.mechanisms.continuum import load_mechanism
-from expost.mechanisms.continuum_completion import CompletedMechanism
-from expost.mechanisms.continuum_mesh import box_minimum, hats, mesh_cell, mesh_points
-from expost.mechanisms.continuum_monotone import NotMonotone, directions
-from expost.mechanisms.continuum_solo import SoloMechanism
-from expost.mechanisms.continuum_space import quantile_space
+from expost.mechanisms.continuum.completion import CompletedMechanism
+from expost.mechanisms.continuum.mesh import box_minimum, hats, mesh_cell, mesh_points
+from expost.mechanisms.continuum.monotone import NotMonotone, directions
+from expost.mechanisms.continuum.saved import load_mechanism
+from expost.mechanisms.continuum.solo import SoloMechanism
+from expost.mechanisms.continuum.space import quantile_space
 
 EXAMPLE_2 = 86 / 105
 

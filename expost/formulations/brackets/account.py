@@ -11,8 +11,8 @@ import numpy as np
 
 from expost.formulations.brackets.records import LOWER, RIGOROUS, STATISTICAL, UPPER, Bound, Estimate
 from expost.formulations.brackets.statistics import Allowance, Limit
-from expost.mechanisms.continuum import ContinuumMechanism
-from expost.mechanisms.continuum_space import QuantileSpace
+from expost.mechanisms.continuum.mechanism import ContinuumMechanism
+from expost.mechanisms.continuum.space import QuantileSpace
 from expost.solver.progress import Progress, ProgressCallback
 
 

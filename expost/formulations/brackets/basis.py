@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from expost.mechanisms.continuum_mesh import hats, mesh_points
+from expost.mechanisms.continuum.mesh import hats, mesh_points
 
 Float = NDArray[np.float64]
 

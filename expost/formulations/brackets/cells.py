@@ -19,9 +19,9 @@ from expost.formulations.assemble import Formulation, assemble
 from expost.formulations.brackets.leader import first_names, timings
 from expost.formulations.discretization import Grid, TypeSpace, discretize
 from expost.formulations.timing import build_blocks
-from expost.mechanisms.continuum_cells import CellMechanism
-from expost.mechanisms.continuum_monotone import directions
-from expost.mechanisms.continuum_space import QuantileSpace
+from expost.mechanisms.continuum.cells import CellMechanism
+from expost.mechanisms.continuum.monotone import directions
+from expost.mechanisms.continuum.space import QuantileSpace
 from expost.solver.backends import solve_program
 
 Float = NDArray[np.float64]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from expost.formulations.brackets.basis import ShadowPrices
 from expost.formulations.brackets.samples import draw_fibres, outer_points, respond
 from expost.formulations.brackets.statistics import Limit, one_sided
-from expost.mechanisms.continuum_space import QuantileSpace, scrambled
+from expost.mechanisms.continuum.space import QuantileSpace, scrambled
 
 Float = NDArray[np.float64]
 

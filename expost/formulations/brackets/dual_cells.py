@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from expost.formulations.brackets.basis import ShadowPrices, base_gain
-from expost.mechanisms.continuum_mesh import hats, mesh_points
-from expost.mechanisms.continuum_monotone import directions
-from expost.mechanisms.continuum_space import QuantileSpace
+from expost.mechanisms.continuum.mesh import hats, mesh_points
+from expost.mechanisms.continuum.monotone import directions
+from expost.mechanisms.continuum.space import QuantileSpace
 
 Float = NDArray[np.float64]
 Signs = tuple[NDArray[np.int8], NDArray[np.int8]]

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from expost.formulations.brackets.basis import ShadowPrices, mesh_size
 from expost.formulations.brackets.samples import Fibres, draw_fibres, outer_points, respond
-from expost.mechanisms.continuum_space import QuantileSpace
+from expost.mechanisms.continuum.space import QuantileSpace
 
 Float = NDArray[np.float64]
 

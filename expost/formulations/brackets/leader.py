@@ -15,9 +15,9 @@ from expost.formulations.brackets.polish import falling
 from expost.formulations.discretization import Grid, TypeSpace, discretize
 from expost.formulations.timing import build_blocks
 from expost.mechanisms.constructions import get
-from expost.mechanisms.continuum_completion import CompletedMechanism
-from expost.mechanisms.continuum_mesh import hats, mesh_points
-from expost.mechanisms.continuum_space import QuantileSpace
+from expost.mechanisms.continuum.completion import CompletedMechanism
+from expost.mechanisms.continuum.mesh import hats, mesh_points
+from expost.mechanisms.continuum.space import QuantileSpace
 from expost.solver.backends import solve_program
 
 Float = NDArray[np.float64]

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from expost.errors import AuditError
 from expost.formulations.brackets.statistics import Limit, one_sided
-from expost.mechanisms.continuum import ContinuumMechanism
-from expost.mechanisms.continuum_completion import CompletedMechanism
-from expost.mechanisms.continuum_space import scrambled
+from expost.mechanisms.continuum.completion import CompletedMechanism
+from expost.mechanisms.continuum.mechanism import ContinuumMechanism
+from expost.mechanisms.continuum.space import scrambled
 
 Float = NDArray[np.float64]
 

@@ -19,11 +19,11 @@ from expost.formulations.brackets.polish import polish
 from expost.formulations.brackets.records import LOWER
 from expost.formulations.brackets.statistics import Limit
 from expost.formulations.brackets.upper import any_negative
-from expost.mechanisms.continuum import ContinuumMechanism
-from expost.mechanisms.continuum_completion import CompletedMechanism
-from expost.mechanisms.continuum_mesh import hats, mesh_points
-from expost.mechanisms.continuum_monotone import NotMonotone
-from expost.mechanisms.continuum_solo import SoloMechanism
+from expost.mechanisms.continuum.completion import CompletedMechanism
+from expost.mechanisms.continuum.mechanism import ContinuumMechanism
+from expost.mechanisms.continuum.mesh import hats, mesh_points
+from expost.mechanisms.continuum.monotone import NotMonotone
+from expost.mechanisms.continuum.solo import SoloMechanism
 
 Float = NDArray[np.float64]
 

@@ -16,7 +16,7 @@ from expost.formulations.brackets.records import Estimate
 from expost.formulations.brackets.statistics import Limit, one_sided
 from expost.formulations.discretization import Grid, discretize
 from expost.formulations.timing import build_blocks
-from expost.mechanisms.continuum_space import QuantileSpace
+from expost.mechanisms.continuum.space import QuantileSpace
 from expost.solver.backends import solve_program
 
 

@@ -11,9 +11,9 @@ from scipy import sparse
 
 from expost.formulations.brackets.fit import Adam
 from expost.formulations.brackets.polish_kernel import welfare_gradient
-from expost.mechanisms.continuum_completion import CompletedMechanism
-from expost.mechanisms.continuum_mesh import hats, mesh_points
-from expost.mechanisms.continuum_space import lattice
+from expost.mechanisms.continuum.completion import CompletedMechanism
+from expost.mechanisms.continuum.mesh import hats, mesh_points
+from expost.mechanisms.continuum.space import lattice
 
 Float = NDArray[np.float64]
 Index = NDArray[np.int64]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from expost.mechanisms.continuum import ContinuumMechanism
+from expost.mechanisms.continuum.mechanism import ContinuumMechanism
 
 RIGOROUS = "rigorous"
 STATISTICAL = "statistical"

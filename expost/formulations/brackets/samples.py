@@ -15,8 +15,8 @@ from scipy import sparse
 from expost.formulations.blocks import tie_width
 from expost.formulations.brackets.basis import ShadowPrices, base_gain
 from expost.formulations.brackets.responses import sequential_response, static_response
-from expost.mechanisms.continuum_mesh import hats
-from expost.mechanisms.continuum_space import QuantileSpace, lattice, scrambled
+from expost.mechanisms.continuum.mesh import hats
+from expost.mechanisms.continuum.space import QuantileSpace, lattice, scrambled
 
 Float = NDArray[np.float64]
 Index = NDArray[np.int32]

@@ -18,7 +18,7 @@ from expost.formulations.brackets.upper import UpperSide, first_bounds
 from expost.formulations.discretization import Grid, discretize
 from expost.formulations.timing import build_blocks
 from expost.instances.environment import Instance
-from expost.mechanisms.continuum_space import QuantileSpace, quantile_space
+from expost.mechanisms.continuum.space import QuantileSpace, quantile_space
 from expost.solver.progress import ProgressCallback, check_time_limit
 
 

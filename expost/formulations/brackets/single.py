@@ -10,8 +10,8 @@ from expost.formulations.brackets.lower import mechanism_limit
 from expost.formulations.brackets.polish import falling
 from expost.formulations.brackets.responses import sequential_response
 from expost.formulations.brackets.samples import draw_fibres
-from expost.mechanisms.continuum_solo import SoloMechanism
-from expost.mechanisms.continuum_space import QuantileSpace
+from expost.mechanisms.continuum.solo import SoloMechanism
+from expost.mechanisms.continuum.space import QuantileSpace
 
 Float = NDArray[np.float64]
 

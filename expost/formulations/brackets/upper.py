@@ -17,8 +17,8 @@ from expost.formulations.brackets.fit import fit_prices, largest_nodes
 from expost.formulations.brackets.offsets import extrapolate, grid_excess, offset_limit
 from expost.formulations.brackets.records import UPPER
 from expost.formulations.brackets.statistics import Limit
-from expost.mechanisms.continuum_monotone import NotMonotone
-from expost.mechanisms.continuum_space import scrambled
+from expost.mechanisms.continuum.monotone import NotMonotone
+from expost.mechanisms.continuum.space import scrambled
 
 GRIDS = {
     2: (32, (16, 24, 32, 48)),

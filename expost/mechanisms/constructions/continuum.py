@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from expost.instances.environment import Instance
 from expost.mechanisms.constructions.levels import Index, last_feasible
 from expost.mechanisms.constructions.prices_on import PriceFunction
-from expost.mechanisms.continuum_space import MANTISSA
+from expost.mechanisms.continuum.space import MANTISSA
 
 Float = NDArray[np.float64]
 Margin = Callable[[int, Mapping[str, Float]], Float]

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from expost.mechanisms.continuum_mesh import box_minimum
+from expost.mechanisms.continuum.mesh import box_minimum
 from expost.tolerances import TIE
 
 if TYPE_CHECKING:
-    from expost.mechanisms.continuum_completion import CompletedMechanism
+    from expost.mechanisms.continuum.completion import CompletedMechanism
 
 Float = NDArray[np.float64]
 Index = NDArray[np.int64]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from expost.mechanisms.continuum_space import QuantileSpace, lattice
+from expost.mechanisms.continuum.space import QuantileSpace, lattice
 from expost.tolerances import ASSUMPTION, allowance
 
 Float = NDArray[np.float64]

@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from expost.mechanisms.continuum import ContinuumMechanism
-from expost.mechanisms.continuum_mesh import mesh_cell
-from expost.mechanisms.continuum_space import Levels, lattice
+from expost.mechanisms.continuum.mechanism import ContinuumMechanism
+from expost.mechanisms.continuum.mesh import mesh_cell
+from expost.mechanisms.continuum.space import Levels, lattice
 
 Float = NDArray[np.float64]
 

@@ -19,9 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from expost.errors import InputError
-from expost.instances.environment import Instance
-from expost.instances.toml_file import instance_to_toml, load_instance
-from expost.mechanisms.continuum_space import Levels, QuantileSpace, scrambled
+from expost.instances.toml_file import instance_to_toml
+from expost.mechanisms.continuum.space import Levels, QuantileSpace, scrambled
 from expost.tolerances import INCENTIVE, allowance
 
 Float = NDArray[np.float64]
@@ -180,23 +179,3 @@ class ContinuumMechanism(ABC):
                         name,
                     ]
                 )
-
-
-def load_mechanism(folder: Path | str) -> ContinuumMechanism:
-    """The mechanism that ``save`` wrote. Raises InputError when the folder holds none."""
-    from expost.mechanisms.continuum_kinds import rebuild
-
-    path = Path(folder)
-    try:
-        record = json.loads((path / "mechanism.json").read_text(encoding="utf-8"))
-        with np.load(path / "mechanism.npz") as data:
-            arrays = {name: data[name] for name in data.files}
-        instance: Instance = load_instance(str(path / "instance.toml"))
-        space = QuantileSpace(instance, tuple(record["first"]))
-        return rebuild(space, record, arrays)
-    except (OSError, KeyError, ValueError) as error:
-        raise InputError(
-            f"{type(error).__name__}: {error}",
-            where=str(folder),
-            expected="a folder that a mechanism was saved in",
-        ) from None

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from expost.mechanisms.continuum import ContinuumMechanism
-from expost.mechanisms.continuum_space import Levels
+from expost.mechanisms.continuum.mechanism import ContinuumMechanism
+from expost.mechanisms.continuum.space import Levels
 
 Float = NDArray[np.float64]
 

@@ -22,11 +22,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from expost.mechanisms.continuum import ContinuumMechanism
-from expost.mechanisms.continuum_mesh import hats, mesh_cell
-from expost.mechanisms.continuum_monotone import directions as found
-from expost.mechanisms.continuum_space import Levels, lattice
-from expost.mechanisms.continuum_suprema import Suprema
+from expost.mechanisms.continuum.mechanism import ContinuumMechanism
+from expost.mechanisms.continuum.mesh import hats, mesh_cell
+from expost.mechanisms.continuum.monotone import directions as found
+from expost.mechanisms.continuum.space import Levels, lattice
+from expost.mechanisms.continuum.suprema import Suprema
 
 Float = NDArray[np.float64]
 Index = NDArray[np.int64]

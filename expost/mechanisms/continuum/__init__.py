@@ -1,0 +1,1 @@
+"""Mechanisms of continuous instances: strikes at any signals, whatever the number of buyers."""
