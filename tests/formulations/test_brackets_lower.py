@@ -1,11 +1,18 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from expost.formulations.brackets.cells import cell_mechanism, guaranteed_welfare
-from expost.formulations.brackets.leader import complete, construction_strikes, grid_strikes, mesh_nodes
 from expost.formulations.brackets.lower import mechanism_limit
-from expost.formulations.brackets.polish import PolishPlan, falling, polish
-from expost.formulations.brackets.polish_kernel import welfare_gradient
+from expost.formulations.brackets.polish import PolishPlan, draw_fibres, falling, gradient, polish
+from expost.formulations.brackets.starts import (
+    complete,
+    construction_strikes,
+    grid_rules,
+    grid_strikes,
+    mesh_nodes,
+)
 from expost.instances.catalogue import load
 from expost.instances.environment import Buyer, Instance
 from expost.instances.priors import Prior
@@ -14,9 +21,16 @@ from expost.mechanisms.continuum.mesh import box_minimum, hats, mesh_cell, mesh_
 from expost.mechanisms.continuum.monotone import NotMonotone, directions
 from expost.mechanisms.continuum.saved import load_mechanism
 from expost.mechanisms.continuum.solo import SoloMechanism
-from expost.mechanisms.continuum.space import quantile_space
+from expost.mechanisms.continuum.space import QuantileSpace, quantile_space
 
 EXAMPLE_2 = 86 / 105
+
+
+def three(first):
+    """Quantile space of three buyers, each static (None) or with a first signal."""
+    instance = load("three-buyers")
+    places = tuple(None if name is None else instance.buyers[i].signals.index(name) for i, name in enumerate(first))
+    return QuantileSpace(instance, places)
 
 
 def seed(k):
@@ -33,40 +47,61 @@ def sequential():
     return quantile_space(load("jmmz"), "sequential", ("c1", "c2"))
 
 
-def random_completion(space, rng, nodes=5, depth=6, leader=0, raised=False):
-    rows = 1 if space.first[leader] is None else 5
-    x = mesh_points(nodes, 2)
-    theta = x[:, 0] + x[:, 1] ** 2 + rng.normal(scale=0.2, size=(rows, len(x)))
-    bins = 1 if space.first[1 - leader] is None else 16
-    return CompletedMechanism(space, "random", leader, falling(theta), nodes, bins, depth, 1e-4, raised)
+def random_completion(space, rng, nodes=5, depth=6, order=(0, 1), raised=False):
+    theta = []
+    for j in order[:-1]:
+        rows = 1 if space.first[j] is None else 5
+        x = mesh_points(nodes, sum(space.dims) - space.dims[j])
+        level = x[:, 0] + x[:, 1] ** 2 if space.n == 2 else 0.5 + 0.5 * x.mean(axis=1)
+        theta.append(falling(level + rng.normal(scale=0.2, size=(rows, len(x)))))
+    return CompletedMechanism(space, "random", order, tuple(theta), nodes, 16, depth, 1e-4, raised)
 
 
-def brute_schedule(mechanism, own, fine=401):
-    """The follower's strikes from a dense grid of his types: from below, the truth in the limit."""
-    others = mesh_points(fine, 2)
-    space, lead, follow = mechanism.space, mechanism.leader, mechanism.follower
-    levels = [own[None], others] if lead == 0 else [others, own[None]]
-    wins = space.value(lead, levels) > mechanism.leader_strikes(own[None], others)[0]
-    values = np.where(wins, space.value(follow, levels), -np.inf)
-    bins = mechanism.follower_bins(others)
-    best = np.array([values[bins >= b].max() for b in range(mechanism.bins)])
-    return best
+def brute_suprema(mechanism, k, state, fine):
+    """A later buyer's strikes in one state (a row of levels per buyer) from a dense grid of his types: from below, the
+    truth in the limit."""
+    space = mechanism.space
+    types = mesh_points(fine, space.dims[k])
+    levels = [types if j == k else np.broadcast_to(own, (len(types), len(own))) for j, own in enumerate(state)]
+    given = {j: mechanism.given_along(j, levels, levels[j][:, None])[:, 0] for j in mechanism.earlier(k)}
+    wins = np.any([space.value(j, levels) > strikes for j, strikes in given.items()], axis=0)
+    values = np.where(wins, space.value(k, levels), -np.inf)
+    bins = mechanism.bin_at(k, types)
+    return np.array([values[bins >= b].max() for b in range(mechanism.bins_of(k))])
 
 
-@pytest.mark.parametrize("leader", [0, 1])
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 @pytest.mark.parametrize("timing", ["static", "sequential"])
-def test_schedules_are_at_least_the_supremum_and_close_to_it(timing, leader, request):
+def test_suprema_are_at_least_the_truth_and_close_to_it(timing, order, request):
     space = request.getfixturevalue(timing)
-    rng = np.random.default_rng(10 + leader)
-    mechanism = random_completion(space, rng, leader=leader)
-    own = rng.random((12, 2))
-    found = mechanism.schedules(own)
-    assert (np.diff(found, axis=1) <= 0.0).all()
-    for row, type_ in zip(found, own, strict=True):
-        truth = brute_schedule(mechanism, type_)
-        seen = np.isfinite(truth)
-        assert (row[seen] >= truth[seen]).all()
-        assert (row[seen] - truth[seen]).max(initial=0.0) < 0.05
+    rng = np.random.default_rng(10 + order[0])
+    check_suprema(random_completion(space, rng, order=order), rng, 401)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)])
+@pytest.mark.parametrize("first", [(None, None, None), ("c1", "c2", "c3"), ("c1", None, "p3")])
+def test_suprema_of_three_buyers_are_at_least_the_truth_and_close_to_it(order, first):
+    check_suprema(random_completion(three(first), np.random.default_rng(5), order=order), np.random.default_rng(6), 201)
+
+
+def check_suprema(mechanism, rng, fine):
+    states = [rng.random((12, dims)) for dims in mechanism.space.dims]
+    for k in mechanism.order[1:]:
+        found = mechanism.suprema(k, states)
+        assert (np.diff(found, axis=1) <= 0.0).all()
+        for row, *state in zip(found, *states, strict=True):
+            truth = brute_suprema(mechanism, k, state, fine)
+            seen = np.isfinite(truth)
+            assert (row[seen] >= truth[seen]).all()
+            assert (row[seen] - truth[seen]).max(initial=0.0) < 0.05
+
+
+@pytest.mark.parametrize("first", [(None, None, None), ("c1", "c2", "c3"), ("c1", None, "p3")])
+@pytest.mark.parametrize("raised", [False, True])
+def test_completions_of_three_buyers_pass_their_audit(first, raised):
+    mechanism = random_completion(three(first), np.random.default_rng(4), order=(1, 2, 0), raised=raised)
+    verdict = mechanism.audit(1000, seed=4)
+    assert verdict.passed, verdict.explain()
 
 
 @pytest.mark.parametrize("timing", ["static", "sequential"])
@@ -79,11 +114,11 @@ def test_completions_pass_their_audit(timing, raised, request):
 
 def test_an_inadmissible_pair_fails_the_audit(static):
     class Greedy(CompletedMechanism):
-        def schedules(self, own):
-            return super().schedules(own) - 0.2
+        def suprema(self, k, levels):
+            return super().suprema(k, levels) - 0.2
 
     good = random_completion(static, np.random.default_rng(3))
-    bad = Greedy(static, "bad", 0, good.theta, good.nodes, 1, 4, 1e-3, False)
+    bad = Greedy(static, "bad", (0, 1), good.theta, good.nodes, 1, 4, 1e-3, False)
     verdict = bad.audit(2000)
     assert not verdict.passed and verdict.crowded > 0
     with pytest.raises(Exception, match="two winners"):
@@ -93,9 +128,9 @@ def test_an_inadmissible_pair_fails_the_audit(static):
 def test_example_2_is_completed_by_itself(static):
     nodes = 33
     x = mesh_points(nodes, 2)
-    mechanism = complete(static, 0, (x[:, 0] + x[:, 1] ** 2)[None], nodes, "example 2", 0.9, False)
+    mechanism = complete(static, (0, 1), [(x[:, 0] + x[:, 1] ** 2)[None]], nodes, "example 2", 0.9, False)
     own = np.random.default_rng(1).random((200, 2))
-    excess = mechanism.schedules(own)[:, 0] - (own[:, 0] + own[:, 1] ** 2)
+    excess = mechanism.suprema(1, [own, own])[:, 0] - (own[:, 0] + own[:, 1] ** 2)
     assert np.abs(excess).max() < 1e-3  # interpolated prices lie a little above the formula
     limit = mechanism_limit(mechanism, 0.999, seed(2), 11 / 12, replicates=8, points=256)
     assert limit.mean == pytest.approx(EXAMPLE_2, abs=6e-4 + limit.error)
@@ -108,7 +143,7 @@ def test_minima_over_boxes_are_attained_at_corners():
     high = low + 0.4 * rng.random((50, 3))
     cell = rng.integers(0, 2, (50, 3))
     out = np.empty(50)
-    box_minimum(theta, np.zeros(50, np.int64), np.zeros(50), cell, low, high, 3, out)
+    box_minimum(theta, np.zeros(50, np.int64), cell, low, high, 3, out)
     inside = low[:, None] + (high - low)[:, None] * mesh_points(2, 3)[None]
     levels = (cell[:, None] + inside) / 2
     values = (hats(levels.reshape(-1, 3), 3) @ theta[0]).reshape(50, 8)
@@ -125,44 +160,53 @@ def test_hats_sum_to_one_and_reproduce_multilinear_functions():
     assert ((cell + part) / 4) == pytest.approx(levels)
 
 
-def test_the_polish_gradient_is_the_derivative(sequential):
+@pytest.mark.parametrize("case", ["two static", "two sequential", "three static", "three mixed"])
+def test_the_polish_gradient_is_the_derivative(case, static, sequential):
+    space = {"two static": static, "two sequential": sequential, "three static": three((None, None, None)),
+             "three mixed": three(("c1", "p2", None))}[case]
     rng = np.random.default_rng(5)
-    nodes, points, types, rows = 9, 6, 7, 3
-    fine, others, own = mesh_points(nodes, 2), rng.random((types, 2)), rng.random((points, 2))
-    lead_fine, follow_fine = (sequential.value(i, [own[:, None], fine[None]]) for i in range(2))
-    lead, follow = (sequential.value(i, [own[:, None], others[None]]) for i in range(2))
-    theta = falling(rng.normal(scale=0.1, size=(rows, 25)) + mesh_points(5, 2).sum(axis=1))
-    row, part = mesh_cell(own[:, 1], rows)
-    near, drawn = hats(fine, 5), hats(others, 5)
+    order = (1, 2, 0)[: space.n] if space.n > 2 else (0, 1)
+    mechanism = random_completion(space, rng, nodes=3, order=order)
+    fibres = draw_fibres(mechanism, 64, rng)
 
     def welfare(theta):
-        mixed = (1 - part)[:, None] * theta[row] + part[:, None] * theta[row + 1]
-        grads = np.zeros((rows, len(fine))), np.zeros((rows, types))
-        tau_fine, tau = (np.ascontiguousarray((spread @ mixed.T).T) for spread in (near, drawn))
-        value = welfare_gradient(lead_fine, follow_fine, tau_fine, nodes, 2, 1, lead, follow, lead, follow, tau,
-                                 others[:, 1].copy(), row, part, 0.2, *grads)
-        return value, (near.T @ grads[0].T).T + (drawn.T @ grads[1].T).T
+        parts = [gradient(replace(mechanism, theta=theta), part, 0.2) for part in fibres]
+        return sum(value for value, _ in parts), [sum(terms) for terms in zip(*(g for _, g in parts), strict=True)]
 
-    _, gradient = welfare(theta)
-    for _ in range(8):
-        way = rng.normal(size=theta.shape)
-        slope = (welfare(theta + 1e-7 * way)[0] - welfare(theta - 1e-7 * way)[0]) / 2e-7
-        assert (gradient * way).sum() / (points * types) == pytest.approx(slope, rel=2e-3, abs=1e-6)
+    _, slopes = welfare(mechanism.theta)
+    for place, theta in enumerate(mechanism.theta):
+        for _ in range(6):
+            way = rng.normal(size=theta.shape)
+
+            def moved(step, place=place, way=way):
+                return welfare(tuple(t + step * way if at == place else t for at, t in enumerate(mechanism.theta)))[0]
+
+            slope = (moved(1e-7) - moved(-1e-7)) / 2e-7
+            assert (slopes[place] * way).sum() == pytest.approx(slope, rel=2e-3, abs=1e-5)
 
 
 def test_polishing_a_grid_optimum_gains(static):
-    nodes, _ = mesh_nodes(static, 0)
-    start = complete(static, 0, grid_strikes(static, 0, 8), nodes, "grid", 0.9, False)
+    nodes = mesh_nodes(static, (0, 1))
+    start = complete(static, (0, 1), [grid_strikes(static, grid_rules(static, 8), 0, nodes)], nodes, "grid", 0.9, False)
     better = polish(start, PolishPlan(192, 80, (8e-3, 1e-3), samples=3), np.random.default_rng(0))
     values = [mechanism_limit(m, 0.9, seed(3), 11 / 12, replicates=4, points=128).mean for m in (start, better)]
     assert values[1] > values[0] + 0.002
     assert better.method.endswith("polished")
 
 
+def test_polishing_three_buyers_gains():
+    space, order = three((None, None, None)), (0, 1, 2)
+    nodes, rules = mesh_nodes(space, order), grid_rules(space, 3)
+    start = complete(space, order, [grid_strikes(space, rules, j, nodes) for j in (0, 1)], nodes, "grid", 1.0, False)
+    better = polish(start, PolishPlan(128, 40, (8e-3, 1e-3), samples=3), np.random.default_rng(0))
+    values = [mechanism_limit(m, 0.9, seed(3), 1.11, replicates=4, points=64).mean for m in (start, better)]
+    assert values[1] > values[0] + 0.01
+
+
 def test_constructions_start_a_completion(static):
-    nodes, _ = mesh_nodes(static, 1)
+    nodes = mesh_nodes(static, (1, 0))
     x = mesh_points(nodes, 2)
-    assert construction_strikes(static, 1, "example2")[0] == pytest.approx(x[:, 0] + x[:, 1] ** 2, abs=1e-3)
+    assert construction_strikes(static, "example2", 1, nodes)[0] == pytest.approx(x[:, 0] + x[:, 1] ** 2, abs=1e-3)
 
 
 @pytest.mark.parametrize("timing", ["static", "sequential"])
@@ -175,14 +219,16 @@ def test_cells_are_admissible_and_their_floor_is_below_their_value(timing, reque
     assert 0.4 < floors[0] < floors[1] < value.mean + value.error
 
 
-@pytest.mark.parametrize("kind", ["completion", "cells", "solo"])
+@pytest.mark.parametrize("kind", ["completion", "completion of three", "cells", "solo"])
 def test_mechanisms_are_saved_reopened_and_exported(kind, static, sequential, tmp_path):
     made = {"completion": lambda: random_completion(sequential, np.random.default_rng(0)),
+            "completion of three": lambda: random_completion(three(("c1", None, "p3")), np.random.default_rng(0),
+                                                             order=(2, 0, 1)),
             "cells": lambda: cell_mechanism(static, 4),
             "solo": lambda: SoloMechanism(static, "solo", 1, np.empty(0), 64)}[kind]()
     made.save(tmp_path / "m")
     again = load_mechanism(tmp_path / "m")
-    signals = {name: np.random.default_rng(k).random(50) for k, name in enumerate(static.instance.signals)}
+    signals = {name: np.random.default_rng(k).random(50) for k, name in enumerate(made.space.instance.signals)}
     assert np.array_equal(made.prices(signals), again.prices(signals))
     assert np.array_equal(made.allocate(signals), again.allocate(signals))
     made.export(tmp_path / "m.csv", states=32)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from expost.formulations.assemble import Formulation, assemble
-from expost.formulations.brackets.leader import first_names, timings
+from expost.formulations.brackets.starts import first_names, timings
 from expost.formulations.discretization import Grid, TypeSpace, discretize
 from expost.formulations.timing import build_blocks
 from expost.mechanisms.continuum.cells import CellMechanism

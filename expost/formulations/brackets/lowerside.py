@@ -1,10 +1,13 @@
-"""The lower side of a search: one buyer alone, cells, completions of grid optima, polished."""
+"""The lower side of a search: one buyer alone, cells, completions of grid optima and constructions, polished."""
 
 from __future__ import annotations
 
+import itertools
+import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +16,16 @@ from expost.errors import InputError
 from expost.formulations.brackets.account import Account
 from expost.formulations.brackets.cells import cell_mechanism, guaranteed_welfare
 from expost.formulations.brackets.effort import STAGES
-from expost.formulations.brackets.leader import complete, construction_strikes, grid_strikes, mesh_nodes
 from expost.formulations.brackets.lower import mechanism_limit
 from expost.formulations.brackets.polish import polish
 from expost.formulations.brackets.records import LOWER
+from expost.formulations.brackets.starts import (
+    complete,
+    construction_strikes,
+    grid_rules,
+    grid_strikes,
+    mesh_nodes,
+)
 from expost.formulations.brackets.statistics import Limit
 from expost.formulations.brackets.upper import any_negative
 from expost.mechanisms.continuum.completion import CompletedMechanism
@@ -31,8 +40,14 @@ CELLS = {2: 24, 3: 10, 4: 8, 5: 5, 6: 3}
 """Cells per level of the rigorous lower bound, by the number of signals."""
 CONSTRUCTIONS = ("example2", "t*", "envelope")
 """Constructions of the papers that completions may start from, where they are defined."""
+GRID = "a grid optimum"
 GRIDS = {2: 24, 3: 14, 4: 12, 5: 6, 6: 4}
-"""Points per signal of the grid optimum that a completion starts from."""
+GRIDS_MANY = {3: 8, 4: 6, 5: 4, 6: 4, 7: 3}
+"""Points per signal of the grid optimum that a completion starts from: two buyers, and more."""
+MOST_ORDERS = 6
+"""Orders of the buyers that are tried."""
+MOST_NODES = 7_000
+"""Nodes of one buyer's strikes, beyond which a mesh is not refined."""
 
 
 class LowerSide:
@@ -61,11 +76,11 @@ class LowerSide:
         ]
         self._evaluate(max(found, key=lambda mechanism: self._pilot(mechanism, 32)), 128, 10)
 
-    def cells(self, finer: int = 0) -> None:
+    def cells(self) -> None:
         """Rigorous: strikes constant on cells; with three buyers or more also evaluated on samples."""
         account, space = self.account, self.account.space
-        points = CELLS.get(sum(space.dims), 2) + finer
-        limit = None if space.n < 3 else max(1.0, min(20.0 * 4**finer, 0.15 * account.left))
+        points = CELLS.get(sum(space.dims), 2)
+        limit = None if space.n < 3 else max(1.0, min(20.0, 0.15 * account.left))
         account.tell(f"optimizing on {points} cells per signal")
         try:
             mechanism = cell_mechanism(space, points, limit)
@@ -88,66 +103,64 @@ class LowerSide:
     def stage(self, number: int) -> None:
         """Complete (stage 0) or refine, polish and evaluate."""
         account = self.account
-        if account.space.n != 2:
-            if 0 < number < 3:
-                self.cells(number)
-            return
         try:
             if not self.completed:
                 self.completed = self._starts()
             elif number == 2:
                 best = max(self.completed, key=lambda mechanism: self._pilot(mechanism, 256))
-                self.completed = [self._refined(best)]
-            self._polish(number)
+                self.completed = [_refined(best)]
+            if self.completed:
+                self._polish(number)
         except NotMonotone as reason:
             account.leave_out("completion (lower)", reason)
         except InputError as reason:
             account.leave_out("completion from a grid optimum (lower)", reason)
 
     def _starts(self) -> list[CompletedMechanism]:
-        """Lines to polish, which end in different optima: each leader's grid optimum, and the best construction."""
-        account = self.account
+        """Strikes to polish, which end in different optima: the best order of a grid optimum (two buyers: each order)
+        and of a construction."""
+        account, space = self.account, self.account.space
         found: dict[str, list[CompletedMechanism]] = {}
-        for leader in range(2):
-            name = account.space.instance.buyers[leader].name
-            for source, theta in self._sources(leader):
+        for source, strikes in self._sources():
+            given = cache(strikes)
+            for order in _orders(space.n):
                 if found and account.left < 0.7 * (account.time_limit or np.inf):
                     break  # starts may take a third of the time, not more
-                account.tell(f"completing {source}, buyer {name} first")
-                nodes, _ = mesh_nodes(account.space, leader)
-                method = f"completion of {source} led by buyer {name}"
-                start = complete(
-                    account.space, leader, theta, nodes, method, account.first_best.mean, self.negative
-                )
-                found.setdefault("construction" if source in CONSTRUCTIONS else name, []).append(start)
+                nodes = mesh_nodes(space, order)
+                try:
+                    theta = [given(j, nodes) for j in order[:-1]]
+                except InputError:
+                    break  # not defined for this instance or this timing: one start fewer
+                names = ", ".join(space.instance.buyers[k].name for k in order)
+                method = f"completion of {source}, buyers in order {names}"
+                account.tell(method)
+                start = complete(space, order, theta, nodes, method, account.first_best.mean, self.negative)
+                kind = "construction" if source in CONSTRUCTIONS else GRID
+                group = kind + names if kind == GRID and space.n == 2 else kind
+                found.setdefault(group, []).append(start)
         return [max(group, key=lambda mechanism: self._pilot(mechanism, 32)) for group in found.values()]
 
-    def _sources(self, leader: int) -> Iterator[tuple[str, Float]]:
-        """Strikes to start from, each with what it is."""
+    def _sources(self) -> Iterator[tuple[str, Callable[[int, int], Float]]]:
+        """Strikes to start from: what they are, and those of a buyer on a mesh with so many nodes."""
         space = self.account.space
-        points = GRIDS.get(sum(space.dims), 3) - (4 if space.sequential and sum(space.dims) > 2 else 0)
+        for name in CONSTRUCTIONS:
+            yield name, partial(construction_strikes, space, name)
         try:
-            yield "a grid optimum", grid_strikes(space, leader, max(points, 2))
+            points, limit = self._grid()
+            self.account.tell(f"optimizing on {points} points per signal")
+            rules = grid_rules(space, points, limit)
         except InputError as reason:
             self.account.leave_out("completion of a grid optimum (lower)", reason)
-        for name in CONSTRUCTIONS:
-            try:
-                theta = construction_strikes(space, leader, name)
-            except InputError:
-                continue  # not defined for this instance or this timing: one start fewer
-            if np.isfinite(theta).all():
-                yield name, theta
+            return
+        yield GRID, partial(grid_strikes, space, rules)
 
-    def _refined(self, mechanism: CompletedMechanism) -> CompletedMechanism:
-        """The same strikes on a mesh twice as fine (static leaders; a sequential leader's mesh has an axis more)."""
-        dims = mechanism.space.dims[mechanism.follower]
-        nodes = 2 * mechanism.nodes - 1
-        if len(mechanism.theta) > 1 or dims > 2 or nodes > 65:
-            return mechanism
-        theta = (hats(mesh_points(nodes, dims), mechanism.nodes) @ mechanism.theta.T).T
-        return replace(
-            mechanism, theta=np.ascontiguousarray(theta), nodes=nodes, depth=max(1, mechanism.depth - 1)
-        )
+    def _grid(self) -> tuple[int, float | None]:
+        """Points per signal of the grid optimum to start from, and how long to search for it."""
+        space = self.account.space
+        if space.n > 2:
+            return GRIDS_MANY.get(sum(space.dims), 2), max(1.0, min(20.0, 0.1 * self.account.left))
+        points = GRIDS.get(sum(space.dims), 3) - (4 if space.sequential and sum(space.dims) > 2 else 0)
+        return max(points, 2), None
 
     def _polish(self, number: int) -> None:
         """Polish what there is, keep what a pilot prefers, and evaluate the best."""
@@ -185,8 +198,31 @@ class LowerSide:
         if not np.isfinite(self.account.left):
             return points
         began = time.perf_counter()
-        self._pilot(mechanism, 64)
-        each = (time.perf_counter() - began) / (4 * 64)
+        self._pilot(mechanism, 16)
+        each = (time.perf_counter() - began) / (4 * 16)
         while points > 64 and each * points * replicates > 0.5 * self.account.left:
             points //= 2
         return points
+
+
+def _orders(n: int) -> list[tuple[int, ...]]:
+    """The orders of the buyers to try: all of them, or the rotations where these are too many."""
+    if math.factorial(n) <= MOST_ORDERS:
+        return list(itertools.permutations(range(n)))
+    buyers = tuple(range(n))
+    return [buyers[k:] + buyers[:k] for k in range(min(n, MOST_ORDERS))]
+
+
+def _refined(mechanism: CompletedMechanism) -> CompletedMechanism:
+    """The same strikes on a mesh twice as fine, where that stays small (static buyers; a sequential one's mesh has an
+    axis more)."""
+    dims, given = mechanism.space.dims, mechanism.order[:-1]
+    nodes = 2 * mechanism.nodes - 1
+    levels = [sum(dims) - dims[j] for j in given]
+    if any(len(theta) > 1 for theta in mechanism.theta) or nodes ** max(levels) > MOST_NODES or nodes > 65:
+        return mechanism
+    theta = tuple(
+        np.ascontiguousarray((hats(mesh_points(nodes, count), mechanism.nodes) @ strikes.T).T)
+        for count, strikes in zip(levels, mechanism.theta, strict=True)
+    )
+    return replace(mechanism, theta=theta, nodes=nodes, depth=max(1, mechanism.depth - 1))

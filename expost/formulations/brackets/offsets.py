@@ -11,8 +11,8 @@ import numpy as np
 from joblib import Parallel, delayed
 
 from expost.formulations.assemble import assemble
-from expost.formulations.brackets.leader import first_names, timings
 from expost.formulations.brackets.records import Estimate
+from expost.formulations.brackets.starts import first_names, timings
 from expost.formulations.brackets.statistics import Limit, one_sided
 from expost.formulations.discretization import Grid, discretize
 from expost.formulations.timing import build_blocks

@@ -1,8 +1,9 @@
-"""Polish a leader's strikes: climb the welfare of the completed pair, on samples that its evaluation never sees."""
+"""Polish given strikes: climb the welfare of the completion, on samples that its evaluation never sees."""
 
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,8 +13,8 @@ from scipy import sparse
 from expost.formulations.brackets.fit import Adam
 from expost.formulations.brackets.polish_kernel import welfare_gradient
 from expost.mechanisms.continuum.completion import CompletedMechanism
-from expost.mechanisms.continuum.mesh import hats, mesh_points
-from expost.mechanisms.continuum.space import lattice
+from expost.mechanisms.continuum.mesh import hats, mesh_cell, mesh_points
+from expost.mechanisms.continuum.space import Levels, lattice
 
 Float = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -38,51 +39,69 @@ class PolishPlan:
 
 
 @dataclass(frozen=True, eq=False)
-class _Sample:
-    """Values and gains of random pairs of types, and values on the follower's fine grid; see ``welfare_gradient``."""
+class PolishFibres:
+    """P states of the others of one buyer and Q own types: what ``welfare_gradient`` takes, but for the strikes.
 
-    row: Index
+    lead, fine: values of the earlier buyers (P, E, G) and his own (P, G) on the fine grid. earlier, own: interpolation
+    weights of the earlier buyers' given strikes and of his own. mesh: those of the fine grid in the strikes' mesh."""
+
+    buyer: int
+    lead: Float
+    fine: Float
+    earlier: tuple[sparse.csr_array, ...]
+    own: sparse.csr_array
+    mesh: sparse.csr_array
+    value: Float
+    gain: Float
+    cell: Index
     part: Float
-    rows: sparse.csr_array
-    spread: sparse.csr_array
     level: Float
-    fine: tuple[Float, Float]
-    drawn: tuple[Float, Float, Float, Float]
 
 
 def fine_nodes(dims: int) -> int:
-    """Nodes per level of the follower's fine grid."""
+    """Nodes per level of a later buyer's fine grid."""
     return {1: 257, 2: 33, 3: 13}.get(dims, 7)
 
 
 def polish(
     mechanism: CompletedMechanism, plan: PolishPlan, rng: np.random.Generator, deadline: float = np.inf
 ) -> CompletedMechanism:
-    """The mechanism with its leader's strikes improved, as far as these samples can tell."""
-    dims = mechanism.space.dims[mechanism.follower]
-    nodes = fine_nodes(dims)
-    samples = [_draw(mechanism, plan.points, nodes, rng) for _ in range(plan.samples)]
-    fine = hats(_inside(mechanism, mesh_points(nodes, dims)), mechanism.nodes)
-    spread = max(float(np.std(samples[0].drawn[0])), 1e-12)
-    theta, adam, kept = mechanism.theta.copy(), Adam(mechanism.theta.shape), []
-    began = time.perf_counter()
-    for step in range(plan.steps):
-        now = time.perf_counter()
-        if now > deadline:
-            break
-        done = max(step / plan.steps, (now - began) / (deadline - began) if np.isfinite(deadline) else 0.0)
-        width = spread * (plan.width[0] * (1.0 - done) + plan.width[1] * done)
-        gradient = _gradient(mechanism, theta, samples[step % plan.samples], fine, nodes, width)
-        rate = spread * (plan.rate[0] * (1.0 - done) + plan.rate[1] * done)
-        theta = falling(theta + adam.step(gradient, rate, 1e-8))
-        if done > 0.7:
-            kept.append(theta)
-    method = mechanism.method.removesuffix(POLISHED) + POLISHED
-    return replace(mechanism, theta=falling(np.mean(kept, axis=0)) if kept else theta, method=method)
+    """The mechanism with its given strikes improved, as far as these samples can tell."""
+    samples = [draw_fibres(mechanism, plan.points, rng) for _ in range(plan.samples)]
+    spread = max(float(np.std(samples[0][0].value)), 1e-12)
+    adams, kept = [Adam(theta.shape) for theta in mechanism.theta], []
+    best, began = mechanism, time.perf_counter()
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        for step in range(plan.steps):
+            now = time.perf_counter()
+            if now > deadline:
+                break
+            done = max(
+                step / plan.steps, (now - began) / (deadline - began) if np.isfinite(deadline) else 0.0
+            )
+            width = spread * (plan.width[0] * (1.0 - done) + plan.width[1] * done)
+            rate = spread * (plan.rate[0] * (1.0 - done) + plan.rate[1] * done)
+            parts = pool.map(
+                lambda fibres, at=best, width=width: gradient(at, fibres, width)[1],
+                samples[step % plan.samples],
+            )
+            slopes = [sum(terms) for terms in zip(*parts, strict=True)]
+            best = replace(
+                best,
+                theta=tuple(
+                    falling(theta + adam.step(slope, rate, 1e-8))
+                    for theta, adam, slope in zip(best.theta, adams, slopes, strict=True)
+                ),
+            )
+            if done > 0.7:
+                kept.append(best.theta)
+    if kept:
+        best = replace(best, theta=tuple(falling(np.mean(path, axis=0)) for path in zip(*kept, strict=True)))
+    return replace(best, method=mechanism.method.removesuffix(POLISHED) + POLISHED)
 
 
 def falling(theta: Float) -> Float:
-    """The nearest simple schedule that does not rise in the leader's first level (axis 0)."""
+    """The nearest simple schedule that does not rise in the buyer's own first level (axis 0)."""
     if len(theta) == 1:
         return theta
     down = np.minimum.accumulate(theta, axis=0)
@@ -90,75 +109,89 @@ def falling(theta: Float) -> Float:
     return np.asarray(0.5 * (down + up))
 
 
-def _inside(mechanism: CompletedMechanism, levels: Float) -> Float:
-    low, high = mechanism.space.box[mechanism.follower]
-    return np.clip(levels, low, high)
+def draw_fibres(mechanism: CompletedMechanism, points: int, rng: np.random.Generator) -> list[PolishFibres]:
+    """Random fibres of every buyer in order, of the same types: what one buyer takes from another he takes where the
+    other loses it."""
+    space = mechanism.space
+    count = sum(space.dims)
+    joint = np.split(lattice(points, count, rng.random(count)), np.cumsum(space.dims)[:-1], axis=1)
+    levels = [np.clip(own, *space.box[j]) for j, own in enumerate(joint)]
+    return [_fibres(mechanism, k, levels) for k in mechanism.order]
 
 
-def _draw(mechanism: CompletedMechanism, points: int, nodes: int, rng: np.random.Generator) -> _Sample:
-    space, leader, follower = mechanism.space, mechanism.leader, mechanism.follower
-    own = lattice(points, space.dims[leader], rng.random(space.dims[leader]))
-    others = _inside(mechanism, lattice(points, space.dims[follower], rng.random(space.dims[follower])))
-    grid = _inside(mechanism, mesh_points(nodes, space.dims[follower]))
-    row, part = mechanism.leader_rows(own)
-    count = len(mechanism.theta)
-    above = np.minimum(row + 1, count - 1)
-    index = np.arange(points)
-    rows = sparse.csr_array(
-        (np.concatenate([1.0 - part, part]), (np.tile(index, 2), np.concatenate([row, above]))),
-        shape=(points, count),
-    )
+def _fibres(mechanism: CompletedMechanism, k: int, levels: Levels) -> PolishFibres:
+    """Buyer ``k``'s types against the states of the others."""
+    space, types, points = mechanism.space, levels[k], len(levels[k])
+    earlier = mechanism.earlier(k)
+    grid = np.clip(mesh_points(fine_nodes(space.dims[k]), space.dims[k]), *space.box[k])
 
-    def at(levels: Float) -> list[Float]:
-        pair = [own[:, None], levels[None]]
-        return pair if leader == 0 else pair[::-1]
+    def along(own: Float) -> list[Float]:
+        return [own[None] if j == k else rest[:, None] for j, rest in enumerate(levels)]
 
-    fine = space.signals(at(grid))
-    drawn = space.signals(at(others))
-    value, gain = space.instance.value, space.instance.gain
-    place = space.first[follower]
-    level = others[:, place] if place is not None else np.zeros(points)
-    return _Sample(
-        row,
+    def full(array: Float, last: int) -> Float:
+        return np.ascontiguousarray(np.broadcast_to(array, (points, last)))
+
+    fine = [full(space.value(j, along(grid)), len(grid)) for j in (*earlier, k)] if earlier else []
+    place = space.first[k]
+    level = types[:, place] if place is not None else np.zeros(points)
+    given = k != mechanism.last
+    cell, part = mesh_cell(level, len(mechanism.given(k)) if given else 1)
+    return PolishFibres(
+        k,
+        np.stack(fine[:-1], axis=1) if earlier else np.empty((points, 0, 1)),
+        fine[-1] if earlier else np.empty((points, 1)),
+        tuple(mechanism.spread(j, levels, without=k) for j in earlier),
+        mechanism.spread(k, levels, without=k) if given else sparse.csr_array((points, 0)),
+        hats(grid, mechanism.nodes),
+        full(space.value(k, along(types)), points),
+        full(space.gain(k, along(types)), points),
+        cell,
         part,
-        rows,
-        hats(others, mechanism.nodes),
         np.ascontiguousarray(level),
-        (_full(value(leader, fine)), _full(value(follower, fine))),
-        (value(leader, drawn), value(follower, drawn), gain(leader, drawn), gain(follower, drawn)),
     )
 
 
-def _full(array: Float) -> Float:
-    return np.ascontiguousarray(array)
-
-
-def _gradient(
-    mechanism: CompletedMechanism,
-    theta: Float,
-    sample: _Sample,
-    fine: sparse.csr_array,
-    nodes: int,
-    width: float,
-) -> Float:
-    tau_fine = _full(sample.rows @ np.asarray((fine @ theta.T).T))
-    tau = _full(sample.rows @ np.asarray((sample.spread @ theta.T).T))
-    grad_fine, grad = np.zeros((len(theta), tau_fine.shape[1])), np.zeros((len(theta), tau.shape[1]))
-    first = mechanism.space.first[mechanism.follower]
-    welfare_gradient(
-        *sample.fine,
-        tau_fine,
+def gradient(mechanism: CompletedMechanism, fibres: PolishFibres, width: float) -> tuple[float, list[Float]]:
+    """The smoothed welfare from one buyer's fibres, and its derivatives in every given strike, in the shape of
+    ``mechanism.theta``."""
+    k, space = fibres.buyer, mechanism.space
+    earlier, given, points = mechanism.earlier(k), k != mechanism.last, len(fibres.value)
+    nodes, dims, first = fine_nodes(space.dims[k]), space.dims[k], space.first[k]
+    strikes = np.empty((points, len(earlier), fibres.mesh.shape[1]))
+    for e, (j, spread) in enumerate(zip(earlier, fibres.earlier, strict=True)):
+        strikes[:, e] = spread @ mechanism.by_type(j, k)
+    own = fibres.own @ mechanism.by_type(k, k) if given else np.full((points, 1), -np.inf)
+    slope = np.zeros(own.shape)
+    bins = nodes if first is not None else 1
+    link, push = np.empty((points, bins, 3), dtype=np.int64), np.empty((points, bins, 2))
+    welfare = welfare_gradient(
+        fibres.lead,
+        strikes,
+        fibres.mesh.indices.reshape(fibres.mesh.shape[0], -1),
+        fibres.mesh.data.reshape(fibres.mesh.shape[0], -1),
+        fibres.fine,
         nodes,
-        mechanism.space.dims[mechanism.follower],
+        dims,
         -1 if first is None else first,
-        *sample.drawn,
-        tau,
-        sample.level,
-        sample.row,
-        sample.part,
+        fibres.value,
+        fibres.gain,
+        np.ascontiguousarray(own),
+        fibres.cell,
+        fibres.part,
+        fibres.level,
         width,
-        grad_fine,
-        grad,
+        slope,
+        link,
+        push,
     )
-    total = np.asarray((fine.T @ grad_fine.T).T) + np.asarray((sample.spread.T @ grad.T).T)
-    return total / tau.size
+    slopes = [np.zeros(theta.shape) for theta in mechanism.theta]
+    if given:
+        slopes[len(earlier)] = mechanism.from_type(k, k, fibres.own.T @ slope)
+    for e, (j, spread) in enumerate(zip(earlier, fibres.earlier, strict=True)):
+        state, bin_ = np.nonzero((link[:, :, 2] == e) & (push != 0.0).any(axis=2))
+        at = sparse.csr_array(
+            (push[state, bin_].ravel(), (np.repeat(state, 2), link[state, bin_, :2].ravel())),
+            shape=fibres.fine.shape,
+        )
+        slopes[e] = mechanism.from_type(j, k, (spread.T @ (at @ fibres.mesh)).toarray())
+    return welfare, [found / fibres.value.size for found in slopes]

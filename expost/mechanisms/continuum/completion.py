@@ -1,16 +1,21 @@
-"""Completion: strikes for one of two buyers, and the lowest admissible strikes of the other in the whole continuum.
+"""Completion in sequence: given strikes for all buyers but the last, and the lowest admissible ones after the first.
 
-The leader's strike is a multilinear function of the follower's levels (and, sequential, of the leader's first level,
-in which it does not rise). Where the leader may win, the follower must lose:
+Buyers come in an ``order``. Each of them but the last has a given strike theta_j, multilinear in the levels of the
+others (and, sequential, in his own first level, in which it does not rise). Where somebody earlier may win, a later
+buyer must lose:
 
-    tau_f(a; s_l) = sup { V_f(s_l, s_f) : first level of s_f >= a, V_l(s_l, s_f) > tau_l(s_l, s_f) }.
+    tau_k(a; s_-k) = max(theta_k(a; s_-k),
+                         sup { V_k(s) : first level of s_k >= a, some earlier j has V_j(s) > theta_j(s) }).
 
-The supremum is over a continuum and is computed to a guaranteed over-estimate: a cell of the follower's levels counts
-as long as V_l at its most favourable corner exceeds the minimum of tau_l over the cell, and then counts with V_f at
-V_f's most favourable corner; cells that cannot matter are dropped, the rest halved, down to ``2**-depth`` of a mesh
-cell. So no state has two winners, whatever the signals, provided both valuations are monotone in every level of the
-follower (the direction is found on a grid and then relied upon). Where a support is unbounded, follower's types
-beyond a share ``CLIP`` of the mass leave the leader out.
+The first buyer's strike is the given one, the last buyer's the supremum alone. If two buyers won in one state, the
+later one's value would be in the set of his own supremum: so nobody ever shares the item. The condition speaks of
+theta_j where j's strike may be higher; it makes the suprema independent of each other, and costs nothing where
+theta_j is the higher one already. With two buyers: one leader, one follower.
+
+The supremum is over a continuum and is computed to a guaranteed over-estimate, see ``Suprema``. That rests on the
+values of k and of all earlier buyers being monotone in every level of k (the direction is found on a grid and then
+relied upon). Where a support is unbounded, nobody with a given strike wins against types of the others beyond a share
+``CLIP`` of the mass.
 """
 
 from __future__ import annotations
@@ -21,37 +26,37 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from expost.mechanisms.continuum.mechanism import ContinuumMechanism
 from expost.mechanisms.continuum.mesh import hats, mesh_cell
-from expost.mechanisms.continuum.monotone import directions as found
+from expost.mechanisms.continuum.monotone import directions
 from expost.mechanisms.continuum.space import Levels, lattice
 from expost.mechanisms.continuum.suprema import Suprema
 
 Float = NDArray[np.float64]
 Index = NDArray[np.int64]
-Bool = NDArray[np.bool_]
 
 CELLS = 1 << 21
 """Cells handled at once."""
 RAISE_TYPES = 512
-"""Follower's types on which the best price at or above the admissible one is chosen."""
+"""Types of the last buyer on which the best price at or above the admissible one is chosen."""
 
 
 @dataclass(frozen=True, eq=False)
 class CompletedMechanism(ContinuumMechanism):
-    """Leader's strikes on a mesh, completed.
+    """Given strikes on a mesh, completed.
 
-    leader: the buyer whose strikes are given; the other is the follower.
-    theta: (leader's rows, nodes**d_follower); one row when the leader is static, else one per node of his first
-    level.
-    bins: first-stage bins of the follower's strike (1 when he is static). depth, precision: when cells are no longer
-    halved, and by how much the supremum may be over-estimated before (unit: values). raised: whether the follower's
-    strike is raised to the best one at or above the admissible (worth it where his gain can be negative).
+    order: the buyers, each once; the first leads, the last has no given strike.
+    theta: per buyer of the order but the last, (rows, nodes**(levels of the others)), others in listed order, C
+    order; one row for a static buyer, else one per node of his first level, not rising from row to row.
+    bins: first-stage bins of a sequential buyer's suprema. depth, precision: when cells are no longer halved, and by
+    how much a supremum may be over-estimated before (unit: values). raised: whether the last buyer's strike is raised
+    to the best one at or above the admissible (worth it where his gain can be negative).
     """
 
-    leader: int
-    theta: Float = field(repr=False)
+    order: tuple[int, ...]
+    theta: tuple[Float, ...] = field(repr=False)
     nodes: int
     bins: int
     depth: int
@@ -61,60 +66,120 @@ class CompletedMechanism(ContinuumMechanism):
     kind: ClassVar[str] = "completion"
 
     @property
-    def follower(self) -> int:
-        """The other buyer."""
-        return 1 - self.leader
+    def last(self) -> int:
+        """The buyer whose strikes are suprema alone."""
+        return self.order[-1]
+
+    def earlier(self, k: int) -> tuple[int, ...]:
+        """The buyers that come before ``k``."""
+        return self.order[: self.order.index(k)]
 
     @cached_property
-    def directions(self) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
-        """The sign of V_leader and of V_follower in each of the follower's levels."""
-        return found(self.space, self.leader, self.follower), found(
-            self.space, self.follower, self.follower
+    def directions(self) -> dict[tuple[int, int], NDArray[np.int8]]:
+        """For each later buyer k, the sign in each of his levels of V_j of every earlier j, and of V_k: key (j, k).
+
+        Raises NotMonotone."""
+        return {
+            (j, k): directions(self.space, j, k) for k in self.order[1:] for j in (*self.earlier(k), k)
+        }
+
+    def others(self, j: int) -> list[int]:
+        """Everybody but ``j``, in listed order."""
+        return [k for k in range(self.space.n) if k != j]
+
+    def spread(self, j: int, levels: Levels, without: int) -> sparse.csr_array:
+        """Interpolation weights of theta_j at P states, over his rows and then the others' nodes; the part of buyer
+        ``without`` (j himself: the rows) is left out."""
+        place = self.space.first[j]
+        own = np.empty((len(levels[j]), 0)) if place is None or without == j else levels[j][:, place, None]
+        rest = [levels[k] for k in self.others(j) if k != without]
+        count = sum(part.shape[1] for part in rest)
+        return hats(np.hstack([own, *rest]), (len(self.given(j)),) * own.shape[1] + (self.nodes,) * count)
+
+    def given(self, j: int) -> Float:
+        """theta_j as it is kept."""
+        return self.theta[self.order.index(j)]
+
+    def outside(self, j: int, levels: Levels, without: int) -> NDArray[np.bool_]:
+        """In which of P states some type of j's others lies where j's strike is infinite."""
+        found = np.zeros(len(levels[j]), dtype=np.bool_)
+        for k in self.others(j):
+            low, high = self.space.box[k]
+            if k != without:
+                found |= ((levels[k] < low) | (levels[k] > high)).any(axis=1)
+        return found
+
+    def given_along(self, j: int, levels: Levels, own: Float) -> Float:
+        """theta_j against P states of the others, at Q own types each (P, Q, d_j): (P, Q)."""
+        rows, place = self.slices(j, j, levels), self.space.first[j]
+        if place is None:
+            return np.asarray(np.broadcast_to(rows, own.shape[:2]))
+        cell, part = mesh_cell(own[..., place], rows.shape[1])
+        near = np.take_along_axis(rows, cell, axis=1)
+        far = np.take_along_axis(rows, np.minimum(cell + 1, rows.shape[1] - 1), axis=1)
+        return np.where(np.isinf(near), near, near + part * (np.where(np.isinf(far), near, far) - near))
+
+    def _axes(self, j: int) -> tuple[list[int], list[int]]:
+        """The axes of theta_j: whose they are (j's own first level first), and their lengths."""
+        others = self.others(j)
+        return [j, *others], [len(self.given(j)), *(self.nodes ** self.space.dims[k] for k in others)]
+
+    def by_type(self, j: int, k: int) -> Float:
+        """theta_j as a matrix, the part of buyer k last: (everything else, nodes**d_k), or (.., rows) for j
+        himself."""
+        owners, shape = self._axes(j)
+        array = np.moveaxis(self.given(j).reshape(shape), owners.index(k), -1)
+        return array.reshape(-1, array.shape[-1])
+
+    def from_type(self, j: int, k: int, matrix: Float) -> Float:
+        """The inverse of ``by_type``: a matrix in the shape of theta_j."""
+        owners, shape = self._axes(j)
+        place = owners.index(k)
+        last = shape.pop(place)
+        return np.moveaxis(matrix.reshape(*shape, last), -1, place).reshape(self.given(j).shape)
+
+    def slices(self, j: int, k: int, levels: Levels) -> Float:
+        """theta_j on the mesh of buyer k's levels, all else as in P states: (P, nodes**d_k); for k = j by his rows,
+        (P, rows)."""
+        found = np.asarray(self.spread(j, levels, without=k) @ self.by_type(j, k))
+        found[self.outside(j, levels, without=k)] = np.inf
+        return found
+
+    def bins_of(self, k: int) -> int:
+        """How many first-stage bins buyer k's suprema have: 1 when he is static."""
+        return 1 if self.space.first[k] is None else self.bins
+
+    def bin_at(self, k: int, own: Float) -> Index:
+        """The bin of each of buyer k's types (.., d_k) in ``suprema``; bins are closed above."""
+        place = self.space.first[k]
+        if place is None:
+            return np.zeros(own.shape[:-1], dtype=np.int64)
+        return np.clip(np.ceil(own[..., place] * self.bins).astype(np.int64) - 1, 0, self.bins - 1)
+
+    def suprema(self, k: int, levels: Levels) -> Float:
+        """Buyer k's lowest admissible strikes in P states, by bin of his first level, not rising: (P, bins); his own
+        levels do not matter. The last buyer's are raised where that is asked for."""
+        count = max(len(own) for own in levels)
+        whole = [np.broadcast_to(own, (count, own.shape[1])) for own in levels]
+        step = max(1, CELLS // ((self.nodes - 1) ** self.space.dims[k]))
+        parts = [
+            Suprema(self, k, [own[start : start + step] for own in whole]).run()
+            for start in range(0, count, step)
+        ]
+        found = np.concatenate(parts) if parts else np.empty((0, self.bins_of(k)))
+        return self._raise(whole, found) if self.raised and k == self.last else found
+
+    def _raise(self, levels: Levels, strikes: Float) -> Float:
+        """Lift each schedule of the last buyer to the floor that earns most; a floor keeps it from rising."""
+        k = self.last
+        types = lattice(RAISE_TYPES, self.space.dims[k], np.full(self.space.dims[k], 0.5))
+        signals = self.space.signals(
+            [types[None] if j == k else own[:, None] for j, own in enumerate(levels)]
         )
-
-    def leader_rows(self, own: Float) -> tuple[Index, Float]:
-        """Which rows of ``theta`` the leader's types (P, d) lie between, and how far along."""
-        place = self.space.first[self.leader]
-        if place is None:
-            return np.zeros(len(own), dtype=np.int64), np.zeros(len(own))
-        return mesh_cell(own[:, place], self.theta.shape[0])
-
-    def leader_strikes(self, own: Float, others: Float) -> Float:
-        """tau_l at every pair of leader's types (P, d_l) and follower's types (Q, d_f): (P, Q)."""
-        at_nodes = np.asarray((hats(others, self.nodes) @ self.theta.T).T)
-        low, high = self.space.box[self.follower]
-        at_nodes[:, ((others < low) | (others > high)).any(axis=1)] = np.inf
-        row, part = self.leader_rows(own)
-        if self.theta.shape[0] == 1:
-            return np.broadcast_to(at_nodes, (len(own), len(others)))
-        with np.errstate(invalid="ignore"):
-            mixed = (1.0 - part)[:, None] * at_nodes[row] + part[:, None] * at_nodes[
-                np.minimum(row + 1, len(self.theta) - 1)
-            ]
-        return np.where(np.isnan(mixed), np.inf, mixed)
-
-    def follower_bins(self, levels: Float) -> Index:
-        """The bin of each follower's type (.., d_f) in the schedules of ``schedules``; bins are closed above."""
-        place = self.space.first[self.follower]
-        if place is None:
-            return np.zeros(levels.shape[:-1], dtype=np.int64)
-        return np.clip(np.ceil(levels[..., place] * self.bins).astype(np.int64) - 1, 0, self.bins - 1)
-
-    def schedules(self, own: Float) -> Float:
-        """The follower's strikes against each of the leader's types ``own`` (P, d_l): (P, bins), not rising."""
-        step = max(1, CELLS // ((self.nodes - 1) ** self.space.dims[self.follower]))
-        parts = [Suprema(self, own[start : start + step]).run() for start in range(0, len(own), step)]
-        strikes = np.concatenate(parts) if parts else np.empty((0, self.bins))
-        return self._raise(own, strikes) if self.raised else strikes
-
-    def _raise(self, own: Float, strikes: Float) -> Float:
-        """Lift each schedule to the floor that earns most; a floor keeps it from rising."""
-        j = self.follower
-        types = lattice(RAISE_TYPES, self.space.dims[j], np.full(self.space.dims[j], 0.5))
-        levels = [own[:, None], types[None]] if self.leader == 0 else [types[None], own[:, None]]
-        signals = self.space.signals(levels)
-        value, gain = self.space.instance.value(j, signals), self.space.instance.gain(j, signals)
-        allowed = value > strikes[:, self.follower_bins(types)]
+        shape = (len(strikes), RAISE_TYPES)
+        value = np.broadcast_to(self.space.instance.value(k, signals), shape)
+        gain = np.broadcast_to(self.space.instance.gain(k, signals), shape)
+        allowed = value > strikes[:, self.bin_at(k, types)]
         order = np.argsort(-value, axis=1)
         ranked = np.take_along_axis(value, order, axis=1)
         total = np.cumsum(np.take_along_axis(np.where(allowed, gain, 0.0), order, axis=1), axis=1)
@@ -124,39 +189,31 @@ class CompletedMechanism(ContinuumMechanism):
         floor = np.where(nothing, np.inf, np.where(best + 1 < RAISE_TYPES, below, -np.inf))
         return np.maximum(strikes, floor)
 
-    def strikes(self, levels: Levels) -> Float:
-        """The strikes at P states: see ``ContinuumMechanism``."""
-        shape = (max(len(own) for own in levels),)
-        own, others = (
-            np.broadcast_to(levels[k], (*shape, self.space.dims[k])) for k in (self.leader, self.follower)
-        )
-        result = np.empty((2, *shape))
-        result[self.leader] = self._paired(own, others)
-        schedules = self.schedules(own)
-        result[self.follower] = np.take_along_axis(schedules, self.follower_bins(others)[:, None], axis=1)[
-            :, 0
-        ]
+    def strikes_along(self, k: int, levels: Levels, own: Float) -> Float:
+        """Buyer k's strikes against P states of the others (his own levels there do not matter), at Q own types each
+        (P, Q, d_k): (P, Q)."""
+        result = np.full(own.shape[:2], -np.inf)
+        if k != self.last:
+            result = self.given_along(k, levels, own)
+        if k != self.order[0]:
+            found = np.take_along_axis(self.suprema(k, levels), self.bin_at(k, own), axis=1)
+            result = np.maximum(result, found)
         return result
 
-    def _paired(self, own: Float, others: Float) -> Float:
-        row, part = self.leader_rows(own)
-        spread = hats(others, self.nodes)
-        near = np.asarray(spread.multiply(self.theta[row]).sum(axis=1)).ravel()
-        far = np.asarray(
-            spread.multiply(self.theta[np.minimum(row + 1, len(self.theta) - 1)]).sum(axis=1)
-        ).ravel()
-        low, high = self.space.box[self.follower]
-        outside = ((others < low) | (others > high)).any(axis=1)
-        return np.where(outside, np.inf, (1.0 - part) * near + part * far)
+    def strikes(self, levels: Levels) -> Float:
+        """The strikes at P states: see ``ContinuumMechanism``."""
+        count = max(len(own) for own in levels)
+        whole = [np.broadcast_to(own, (count, own.shape[1])) for own in levels]
+        return np.stack([self.strikes_along(k, whole, whole[k][:, None])[:, 0] for k in range(self.space.n)])
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """The mesh."""
-        return {"theta": self.theta}
+        """The meshes."""
+        return {f"theta_{place}": theta for place, theta in enumerate(self.theta)}
 
     def facts(self) -> dict[str, Any]:
         """Everything else."""
         return {
-            "leader": self.leader,
+            "order": list(self.order),
             "nodes": self.nodes,
             "bins": self.bins,
             "depth": self.depth,

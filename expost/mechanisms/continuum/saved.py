@@ -45,8 +45,8 @@ def _rebuild(
         return CompletedMechanism(
             space,
             method,
-            int(record["leader"]),
-            arrays["theta"],
+            tuple(int(k) for k in record["order"]),
+            tuple(arrays[f"theta_{place}"] for place in range(space.n - 1)),
             int(record["nodes"]),
             int(record["bins"]),
             int(record["depth"]),
