@@ -188,7 +188,7 @@ def test_the_polish_gradient_is_the_derivative(case, static, sequential):
 def test_polishing_a_grid_optimum_gains(static):
     nodes = mesh_nodes(static, (0, 1))
     start = complete(static, (0, 1), [grid_strikes(static, grid_rules(static, 8), 0, nodes)], nodes, "grid", 0.9, False)
-    better = polish(start, PolishPlan(192, 80, (8e-3, 1e-3), samples=3), np.random.default_rng(0))
+    better = polish(start, PolishPlan(192, 80, (8e-3, 1e-3)), np.random.default_rng(0))
     values = [mechanism_limit(m, 0.9, seed(3), 11 / 12, replicates=4, points=128).mean for m in (start, better)]
     assert values[1] > values[0] + 0.002
     assert better.method.endswith("polished")
@@ -198,7 +198,7 @@ def test_polishing_three_buyers_gains():
     space, order = three((None, None, None)), (0, 1, 2)
     nodes, rules = mesh_nodes(space, order), grid_rules(space, 3)
     start = complete(space, order, [grid_strikes(space, rules, j, nodes) for j in (0, 1)], nodes, "grid", 1.0, False)
-    better = polish(start, PolishPlan(128, 40, (8e-3, 1e-3), samples=3), np.random.default_rng(0))
+    better = polish(start, PolishPlan(128, 100, (1.6e-2, 1e-3), nodes=5), np.random.default_rng(0))
     values = [mechanism_limit(m, 0.9, seed(3), 1.11, replicates=4, points=64).mean for m in (start, better)]
     assert values[1] > values[0] + 0.01
 

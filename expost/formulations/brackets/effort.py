@@ -22,12 +22,12 @@ class Effort:
     replicates: int
 
 
-STAGES = (
+TWO_BUYERS = (
     Effort(
         700,
         FitPlan(256, 256, 16, 4, 200),
         Quadrature(10, 256, 2048, 32, 512),
-        PolishPlan(256, 250, (8e-3, 1e-3)),
+        PolishPlan(256, 250, (8e-3, 2e-4)),
         256,
         10,
     ),
@@ -35,7 +35,7 @@ STAGES = (
         7_000,
         FitPlan(512, 1024, 24, 6, 400),
         Quadrature(16, 512, 8192, 64, 1024),
-        PolishPlan(384, 500, (8e-3, 2e-4)),
+        PolishPlan(384, 600, (1.6e-2, 2e-4)),
         512,
         12,
     ),
@@ -43,7 +43,7 @@ STAGES = (
         90_000,
         FitPlan(512, 2048, 32, 8, 700),
         Quadrature(20, 1024, 16384, 96, 2048),
-        PolishPlan(512, 700, (4e-3, 1e-4), (6e-3, 2e-3), 8),
+        PolishPlan(512, 800, (8e-3, 1e-4), (6e-3, 2e-3)),
         1024,
         16,
     ),
@@ -51,7 +51,7 @@ STAGES = (
         90_000,
         FitPlan(512, 4096, 48, 8, 1200, (0.05, 5e-4)),
         Quadrature(24, 1024, 32768, 128, 4096),
-        PolishPlan(1024, 600, (2e-3, 1e-4), (3e-3, 1.5e-3), 6),
+        PolishPlan(768, 1000, (4e-3, 1e-4), (4e-3, 1.5e-3)),
         2048,
         16,
     ),
@@ -59,11 +59,52 @@ STAGES = (
         600_000,
         FitPlan(1024, 4096, 64, 6, 2500, (0.05, 3e-4)),
         Quadrature(32, 2048, 32768, 128, 4096),
-        PolishPlan(1024, 2000, (2e-3, 5e-5), (3e-3, 1e-3), 6),
+        PolishPlan(1024, 2000, (4e-3, 5e-5), (3e-3, 1e-3)),
         2048,
         24,
     ),
 )
+
+MORE_BUYERS = (
+    Effort(
+        20_000,
+        FitPlan(512, 256, 16, 16, 800),
+        Quadrature(10, 256, 2048, 32, 512),
+        PolishPlan(256, 250, (1.6e-2, 2e-4), nodes=5),
+        128,
+        10,
+    ),
+    Effort(
+        20_000,
+        FitPlan(768, 256, 16, 24, 1500, (0.05, 5e-4)),
+        Quadrature(16, 512, 2048, 32, 512),
+        PolishPlan(256, 600, (1.6e-2, 2e-4), nodes=9),
+        256,
+        12,
+    ),
+    Effort(
+        90_000,
+        FitPlan(1024, 512, 16, 24, 2000, (0.03, 3e-4)),
+        Quadrature(16, 512, 4096, 64, 512),
+        PolishPlan(384, 800, (8e-3, 1e-4), (6e-3, 2e-3), nodes=9),
+        512,
+        16,
+    ),
+    Effort(
+        90_000,
+        FitPlan(1024, 1024, 24, 24, 3000, (0.02, 2e-4)),
+        Quadrature(24, 1024, 4096, 64, 1024),
+        PolishPlan(512, 1500, (8e-3, 1e-4), (4e-3, 1.5e-3)),
+        1024,
+        16,
+    ),
+)
+
+
+def stages(n: int) -> tuple[Effort, ...]:
+    """The stages of a search with ``n`` buyers: with more than two, meshes have more axes and fewer nodes on each, and
+    take more samples."""
+    return TWO_BUYERS if n < 3 else MORE_BUYERS
 
 
 def scaled(size: Quadrature, share: float) -> Quadrature:

@@ -10,6 +10,7 @@ a bound: bounds come from fresh samples (``dual``).
 
 from __future__ import annotations
 
+import math
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -42,18 +43,26 @@ class FitPlan:
 
 
 class Adam:
-    """First and second moments of the scaled subgradient, and the step they give."""
+    """First and second moments of the scaled subgradient, and the step they give.
 
-    def __init__(self, shape: tuple[int, ...]) -> None:
+    With ``steady`` the second moment is the largest so far: with fresh samples at every step, rare large subgradients
+    count for too little otherwise, and the steps drift (Reddi, Kale and Kumar 2018)."""
+
+    def __init__(self, shape: tuple[int, ...], *, steady: bool = False) -> None:
         self.mean, self.square, self.steps = np.zeros(shape), np.zeros(shape), 0
+        self.largest = np.zeros(shape) if steady else None
 
     def step(self, gradient: Float, rate: float, guard: float) -> Float:
-        """The step to subtract, at most about ``rate`` in each coordinate."""
+        """The step to subtract, at most about ``rate`` in each coordinate; ``guard`` (unit: the gradient; with
+        ``steady``: its root mean square) keeps small gradients from being blown up."""
         self.steps += 1
         self.mean += 0.1 * (gradient - self.mean)
         self.square += 0.01 * (gradient**2 - self.square)
         mean = self.mean / (1.0 - 0.9**self.steps)
         square = self.square / (1.0 - 0.99**self.steps)
+        if self.largest is not None:
+            square = np.maximum(self.largest, square, out=self.largest)
+            guard = max(guard * math.sqrt(float(square.mean())), 1e-300)
         return np.asarray(rate * mean / (np.sqrt(square) + guard))
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from expost.errors import InputError
 from expost.formulations.brackets.account import Account
 from expost.formulations.brackets.cells import cell_mechanism, guaranteed_welfare
-from expost.formulations.brackets.effort import STAGES
+from expost.formulations.brackets.effort import stages
 from expost.formulations.brackets.lower import mechanism_limit
 from expost.formulations.brackets.polish import polish
 from expost.formulations.brackets.records import LOWER
@@ -25,12 +25,12 @@ from expost.formulations.brackets.starts import (
     grid_rules,
     grid_strikes,
     mesh_nodes,
+    prolonged,
 )
 from expost.formulations.brackets.statistics import Limit
 from expost.formulations.brackets.upper import any_negative
 from expost.mechanisms.continuum.completion import CompletedMechanism
 from expost.mechanisms.continuum.mechanism import ContinuumMechanism
-from expost.mechanisms.continuum.mesh import hats, mesh_points
 from expost.mechanisms.continuum.monotone import NotMonotone
 from expost.mechanisms.continuum.solo import SoloMechanism
 
@@ -164,13 +164,16 @@ class LowerSide:
 
     def _polish(self, number: int) -> None:
         """Polish what there is, keep what a pilot prefers, and evaluate the best."""
-        account, effort = self.account, STAGES[number]
+        account, effort = self.account, stages(self.account.space.n)[number]
         account.tell("polishing completions")
         for k, start in enumerate(self.completed):
-            better = polish(start, effort.polish, account.rng(), account.deadline(0.3, 600.0))
+            share = 0.3 if account.space.n == 2 else 0.15
+            better = polish(start, effort.polish, account.rng(), account.deadline(share, 600.0))
             if self._pilot(better, 128) > self._pilot(start, 128):
                 self.completed[k] = better
         best = max(self.completed, key=lambda mechanism: self._pilot(mechanism, 128))
+        if account.space.n > 2:
+            self.completed = [best]
         if account.left > 0.0:
             self._evaluate(best, effort.points, effort.replicates)
 
@@ -222,7 +225,7 @@ def _refined(mechanism: CompletedMechanism) -> CompletedMechanism:
     if any(len(theta) > 1 for theta in mechanism.theta) or nodes ** max(levels) > MOST_NODES or nodes > 65:
         return mechanism
     theta = tuple(
-        np.ascontiguousarray((hats(mesh_points(nodes, count), mechanism.nodes) @ strikes.T).T)
+        prolonged(strikes, mechanism.nodes, nodes, count)
         for count, strikes in zip(levels, mechanism.theta, strict=True)
     )
     return replace(mechanism, theta=theta, nodes=nodes, depth=max(1, mechanism.depth - 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -23,19 +24,26 @@ Index = NDArray[np.int64]
 POLISHED = ", polished"
 
 
+BLOCK = 25
+"""Steps after which their mean welfare is compared with the best so far."""
+GUARD = 0.1
+"""Of the steps, relative to the root mean square of the gradient."""
+
+
 @dataclass(frozen=True)
 class PolishPlan:
     """How one polish proceeds.
 
-    points: types of each buyer in a sample. steps: how many. rate: first and last length of a step, width: smoothing of
-    the allocation (both relative to the spread of the leader's values). samples: how many take turns.
+    points: types of each buyer in a sample, a fresh one at every step. steps: how many. rate: first and last length of
+    a step, width: smoothing of the allocation (both relative to the spread of the leader's values). nodes: corrections
+    are multilinear on a mesh with that many nodes per level, or, if 0 or no coarser, on the strikes' own.
     """
 
     points: int = 384
     steps: int = 400
-    rate: tuple[float, float] = (4e-3, 2e-4)
+    rate: tuple[float, float] = (8e-3, 2e-4)
     width: tuple[float, float] = (1e-2, 4e-3)
-    samples: int = 6
+    nodes: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,11 +74,9 @@ def fine_nodes(dims: int) -> int:
 def polish(
     mechanism: CompletedMechanism, plan: PolishPlan, rng: np.random.Generator, deadline: float = np.inf
 ) -> CompletedMechanism:
-    """The mechanism with its given strikes improved, as far as these samples can tell."""
-    samples = [draw_fibres(mechanism, plan.points, rng) for _ in range(plan.samples)]
-    spread = max(float(np.std(samples[0][0].value)), 1e-12)
-    adams, kept = [Adam(theta.shape) for theta in mechanism.theta], []
-    best, began = mechanism, time.perf_counter()
+    """The mechanism with its given strikes improved, as far as these samples can tell: the mean over the last steps."""
+    climb = _Climb(mechanism, plan)
+    began, done = time.perf_counter(), 0.0
     with ThreadPoolExecutor(max_workers=2) as pool:
         for step in range(plan.steps):
             now = time.perf_counter()
@@ -79,25 +85,81 @@ def polish(
             done = max(
                 step / plan.steps, (now - began) / (deadline - began) if np.isfinite(deadline) else 0.0
             )
-            width = spread * (plan.width[0] * (1.0 - done) + plan.width[1] * done)
-            rate = spread * (plan.rate[0] * (1.0 - done) + plan.rate[1] * done)
-            parts = pool.map(
-                lambda fibres, at=best, width=width: gradient(at, fibres, width)[1],
-                samples[step % plan.samples],
-            )
-            slopes = [sum(terms) for terms in zip(*parts, strict=True)]
-            best = replace(
-                best,
-                theta=tuple(
-                    falling(theta + adam.step(slope, rate, 1e-8))
-                    for theta, adam, slope in zip(best.theta, adams, slopes, strict=True)
-                ),
-            )
-            if done > 0.7:
-                kept.append(best.theta)
-    if kept:
-        best = replace(best, theta=tuple(falling(np.mean(path, axis=0)) for path in zip(*kept, strict=True)))
-    return replace(best, method=mechanism.method.removesuffix(POLISHED) + POLISHED)
+            climb.step(draw_fibres(mechanism, plan.points, rng), done, pool)
+    method = mechanism.method.removesuffix(POLISHED) + POLISHED
+    return replace(mechanism, theta=climb.mean(), method=method)
+
+
+class _Climb:
+    """Strikes on their way up: steps along the gradient, back to the best ones and on more slowly where a block of
+    steps earned less."""
+
+    def __init__(self, mechanism: CompletedMechanism, plan: PolishPlan) -> None:
+        self.at, self.plan, self.scale = mechanism, plan, 1.0
+        joint = lattice(4096, sum(mechanism.space.dims), np.full(sum(mechanism.space.dims), 0.5))
+        levels = np.split(joint, np.cumsum(mechanism.space.dims)[:-1], axis=1)
+        inside = [np.clip(own, *box) for own, box in zip(levels, mechanism.space.box, strict=True)]
+        self.spread = max(float(np.std(mechanism.space.value(mechanism.order[0], inside))), 1e-300)
+        self.onto = [_corrections(mechanism, j, plan.nodes) for j in mechanism.order[:-1]]
+        self.best, self.block = (-np.inf, mechanism.theta), list[float]()
+        self._restart()
+
+    def _restart(self) -> None:
+        shapes = [
+            (len(theta), onto.shape[1]) for theta, onto in zip(self.at.theta, self.onto, strict=True)
+        ]
+        self.adams = [Adam(shape, steady=True) for shape in shapes]
+        self.kept = [np.zeros(theta.shape) for theta in self.at.theta]
+        self.count = 0
+
+    def step(self, sample: list[PolishFibres], done: float, pool: ThreadPoolExecutor) -> None:
+        """One step, ``done`` (0 to 1) of the way."""
+        width, rate = (
+            self.spread * (first * (1.0 - done) + last * done)
+            for first, last in (self.plan.width, self.plan.rate)
+        )
+        parts = list(pool.map(lambda fibres: gradient(self.at, fibres, width), sample))
+        self.block.append(sum(welfare for welfare, _ in parts))
+        if len(self.block) == BLOCK and not self._gained():
+            return
+        slopes = [sum(terms) for terms in zip(*(slopes for _, slopes in parts), strict=True)]
+        self.at = replace(
+            self.at,
+            theta=tuple(
+                falling(theta + (onto @ adam.step((onto.T @ slope.T).T, self.scale * rate, GUARD).T).T)
+                for theta, onto, adam, slope in zip(self.at.theta, self.onto, self.adams, slopes, strict=True)
+            ),
+        )
+        if done > 0.7:
+            self.kept = [total + theta for total, theta in zip(self.kept, self.at.theta, strict=True)]
+            self.count += 1
+
+    def _gained(self) -> bool:
+        """Whether the last block was no worse than the best; if it was, back to that."""
+        mean, error = np.mean(self.block), np.std(self.block) / math.sqrt(BLOCK)
+        self.block = []
+        if mean < self.best[0] - 3.0 * error:
+            self.at = replace(self.at, theta=self.best[1])
+            self.scale *= 0.5
+            self._restart()
+            return False
+        if mean > self.best[0]:
+            self.best = (float(mean), self.at.theta)
+        return True
+
+    def mean(self) -> tuple[Float, ...]:
+        """The mean over the last steps, or the best strikes where none was kept."""
+        if self.count:
+            return tuple(falling(total / self.count) for total in self.kept)
+        return self.best[1]
+
+
+def _corrections(mechanism: CompletedMechanism, j: int, nodes: int) -> sparse.csr_array:
+    """From corrections on a coarse mesh to buyer j's mesh."""
+    dims = sum(mechanism.space.dims) - mechanism.space.dims[j]
+    if not 0 < nodes < mechanism.nodes:
+        return sparse.csr_array(sparse.eye_array(mechanism.nodes**dims))
+    return hats(mesh_points(mechanism.nodes, dims), nodes)
 
 
 def falling(theta: Float) -> Float:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from expost.errors import InputError
 from expost.formulations.brackets.account import Account
 from expost.formulations.brackets.dual import Quadrature, dual_limit
-from expost.formulations.brackets.effort import STAGES
+from expost.formulations.brackets.effort import stages
 from expost.formulations.brackets.lower import mechanism_limit
 from expost.formulations.brackets.lowerside import LowerSide
 from expost.formulations.brackets.records import LOWER, UPPER, Bracket
@@ -135,7 +135,7 @@ def _several(account: Account, lower: LowerSide) -> None:
         if account.over:
             return
         step()
-    for number in range(len(STAGES)):
+    for number in range(len(stages(account.space.n))):
         for stage in (lower.stage, upper.stage):
             if account.over:
                 return

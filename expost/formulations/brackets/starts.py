@@ -25,9 +25,13 @@ Bool = NDArray[np.bool_]
 
 FINEST = {1: 18, 2: 15, 3: 10}
 """Cells of a completion are no smaller than 2**-FINEST per level, by the later buyer's number of signals (static)."""
-NODES = {1: 65, 2: 17, 3: 9, 4: 5}
-NODES_SEQUENTIAL = {1: 65, 2: 9, 3: 5, 4: 5}
+NODES = {1: 65, 2: 17, 3: 17, 4: 17, 5: 9, 6: 5}
+NODES_SEQUENTIAL = {1: 65, 2: 9, 3: 9, 4: 9, 5: 5}
 """Nodes per level of the mesh, by the number of levels that given strikes depend on."""
+FITTED_NODES = {1: 65, 2: 17, 3: 9, 4: 5}
+"""The same, at most, of strikes that are fitted or computed point by point; 3 where there are more levels."""
+CLOSED_FORMS = ("example2",)
+"""Constructions whose prices cost nothing, however many."""
 MOST_LEVELS = 12
 """Levels of the others that a strike on a mesh can depend on."""
 
@@ -56,7 +60,7 @@ def mesh_nodes(space: QuantileSpace, order: Sequence[int]) -> int:
             expected=f"at most {MOST_LEVELS} signals of the others",
         )
     sequential = any(space.first[j] is not None for j in given)
-    return (NODES_SEQUENTIAL if sequential else NODES).get(levels, 3 if levels < 7 else 2)
+    return (NODES_SEQUENTIAL if sequential else NODES).get(levels, 3 if levels < 10 else 2)
 
 
 def mesh_rows(space: QuantileSpace, j: int) -> int:
@@ -79,7 +83,9 @@ def complete(
     sequential = any(space.first[k] is not None for k in later)
     finest = min(FINEST.get(space.dims[k], 6) for k in later) - (4 if sequential else 0)
     depth = max(1, finest - (nodes - 1).bit_length() + 1)
-    precision = (1e-4 if sequential or space.n > 2 else 2e-5) * scale  # one supremum of two buyers serves many states
+    # one supremum of two buyers serves many states, one of more buyers a single state of the others
+    share = 2e-5 if space.n == 2 and not sequential else 1e-4 if space.n == 2 else 4e-4
+    precision = share * scale
     return CompletedMechanism(
         space, method, order, tuple(theta), nodes, 128 if sequential else 1, depth, precision, negative
     )
@@ -88,9 +94,13 @@ def complete(
 def construction_strikes(space: QuantileSpace, name: str, j: int, nodes: int) -> Float:
     """Buyer ``j``'s strikes in one of the papers' constructions, on the mesh; infinite ones are cut to the range of his
     values. Raises InputError where the construction is not defined."""
+    levels = sum(space.dims) - space.dims[j]
+    few = min(nodes, FITTED_NODES.get(levels, 3))
+    if few < nodes and name not in CLOSED_FORMS:
+        return prolonged(construction_strikes(space, name, j, few), few, nodes, levels)
     construction, count = get(name, space.instance), mesh_rows(space, j)
     dims = [own if k != j else 0 for k, own in enumerate(space.dims)]
-    points = np.split(mesh_points(nodes, sum(dims)), np.cumsum(dims)[:-1], axis=1)
+    points = np.split(mesh_points(nodes, levels), np.cumsum(dims)[:-1], axis=1)
     others: dict[str, Float] = {}
     for k, own in enumerate(points):
         if k != j:
@@ -105,7 +115,7 @@ def construction_strikes(space: QuantileSpace, name: str, j: int, nodes: int) ->
     first = space.own(j, own)[space.instance.buyers[j].signals[place]]
     signals = {key: column[None] for key, column in others.items()}
     strikes = construction.strikes.strike(j, first[:, None], signals)
-    return falling(_cut(space, j, np.broadcast_to(strikes, (count, nodes ** sum(dims)))))
+    return falling(_cut(space, j, np.broadcast_to(strikes, (count, nodes**levels))))
 
 
 def _cut(space: QuantileSpace, j: int, strikes: Float) -> Float:
@@ -169,13 +179,19 @@ def _strikes(space: QuantileSpace, rules: GridRules, won: Bool, j: int) -> Float
 
 def _fit(found: Float, points: int, nodes: int, count: int, dims: int) -> Float:
     """Least squares on the mesh with a little smoothness: (rows of the mesh, nodes**dims)."""
+    few = min(nodes, FITTED_NODES.get(dims, 3))
     centres = (mesh_points(points, dims) * (points - 1) + 0.5) / points
-    across = _smooth(hats(centres, nodes), nodes, dims)
+    across = _smooth(hats(centres, few), few, dims)
     theta = across(found.T).T
     if count > 1:
         rows = ((np.arange(points) + 0.5) / points)[:, None]
         theta = _smooth(hats(rows, count), count, 1)(theta)
-    return falling(np.ascontiguousarray(theta))
+    return falling(prolonged(theta, few, nodes, dims))
+
+
+def prolonged(theta: Float, few: int, nodes: int, dims: int) -> Float:
+    """The same strikes on a finer mesh: from (rows, few**dims) to (rows, nodes**dims)."""
+    return np.ascontiguousarray((hats(mesh_points(nodes, dims), few) @ theta.T).T)
 
 
 def _smooth(spread: sparse.csr_array, nodes: int, dims: int) -> Callable[[Float], Float]:

@@ -12,7 +12,7 @@ from expost.formulations.brackets.account import Account
 from expost.formulations.brackets.basis import ShadowPrices, constant_prices
 from expost.formulations.brackets.dual import dual_limit, first_best
 from expost.formulations.brackets.dual_cells import guaranteed_dual
-from expost.formulations.brackets.effort import STAGES, Effort, scaled
+from expost.formulations.brackets.effort import Effort, scaled, stages
 from expost.formulations.brackets.fit import fit_prices, largest_nodes
 from expost.formulations.brackets.offsets import extrapolate, grid_excess, offset_limit
 from expost.formulations.brackets.records import UPPER
@@ -28,7 +28,7 @@ GRIDS = {
     6: (4, (3, 4, 6)),
 }
 """The grid for random offsets, and those for the extrapolation, by the number of signals (two buyers)."""
-MANY = {3: (6, (4, 6, 8)), 4: (4, (3, 4, 5)), 5: (3, (2, 3)), 6: (3, (2, 3))}
+MANY = {3: (6, (4, 6, 8)), 4: (4, (3, 4, 5)), 5: (3, (2, 3)), 6: (4, (2, 3, 4))}
 """The same for three buyers or more, where programs are harder."""
 CELLS = {2: (128, 512), 3: (32, 128), 4: (32, 64)}
 """Cells per level of the rigorous dual bound, early and late, by the number of signals."""
@@ -89,7 +89,7 @@ class UpperSide:
 
     def stage(self, number: int) -> None:
         """Fit shadow prices on this stage's mesh and evaluate them."""
-        account, effort = self.account, STAGES[number]
+        account, effort = self.account, stages(self.account.space.n)[number]
         space = account.space
         nodes = largest_nodes(space.dims, effort.mesh)
         floor = self._floor()
