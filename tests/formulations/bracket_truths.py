@@ -20,6 +20,18 @@ def crossing(seed):
     return instance, 0.5 * (own[1] + other[1]) + base[1] + gain
 
 
+def crossing_three(seed):
+    """Three buyers alike, one signal each, single crossing: the first best is attained; the largest of three uniform
+    signals has mean 3/4."""
+    own, other = np.random.default_rng(seed).uniform((0.6, 0.05), (1.5, 0.5)).tolist()
+    names = ("x", "y", "z")
+    instance = Instance(f"crossing-three-{seed}", tuple(
+        Buyer(name, (name,), " + ".join(f"{own if rest == name else other!r}*{rest}" for rest in names))
+        for name in names
+    ))
+    return instance, 0.75 * (own - other) + 1.5 * other
+
+
 def linear_buyer(seed, *, rises):
     """One buyer, V = a1 x + a2 y, gain g1 x + g2 y - k: the best price by a one-line integral. With ``rises`` the
     boundary strike rises in x, so that no menu beats one price (Zik, Theorem 7)."""

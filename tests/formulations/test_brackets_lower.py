@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from expost.formulations.brackets.cells import cell_mechanism, guaranteed_welfare
-from expost.formulations.brackets.lower import mechanism_limit
-from expost.formulations.brackets.polish import PolishPlan, draw_fibres, falling, gradient, polish
+from expost.formulations.brackets.lower import _fibres, _states, mechanism_limit
+from expost.formulations.brackets.polish import PolishPlan, falling, polish
+from expost.formulations.brackets.polish_fibres import draw_fibres, gradient
 from expost.formulations.brackets.starts import (
     complete,
     construction_strikes,
@@ -16,6 +17,7 @@ from expost.formulations.brackets.starts import (
 from expost.instances.catalogue import load
 from expost.instances.environment import Buyer, Instance
 from expost.instances.priors import Prior
+from expost.mechanisms.constructions import get
 from expost.mechanisms.continuum.completion import CompletedMechanism
 from expost.mechanisms.continuum.mesh import box_minimum, hats, mesh_cell, mesh_points
 from expost.mechanisms.continuum.monotone import NotMonotone, directions
@@ -24,6 +26,7 @@ from expost.mechanisms.continuum.solo import SoloMechanism
 from expost.mechanisms.continuum.space import QuantileSpace, quantile_space
 
 EXAMPLE_2 = 86 / 105
+FIRST_BEST_THREE = 1.10946
 
 
 def three(first):
@@ -134,6 +137,30 @@ def test_example_2_is_completed_by_itself(static):
     assert np.abs(excess).max() < 1e-3  # interpolated prices lie a little above the formula
     limit = mechanism_limit(mechanism, 0.999, seed(2), 11 / 12, replicates=8, points=256)
     assert limit.mean == pytest.approx(EXAMPLE_2, abs=6e-4 + limit.error)
+
+
+def test_example_2_of_three_buyers_is_no_worse_completed():
+    space, order, nodes = three((None, None, None)), (2, 0, 1), 9
+    theta = [construction_strikes(space, "example2", j, nodes) for j in order[:-1]]
+    mechanism = complete(space, order, theta, nodes, "example 2", 1.1, False)
+    rng = np.random.default_rng(1)
+    states = [rng.random((60, 2)) for _ in range(3)]
+    prices = get("example2", space.instance).prices
+    for k in order[1:]:
+        others = {name: column for name, column in space.signals(states).items() if name[1] != str(k + 1)}
+        excess = mechanism.suprema(k, states)[:, 0] - prices.price(k, others)
+        assert excess.max() < 0.05  # no more than interpolation on nine nodes costs: the prices are admissible
+    limit = mechanism_limit(mechanism, 0.999, seed(2), FIRST_BEST_THREE, replicates=4, points=64)
+    assert limit.mean == pytest.approx(1.0091, abs=8e-3)  # the prices themselves, on 200,000 random states
+
+
+def test_fibres_and_random_states_give_the_same_welfare():
+    mechanism = random_completion(three(("c1", None, "p3")), np.random.default_rng(7), nodes=3, order=(1, 0, 2))
+    one = [_fibres(mechanism, 32, child) for child in seed(1).spawn(6)]
+    two = [_states(mechanism, 64, child) for child in seed(2).spawn(6)]
+    error = np.hypot(np.std(one, ddof=1), np.std(two, ddof=1)) / np.sqrt(6)
+    assert np.mean(one) == pytest.approx(np.mean(two), abs=5.0 * error)
+    assert error < 0.01
 
 
 def test_minima_over_boxes_are_attained_at_corners():
