@@ -111,8 +111,6 @@ class LowerSide:
                 self.completed = [_refined(best)]
             if self.completed:
                 self._polish(number)
-        except NotMonotone as reason:
-            account.leave_out("completion (lower)", reason)
         except InputError as reason:
             account.leave_out("completion from a grid optimum (lower)", reason)
 
@@ -135,6 +133,11 @@ class LowerSide:
                 method = f"completion of {source}, buyers in order {names}"
                 account.tell(method)
                 start = complete(space, order, theta, nodes, method, account.first_best.mean, self.negative)
+                try:
+                    start.check()
+                except NotMonotone as reason:
+                    account.leave_out(f"completion, buyers in order {names} (lower)", reason)
+                    continue
                 kind = "construction" if source in CONSTRUCTIONS else GRID
                 group = kind + names if kind == GRID and space.n == 2 else kind
                 found.setdefault(group, []).append(start)

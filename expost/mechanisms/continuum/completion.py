@@ -83,6 +83,10 @@ class CompletedMechanism(ContinuumMechanism):
             (j, k): directions(self.space, j, k) for k in self.order[1:] for j in (*self.earlier(k), k)
         }
 
+    def check(self) -> None:
+        """Raises NotMonotone where a value that the suprema rely on rises and falls in a later buyer's signal."""
+        _ = self.directions
+
     def others(self, j: int) -> list[int]:
         """Everybody but ``j``, in listed order."""
         return [k for k in range(self.space.n) if k != j]

@@ -23,7 +23,7 @@ Index = NDArray[np.int64]
 Bool = NDArray[np.bool_]
 
 SLACK = TIE
-"""For the rounding of computed values, in comparisons and on suprema (unit: values, relative)."""
+"""For the rounding of computed values, in comparisons and on suprema (relative to the largest value at hand)."""
 OPEN_CELLS = 1024
 """Cells per state beyond which they are no longer halved: the over-estimate stays, only coarser."""
 
@@ -37,6 +37,11 @@ class Suprema:
         self.low, self.high = mechanism.space.box[k]
         self.dims, self.bins = mechanism.space.dims[k], mechanism.bins_of(k)
         self.given = {j: mechanism.slices(j, k, levels) for j in mechanism.earlier(k)}
+        self.rounding = SLACK * max(
+            float(np.abs(self._everywhere(j, corner)).max())
+            for j in (*self.given, k)
+            for corner in (self.low, self.high)
+        )
         self.certain = np.full((self.count, self.bins), -np.inf)
         self.possible = np.full((self.count, self.bins), -np.inf)
 
@@ -60,13 +65,16 @@ class Suprema:
             _settled(self.possible), np.where(found, self.certain + self.m.precision, -np.inf)
         )
         bound = np.maximum(bound, self._lowest()[:, None])
-        return bound + SLACK * np.maximum(1.0, np.abs(bound))
+        return bound + self.rounding
 
     def _lowest(self) -> Float:
         """Less than the buyer's lowest value in each state: the strike where he may always win."""
         corner = np.where(self.m.directions[self.k, self.k] > 0, self.low, self.high)
-        value = self._value(self.k, np.arange(self.count), np.broadcast_to(corner, (self.count, self.dims)))
-        return value - 2.0 * SLACK * np.maximum(1.0, np.abs(value))
+        return self._everywhere(self.k, corner) - 2.0 * self.rounding
+
+    def _everywhere(self, buyer: int, own: Float) -> Float:
+        """A buyer's value in every state when ``k`` is of type ``own`` (d_k,)."""
+        return self._value(buyer, np.arange(self.count), np.broadcast_to(own, (self.count, self.dims)))
 
     def _bin(self, place: Index, cells: int) -> Index:
         """The highest bin that a cell reaches into (exact: cells and bins are powers of two)."""
@@ -100,8 +108,7 @@ class Suprema:
         open_ = np.zeros(len(point), dtype=np.bool_)
         for j in self.given:
             best = self._value(j, point, self._corner(place, cells, j))
-            rounding = SLACK * np.maximum(1.0, np.abs(best))
-            open_ |= best > self._minimum(j, point, place, cells, 0.0, 1.0) - rounding
+            open_ |= best > self._minimum(j, point, place, cells, 0.0, 1.0) - self.rounding
         point, place = point[open_], place[open_]
         self._certify(point, place, cells)
         value = self._value(self.k, point, self._corner(place, cells, self.k))
