@@ -104,15 +104,15 @@ class LowerSide:
         """Complete (stage 0) or refine, polish and evaluate."""
         account = self.account
         try:
-            if not self.completed:
+            if number == 0:
                 self.completed = self._starts()
-            elif number == 2:
+            elif number == 2 and self.completed:
                 best = max(self.completed, key=lambda mechanism: self._pilot(mechanism, 256))
                 self.completed = [_refined(best)]
             if self.completed:
                 self._polish(number)
         except InputError as reason:
-            account.leave_out("completion from a grid optimum (lower)", reason)
+            account.leave_out("completion (lower)", reason)
 
     def _starts(self) -> list[CompletedMechanism]:
         """Strikes to polish, which end in different optima: the best order of a grid optimum (two buyers: each order)
