@@ -44,6 +44,8 @@ GRID = "a grid optimum"
 GRIDS = {2: 24, 3: 14, 4: 12, 5: 6, 6: 4}
 GRIDS_MANY = {3: 8, 4: 6, 5: 4, 6: 4, 7: 3}
 """Points per signal of the grid optimum that a completion starts from: two buyers, and more."""
+SHORT = 60.0
+"""Seconds left below which a completion of three buyers or more is evaluated before it is polished, too."""
 MOST_ORDERS = 6
 """Orders of the buyers that are tried."""
 MOST_NODES = 7_000
@@ -106,10 +108,12 @@ class LowerSide:
         try:
             if number == 0:
                 self.completed = self._starts()
+                if self.completed and account.space.n > 2 and account.left < SHORT:
+                    self._evaluate(max(self.completed, key=lambda start: self._pilot(start, 16)), 64, 6)
             elif number == 2 and self.completed:
                 best = max(self.completed, key=lambda mechanism: self._pilot(mechanism, 256))
                 self.completed = [_refined(best)]
-            if self.completed:
+            if self.completed and not account.over:
                 self._polish(number)
         except InputError as reason:
             account.leave_out("completion (lower)", reason)
