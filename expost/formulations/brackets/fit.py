@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -66,6 +67,17 @@ class Adam:
         return np.asarray(rate * mean / (np.sqrt(square) + guard))
 
 
+def paced(steps: int, deadline: float) -> Iterator[tuple[int, float]]:
+    """The numbers of the steps, each with the share of the way that lies behind it (0 to 1): of the steps or of the
+    time, whichever is larger. Ends early at ``deadline`` (``time.perf_counter``)."""
+    began = time.perf_counter()
+    for step in range(steps):
+        now = time.perf_counter()
+        if now >= deadline:
+            return
+        yield step, max(step / steps, (now - began) / (deadline - began))
+
+
 def fit_prices(
     space: QuantileSpace,
     start: ShadowPrices,
@@ -79,15 +91,8 @@ def fit_prices(
     masses = sum((_masses(start, sample) for sample in samples), np.zeros(start.mesh.shape)) / plan.samples
     masses += 1e-3 * masses.mean() + 1e-300
     mesh, adam = start.mesh.copy(), Adam(start.mesh.shape)
-    began, done = time.perf_counter(), 0.0
     with ThreadPoolExecutor(max_workers=max(1, min(space.n, 2))) as pool:
-        for step in range(plan.steps):
-            now = time.perf_counter()
-            if now > deadline:
-                break
-            done = max(
-                step / plan.steps, (now - began) / (deadline - began) if np.isfinite(deadline) else 0.0
-            )
+        for step, done in paced(plan.steps, deadline):
             u = ShadowPrices(start.dims, start.nodes, start.floor, mesh)
             smoothing = scale * plan.smoothing[0] * (plan.smoothing[1] / plan.smoothing[0]) ** done
             sample = samples[step % plan.samples]

@@ -56,8 +56,7 @@ def _pairs(mechanism: CompletedMechanism, points: int, seed: np.random.SeedSeque
     schedules = mechanism.suprema(follower, states)
     given = mechanism.slices(leader, follower, states)
     spread, bins = hats(others, mechanism.nodes), mechanism.bin_at(follower, others)
-    low, high = space.box[follower]
-    outside = ((others < low) | (others > high)).any(axis=1)
+    outside = mechanism.outside(leader, [others, others], without=leader)
     total, step = 0.0, max(1, (1 << 19) // len(others))
     for start in range(0, points, step):
         some = slice(start, start + step)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache, partial
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -173,14 +174,14 @@ class LowerSide:
         """Polish what there is, keep what a pilot prefers, and evaluate the best."""
         account, effort = self.account, stages(self.account.space.n)[number]
         account.tell("polishing completions")
-        for k, start in enumerate(self.completed):
-            share = 0.3 if account.space.n == 2 else 0.15
-            better = polish(start, effort.polish, account.rng(), account.deadline(share, 600.0))
-            if self._pilot(better, 128) > self._pilot(start, 128):
-                self.completed[k] = better
-        best = max(self.completed, key=lambda mechanism: self._pilot(mechanism, 128))
-        if account.space.n > 2:
-            self.completed = [best]
+        share = 0.3 if account.space.n == 2 else 0.15
+        found: list[tuple[float, CompletedMechanism]] = []
+        for start in self.completed:
+            polished = polish(start, effort.polish, account.rng(), account.deadline(share, 600.0))
+            scored = [(self._pilot(mechanism, 128), mechanism) for mechanism in (start, polished)]
+            found.append(max(scored, key=itemgetter(0)))
+        best = max(found, key=itemgetter(0))[1]
+        self.completed = [mechanism for _, mechanism in found] if account.space.n == 2 else [best]
         if account.left > 0.0:
             self._evaluate(best, effort.points, effort.replicates)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from expost.formulations.brackets.fit import Adam
+from expost.formulations.brackets.fit import Adam, paced
 from expost.formulations.brackets.polish_fibres import PolishFibres, draw_fibres, gradient
 from expost.mechanisms.continuum.completion import CompletedMechanism
 from expost.mechanisms.continuum.mesh import hats, mesh_points
@@ -19,9 +18,7 @@ from expost.mechanisms.continuum.space import lattice
 
 Float = NDArray[np.float64]
 
-
 POLISHED = ", polished"
-
 
 BLOCK = 25
 """Steps after which their mean welfare is compared with the best so far."""
@@ -50,15 +47,8 @@ def polish(
 ) -> CompletedMechanism:
     """The mechanism with its given strikes improved, as far as these samples can tell: the mean over the last steps."""
     climb = _Climb(mechanism, plan)
-    began, done = time.perf_counter(), 0.0
     with ThreadPoolExecutor(max_workers=2) as pool:
-        for step in range(plan.steps):
-            now = time.perf_counter()
-            if now > deadline:
-                break
-            done = max(
-                step / plan.steps, (now - began) / (deadline - began) if np.isfinite(deadline) else 0.0
-            )
+        for _, done in paced(plan.steps, deadline):
             climb.step(draw_fibres(mechanism, plan.points, rng), done, pool)
     method = mechanism.method.removesuffix(POLISHED) + POLISHED
     return replace(mechanism, theta=climb.mean(), method=method)
