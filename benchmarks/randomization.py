@@ -17,10 +17,9 @@ import numpy as np
 
 from expost.formulations.assemble import assemble
 from expost.formulations.discretization import discretize
-from expost.formulations.static import static_block
 from expost.formulations.timing import build_blocks
 from expost.instances.environment import Instance
-from expost.instances.random_instances import random_instance
+from expost.instances.random_instances import random_instance, unstructured_instance
 from expost.solver.backends import solve_program
 from expost.solver.program import Program
 from expost.solver.relaxation import relax
@@ -64,22 +63,6 @@ def gain(program: Program, limit: float) -> float | None:
         return None
     randomized = program.constant + float((program.weights * fractional).sum())
     return (randomized - best.details["value"]) / max(abs(best.details["value"]), 1e-12)
-
-
-def unstructured(seed: int, buyers: int, types: int) -> Program:
-    """The static program of values drawn independently and uniformly for every buyer and state."""
-    shape = (types,) * buyers
-    values = np.random.default_rng(seed).random((buyers, *shape))
-    blocks = [static_block(value, i) for i, value in enumerate(values)]
-    starts = np.concatenate([[0], np.cumsum([block.size for block in blocks])]).astype(np.int64)
-    weights = np.zeros(starts[-1])
-    for start, block, value in zip(starts, blocks, values, strict=False):
-        weights[start + block.index] = value / value.size
-    parts = list(zip(starts, blocks, strict=False))
-    tails = np.concatenate([block.tails + start for start, block in parts]).astype(np.int32)
-    heads = np.concatenate([block.heads + start for start, block in parts]).astype(np.int32)
-    packing = np.stack([block.index.ravel() + start for start, block in parts], axis=1).astype(np.int32)
-    return Program(weights, starts, tails, heads, packing)
 
 
 def measure(programs: Iterable[Program], limit: float) -> Line:
@@ -127,8 +110,9 @@ def main() -> None:
                 line = family_line(family, size, arguments.seeds, arguments.limit)
                 print(row(family, buyers, size[2] ** size[1], line), flush=True)
     for buyers, types in UNSTRUCTURED:
-        programs = (unstructured(seed, buyers, types) for seed in range(arguments.seeds))
-        print(row("unstructured", buyers, types, measure(programs, arguments.limit)), flush=True)
+        instances = (unstructured_instance(seed, buyers=buyers, types=types) for seed in range(arguments.seeds))
+        line = measure((program_of(instance, types) for instance in instances), arguments.limit)
+        print(row("unstructured", buyers, types, line), flush=True)
     print(f"\n{time.process_time() - begun:.0f} processor seconds in all.")
 
 

@@ -8,10 +8,14 @@ from dataclasses import replace
 from typing import Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from expost.errors import InputError
 from expost.instances.environment import Buyer, Instance
 from expost.instances.priors import Prior, nearest
+from expost.instances.valuations import Valuation
+
+Float = NDArray[np.float64]
 
 Family = Literal[
     "general", "linear", "one-dimensional", "private", "ties", "not-single-crossing", "not-monotone"
@@ -74,6 +78,26 @@ def random_instance(
         citation=f"random, seed {seed}",
     )
     return draw.violated(instance, family) if family in VIOLATING else instance
+
+
+def unstructured_instance(seed: int, *, buyers: int, types: int) -> Instance:
+    """Every value of every buyer drawn on its own, uniform on [0, 1], for each of ``types`` equal parts of everybody's
+    one signal: nothing that the papers assume holds. Meant for a grid of ``types`` points per signal."""
+    names = tuple(f"s{i + 1}" for i in range(buyers))
+    table = np.random.default_rng(seed).random((buyers,) + (types,) * buyers)
+
+    def value(i: int) -> Valuation:
+        def look_up(**signals: Float) -> Float:
+            parts = (np.minimum((signals[name] * types).astype(np.int64), types - 1) for name in names)
+            return np.asarray(table[(i, *parts)])
+
+        return Valuation(look_up, names, None, f"buyer {i + 1}: value")
+
+    return Instance(
+        f"unstructured-{seed}",
+        tuple(Buyer(str(i + 1), (name,), value(i)) for i, name in enumerate(names)),
+        citation=f"random, seed {seed}",
+    )
 
 
 def _sizes(seed: int, buyers: int, signals: int | Sequence[int], family: str, priors: str) -> list[int]:

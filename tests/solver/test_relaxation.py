@@ -4,29 +4,22 @@ import numpy as np
 import pytest
 from programs import max_program, random_program
 
-from expost.formulations.static import static_block
+from expost.formulations.assemble import assemble
+from expost.formulations.discretization import discretize
+from expost.formulations.timing import build_blocks
+from expost.instances.random_instances import unstructured_instance
 from expost.solver.backends import solve_program
 from expost.solver.certificate import check
 from expost.solver.linear import rows_of
-from expost.solver.program import Program
 from expost.solver.reduction import reduced
 from expost.solver.relaxation import lifted_price, relax
 from expost.solver.result import Status
 
 
-def unstructured(seed: int, types: int) -> Program:
+def unstructured(seed, types):
     """Three buyers, every value drawn on its own: the family of docs/randomization.md."""
-    values = np.random.default_rng(seed).random((3, types, types, types))
-    blocks = [static_block(value, i) for i, value in enumerate(values)]
-    starts = np.concatenate([[0], np.cumsum([block.size for block in blocks])]).astype(np.int64)
-    weights = np.zeros(starts[-1])
-    for start, block, value in zip(starts, blocks, values, strict=False):
-        weights[start + block.index] = value / value.size
-    parts = list(zip(starts, blocks, strict=False))
-    tails = np.concatenate([block.tails + start for start, block in parts]).astype(np.int32)
-    heads = np.concatenate([block.heads + start for start, block in parts]).astype(np.int32)
-    packing = np.stack([block.index.ravel() + start for start, block in parts], axis=1).astype(np.int32)
-    return Program(weights, starts, tails, heads, packing)
+    space = discretize(unstructured_instance(seed, buyers=3, types=types), types)
+    return assemble(space, build_blocks(space, ("static",) * 3)).program
 
 
 @pytest.mark.parametrize(("seed", "percent"), [(18, 0.0592), (27, 0.0443), (0, 0.0)])
