@@ -127,6 +127,23 @@ def test_a_bracket_does_not_depend_on_the_unit(size):
     assert other.lower.value == pytest.approx(size * one.lower.value, rel=1e-3)
 
 
+def pareto(shape, value="x + 0.2*y"):
+    return Instance("pareto", (Buyer("1", ("x",), value), Buyer("2", ("y",), "y + 0.2*x/(1 + x)")),
+                    {"x": Prior("pareto", {"b": shape})})
+
+
+@pytest.mark.parametrize("shape", [0.7, 1.0])
+def test_values_without_a_mean_are_refused_though_samples_have_one(shape):
+    with pytest.raises(InputError, match="without a finite mean in the tail of x"):
+        bracket(pareto(shape), 0.1, 5)
+
+
+def test_values_without_a_variance_are_told_and_bounded_ones_are_not():
+    assert any("no finite variance in the tail of x" in line for line in bracket(pareto(1.5), 0.1, 5).left_out)
+    for fine in (pareto(3.0), pareto(0.7, "min(x, 2) + 0.2*y")):
+        assert not any("variance in the tail" in line for line in bracket(fine, 0.1, 5).left_out)
+
+
 def test_three_buyers_have_both_sides():
     found = bracket(load("three-buyers"), 0.2, 6)
     assert 0.8 < found.lower.value < found.upper.value < 1.15

@@ -17,6 +17,7 @@ from expost.formulations.brackets.fit import fit_prices, largest_nodes
 from expost.formulations.brackets.offsets import extrapolate, grid_excess, offset_limit
 from expost.formulations.brackets.records import UPPER
 from expost.formulations.brackets.statistics import Limit
+from expost.formulations.brackets.tails import NO_MEAN, NO_VARIANCE, tail_growth
 from expost.mechanisms.continuum.monotone import NotMonotone
 from expost.mechanisms.continuum.space import scrambled
 
@@ -36,6 +37,19 @@ CELLS = {2: (128, 512), 3: (32, 128), 4: (32, 64)}
 
 def first_bounds(account: Account) -> None:
     """The first best (upper), which also serves as the control of every other statistical bound."""
+    growth = tail_growth(account.space)
+    for name, factor in growth.items():
+        if factor >= NO_MEAN:
+            raise InputError(
+                f"gains without a finite mean in the tail of {name}",
+                where=f"instance {account.space.instance.name}",
+                expected="finite expected values",
+                remedy="give the signals a prior under which the values have a mean",
+            )
+        if factor >= NO_VARIANCE:
+            account.leave_out(
+                "the confidence of statistical bounds", f"no finite variance in the tail of {name}"
+            )
     # a fortieth of the permitted failures each: two limits enter every bound of either side
     confidence = 1.0 - 0.025 * (1.0 - account.confidence)
     account.first_best, account.kept = first_best(account.space, confidence, account.next_seed())
