@@ -209,6 +209,8 @@ def comparison_table(full: FullComparison) -> None:
         out.print(_constructions_table(full))
     if full.brackets:
         out.print(_brackets_table(full))
+    if full.no_bracket:
+        out.print(Text(f"  no bracket of the continuum: {full.no_bracket}"))
 
 
 def _constructions_table(full: FullComparison) -> Table:

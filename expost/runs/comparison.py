@@ -12,7 +12,7 @@ from expost.formulations.compare import REFUSED, Comparison, Row, compare, mecha
 from expost.formulations.conditional import allowed_winners
 from expost.formulations.discretization import Grid, TypeSpace, discretize
 from expost.formulations.dominance import dominate
-from expost.formulations.timing import SEQUENTIAL, STATIC
+from expost.formulations.timing import SEQUENTIAL
 from expost.instances.environment import Instance
 from expost.mechanisms.mechanism import Mechanism
 
@@ -42,11 +42,12 @@ class ConstructionRow:
 
 @dataclass(frozen=True)
 class FullComparison:
-    """A comparison, its constructions, and brackets of the continuum."""
+    """A comparison, its constructions, and brackets of the continuum; ``no_bracket``: why there is none."""
 
     comparison: Comparison
     constructions: tuple[ConstructionRow, ...]
     brackets: tuple[Bracket, ...] = ()
+    no_bracket: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The comparison as JSON values."""
@@ -62,7 +63,13 @@ class FullComparison:
             for found in self.constructions
         ]
         brackets = [found.to_dict() for found in self.brackets]
-        return {**shared, "rows": list(rows), "constructions": constructions, "brackets": brackets}
+        return {
+            **shared,
+            "rows": list(rows),
+            "constructions": constructions,
+            "brackets": brackets,
+            "no_bracket": self.no_bracket,
+        }
 
 
 def compare_all(
@@ -75,19 +82,17 @@ def compare_all(
     """
     comparison = compare(instance, grid, time_limit=time_limit)
     found = tuple(_construction_rows(discretize(instance, grid), time_limit))
-    return FullComparison(comparison, found, tuple(_brackets(instance, bracket_seconds)))
-
-
-def _brackets(instance: Instance, seconds: float) -> Iterator[Bracket]:
-    """A bracket for each timing that the instance admits."""
-    if seconds <= 0.0:
-        return
-    for timing in (STATIC, SEQUENTIAL):
-        try:
-            yield bracket(instance, BRACKET_ACCURACY, seconds, timing=timing)
-        except InputError:
-            if timing == STATIC:
-                raise
+    if bracket_seconds <= 0.0:
+        return FullComparison(comparison, found)
+    try:
+        static = bracket(instance, BRACKET_ACCURACY, bracket_seconds)
+    except InputError as reason:  # values without a mean, say: the grid's figures stand all the same
+        return FullComparison(comparison, found, no_bracket=str(reason))
+    try:
+        sequential = bracket(instance, BRACKET_ACCURACY, bracket_seconds, timing=SEQUENTIAL)
+    except InputError:  # a buyer has one signal only
+        return FullComparison(comparison, found, (static,))
+    return FullComparison(comparison, found, (static, sequential))
 
 
 def _construction_rows(space: TypeSpace, time_limit: float | None) -> Iterator[ConstructionRow]:
