@@ -22,14 +22,22 @@ def slack(program: Program) -> float:
     return WELFARE * program.scale
 
 
+def never_sells(program: Program) -> bool:
+    """Whether the rule that gives nobody anything is one: then no solver may call the program infeasible."""
+    return not program.violations(np.zeros(program.variables, dtype=np.int8))
+
+
 def audited(program: Program, solution: Solution, name: str, ignored: list[str] | None = None) -> Solution:
     """The solution with a bound that is re-checked. Raises SolverError, naming the solver, where it fails.
 
     Checked: the rule and both extremes are feasible, the certificate is valid, the value is at most the
-    bound, and equals it where the status says optimal. ``details`` gains ``value``, ``bound_certified``
-    (the bound is what the certificate proves) and ``certified_bound``.
+    bound, and equals it where the status says optimal; nobody says infeasible where never selling is a
+    rule. ``details`` gains ``value``, ``bound_certified`` (the bound is what the certificate proves) and
+    ``certified_bound``.
     """
     if solution.status is Status.INFEASIBLE:
+        if never_sells(program):
+            raise SolverError(f"{name} calls a program infeasible in which never selling is a rule")
         return replace(solution, details=solution.details | {"ignored": ignored or []})
     if solution.x is None and solution.status in NEEDS_RULE:
         raise SolverError(f"{name} reports {solution.status.value} without an answer")

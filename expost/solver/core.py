@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from expost.errors import SolverError
+from expost.solver.answers import never_sells
 from expost.solver.beside import solve_beside
 from expost.solver.fixing import Costs
 from expost.solver.highs import solve_highs
@@ -88,6 +89,8 @@ def _concluded(core: Reduction, bound: float, allowance: float, branch: Callable
     except SolverError:
         return CoreAnswer(Status.UNKNOWN, None, bound, free, allowance)
     if answer.status is Status.INFEASIBLE:
+        if never_sells(core.program):  # so it is not, and the engine has shown nothing
+            return CoreAnswer(Status.UNKNOWN, None, bound, free, allowance)
         return CoreAnswer(Status.INFEASIBLE, None, rest, free, allowance)
     x = None if answer.x is None or core.program.violations(answer.x) else core.lift(answer.x)
     return CoreAnswer(answer.status, x, min(bound, max(answer.bound, rest)), free, allowance)

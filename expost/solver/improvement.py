@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from expost.solver.answers import slack
+from expost.solver.answers import never_sells, slack
 from expost.solver.pairs import Pairs
 from expost.solver.program import FREE, Program
 
@@ -126,5 +126,7 @@ class Kicks:
 
 def nothing_sold(program: Program) -> Rule | None:
     """The rule that gives nobody anything, where that is one."""
+    if not never_sells(program):
+        return None
     x = np.zeros(program.variables, dtype=np.int8)
-    return None if program.violations(x) else Rule(x, program.value(x))
+    return Rule(x, program.value(x))

@@ -68,7 +68,7 @@ def solve_nbuyers(program: Program, *, time_limit: float | None = None, start: B
     """Solve a program of any number of blocks; up to two it is a minimum cut.
 
     time_limit: seconds for everything. start: a feasible rule. seed: of the kicks. The certificate proves
-    ``details["certified_bound"]``; a bound below that rests on HiGHS's branch and bound. Ctrl-C returns
+    ``details["certified_bound"]``; a bound below that rests on HiGHS's or CBC's branch and bound. Ctrl-C returns
     the best rule so far with its bound and the status INTERRUPTED.
     """
     if program.n_blocks <= 2:

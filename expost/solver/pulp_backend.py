@@ -27,6 +27,9 @@ OVERRUN, GRACE = 1.5, 5.0
 for reading the model, its process is ended, and what it had is lost.
 """
 
+UNHURRIED = 0.5
+"""Part of the time limit within which a solver that says infeasible is believed."""
+
 SHARPEN = 2.0**14
 """CBC calls values equal that differ by 1e-5: weights are scaled up by so much more than for HiGHS."""
 
@@ -60,6 +63,7 @@ def solve_pulp(program: Program, *, solver: str = DEFAULT, time_limit: float | N
             engine.optionsDict["logPath"] = str(log)
             engine.tmpDir = folder
         patience = None if time_limit is None else OVERRUN * time_limit + GRACE
+        set_out = time.perf_counter()
         try:
             with watchdog(patience) as watch:
                 problem.solve(engine)
@@ -67,7 +71,8 @@ def solve_pulp(program: Program, *, solver: str = DEFAULT, time_limit: float | N
             if watch.overran:
                 return Solution("pulp", Status.TIME_LIMIT, details={"solver": engine.name, "overran": True})
             raise SolverError(f"pulp:{engine.name} died: {' '.join(str(error).split())[:200]}") from error
-        status = _status(pulp, problem)
+        hurried = time_limit is not None and time.perf_counter() - set_out > UNHURRIED * time_limit
+        status = _status(pulp, problem, hurried)
         lower = _lower_bound(log)
     return _solution(program, status, variables, program.constant - lower / scale,
                      {"solver": engine.name, "build_seconds": built, "bound_certified": False})
@@ -106,10 +111,12 @@ def _engine(name: str, time_limit: float | None, options: dict[str, Any]) -> Any
             raise InputError(f"options that pulp:{name} does not take ({error})", where="backend") from error
 
 
-def _status(pulp: Any, problem: Any) -> Status:
-    """PuLP 3 says Optimal at a time limit, too: only ``sol_status`` tells the two apart."""
-    if problem.status == pulp.LpStatusInfeasible or problem.sol_status == pulp.LpSolutionInfeasible:
-        return Status.INFEASIBLE
+def _status(pulp: Any, problem: Any, hurried: bool) -> Status:
+    """PuLP 3 says Optimal at a time limit, too: only ``sol_status`` tells the two apart. hurried: whether the limit was
+    near; CBC, when it runs out of time while preprocessing, says infeasible."""
+    infeasible = problem.status == pulp.LpStatusInfeasible or problem.sol_status == pulp.LpSolutionInfeasible
+    if infeasible:
+        return Status.TIME_LIMIT if hurried else Status.INFEASIBLE
     if problem.sol_status == pulp.LpSolutionOptimal:
         return Status.OPTIMAL
     return Status.TIME_LIMIT

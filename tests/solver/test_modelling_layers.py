@@ -10,6 +10,7 @@ from programs import random_program
 
 from expost.errors import InputError, SolverError
 from expost.solver import cvxpy_backend, pulp_backend
+from expost.solver.answers import audited
 from expost.solver.backends import BACKENDS, solve_program
 from expost.solver.brute import optimal_rules
 from expost.solver.certificate import check
@@ -70,6 +71,35 @@ def test_a_time_limit_is_kept_and_is_no_success(name):
         assert program.violations(solution.x) == 0 and program.value(solution.x) <= solution.bound + 1e-9
     if BACKENDS[name.split(":")[0]].bound_at_limit:
         assert np.isfinite(solution.bound)
+
+
+def test_infeasible_at_the_end_of_the_time_is_not_believed():
+    """CBC says so when its time is up while it preprocesses: two of sixty runs with limits below two seconds."""
+    for seed in range(30):
+        program = small(seed, fix=0.2, cover=0.2)
+        if not len(optimal_rules(program)):
+            assert solve_program(program, "pulp:cbc", time_limit=60.0).status is Status.INFEASIBLE
+            assert solve_program(program, "pulp:cbc", time_limit=1e-3).status is Status.TIME_LIMIT
+            return
+    raise AssertionError("no infeasible program among the seeds")
+
+
+def test_infeasible_is_refuted_by_never_selling():
+    with pytest.raises(SolverError, match="infeasible in which never selling is a rule"):
+        audited(small(), Solution("liar", Status.INFEASIBLE), "liar")
+
+
+def test_a_core_that_is_called_infeasible_proves_nothing(monkeypatch):
+    said = []
+
+    def liar(program, *_):
+        said.append(program)
+        return Solution("pulp", Status.INFEASIBLE)
+
+    monkeypatch.setattr("expost.solver.core.solve_beside", liar)
+    solution = solve_program(hard(), "nbuyers", time_limit=2.0)
+    assert said and solution.status is Status.TIME_LIMIT
+    assert solution.bound >= 1.734375 - 1e-9  # the optimum, proved by highs
 
 
 @pytest.mark.parametrize("name", [*SOLVERS, "highs", "auto"])
