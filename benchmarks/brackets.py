@@ -27,15 +27,17 @@ def processor_seconds() -> float:
 
 def run(timing: str, first: str, accuracy: float, time_limit: float) -> dict[str, Any]:
     """One bracket with its trace: (wall, processor, memory in MiB, lower, upper) at each report."""
-    from expost.formulations.brackets import bracket
     from expost.instances.catalogue import load
+    from expost.runs.bracket import bracket
 
     trace = []
     began = processor_seconds()
 
     def note(progress: Any) -> None:
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        trace.append((progress.elapsed, processor_seconds() - began, memory, progress.incumbent, progress.bound))
+        trace.append(
+            (progress.elapsed, processor_seconds() - began, memory, progress.incumbent, progress.bound)
+        )
 
     names = tuple(first.split(",")) if first else ()
     found = bracket(load("jmmz"), accuracy, time_limit, timing=timing, first=names, progress=note)
@@ -56,7 +58,9 @@ def table(results: list[dict[str, Any]]) -> str:
             row = first_below(result["trace"], width)
             if row is not None:
                 cost = f"{row[1]:.0f} | {row[0]:.0f} | {row[2]:.0f}"
-                lines.append(f"| {result['timing']} | {100 * width:g}% | {cost} | {row[3]:.4f} | {row[4]:.4f} |")
+                lines.append(
+                    f"| {result['timing']} | {100 * width:g}% | {cost} | {row[3]:.4f} | {row[4]:.4f} |"
+                )
     return "\n".join(lines)
 
 
@@ -76,7 +80,9 @@ def plot(results: list[dict[str, Any]], path: Path) -> None:
         ax.step(seconds, [row[3] for row in rows], where="post", label="lower")
         ax.set_xscale("log")
         ax.set_xlabel("processor seconds")
-        ax.set_title(f"jmmz, {result['timing']}" + (f" ({','.join(result['first'])} first)" if result["first"] else ""))
+        ax.set_title(
+            f"jmmz, {result['timing']}" + (f" ({','.join(result['first'])} first)" if result["first"] else "")
+        )
         ax.legend(loc="lower right")
     axes[0].set_ylabel("welfare")
     path.parent.mkdir(parents=True, exist_ok=True)

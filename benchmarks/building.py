@@ -13,14 +13,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from expost.formulations.assemble import assemble
-from expost.formulations.discretization import discretize
 from expost.formulations.timing import build_blocks
 from expost.instances.catalogue import load
-from expost.solver import cvxpy_backend, highs_run, pulp_backend
+from expost.solver.adapters import cvxpy as cvxpy_backend
+from expost.solver.adapters import highs_run
+from expost.solver.adapters import pulp as pulp_backend
+from expost.solver.adapters.model_files import write_model
 from expost.solver.linear import rows_of
-from expost.solver.model_files import write_model
-from expost.solver.network import build as build_network
+from expost.solver.mincut.network import build as build_network
 from expost.solver.quiet import quiet
+from expost.spaces.type_space import discretize
 
 
 def best(work: Callable[[], object]) -> float:
@@ -53,7 +55,10 @@ def main() -> None:
 
     cases: list[tuple[str, Callable[[], object]]] = [
         ("`mincut`: the network", lambda: build_network(program)),
-        ("`highs`: matrix and model", lambda: highs_run.load(rows_of(program), program.weights, integer=True)),
+        (
+            "`highs`: matrix and model",
+            lambda: highs_run.load(rows_of(program), program.weights, integer=True),
+        ),
         ("`cvxpy`: matrix form, compiled for HiGHS", through_cvxpy),
         ("`pulp`: problem object", lambda: pulp_backend.build(program, rows, 1.0)),
         ("`pulp`: problem object and the file for CBC", through_pulp),

@@ -16,14 +16,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from expost.formulations.assemble import assemble
-from expost.formulations.discretization import discretize
 from expost.formulations.timing import build_blocks
 from expost.instances.environment import Instance
 from expost.instances.random_instances import random_instance, unstructured_instance
 from expost.solver.backends import solve_program
+from expost.solver.nbuyers.relaxation import relax
 from expost.solver.program import Program
-from expost.solver.relaxation import relax
 from expost.solver.result import Status
+from expost.spaces.type_space import discretize
 
 FAMILIES = ("general", "linear", "ties", "private", "one-dimensional", "not-single-crossing")
 SIZES = ((3, 2, 2), (3, 2, 3), (3, 2, 4), (4, 2, 2))
@@ -35,8 +35,10 @@ UNSTRUCTURED = ((3, 4), (3, 6), (3, 8), (4, 4))
 HELPS = 1e-6
 """Relative gain from which randomization is said to help: a thousand times the tolerance of either optimum."""
 
-HEADER = ("| family | buyers | types each | instances | helps | largest gain | mean gain where it helps | open |\n"
-          "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+HEADER = (
+    "| family | buyers | types each | instances | helps | largest gain | mean gain where it helps | open |\n"
+    "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
+)
 
 
 @dataclass
@@ -80,7 +82,9 @@ def measure(programs: Iterable[Program], limit: float) -> Line:
 def family_line(family: str, size: tuple[int, int, int], seeds: int, limit: float) -> Line:
     """All seeds of one family of instances at one size."""
     buyers, signals, points = size
-    instances = (random_instance(seed, buyers=buyers, signals=signals, family=family) for seed in range(seeds))
+    instances = (
+        random_instance(seed, buyers=buyers, signals=signals, family=family) for seed in range(seeds)
+    )
     return measure((program_of(instance, points) for instance in instances), limit)
 
 
@@ -91,13 +95,17 @@ def row(family: str, buyers: int, types: int, line: Line) -> str:
     largest = f"{100 * gains.max():.4f} %" if len(helped) else "0"
     mean = f"{100 * helped.mean():.4f} %" if len(helped) else "0"
     counted = len(gains) + line.undecided
-    return (f"| {family} | {buyers} | {types} | {counted} | {len(helped)} | {largest} | {mean} | "
-            f"{line.undecided} |")
+    return (
+        f"| {family} | {buyers} | {types} | {counted} | {len(helped)} | {largest} | {mean} | "
+        f"{line.undecided} |"
+    )
 
 
 def main() -> None:
     """Print the table as it grows."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seeds", type=int, default=30, help="instances of each family and size")
     parser.add_argument("--limit", type=float, default=20.0, help="seconds for each instance")
     arguments = parser.parse_args()
@@ -110,7 +118,9 @@ def main() -> None:
                 line = family_line(family, size, arguments.seeds, arguments.limit)
                 print(row(family, buyers, size[2] ** size[1], line), flush=True)
     for buyers, types in UNSTRUCTURED:
-        instances = (unstructured_instance(seed, buyers=buyers, types=types) for seed in range(arguments.seeds))
+        instances = (
+            unstructured_instance(seed, buyers=buyers, types=types) for seed in range(arguments.seeds)
+        )
         line = measure((program_of(instance, types) for instance in instances), arguments.limit)
         print(row("unstructured", buyers, types, line), flush=True)
     print(f"\n{time.process_time() - begun:.0f} processor seconds in all.")

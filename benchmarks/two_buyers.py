@@ -40,9 +40,9 @@ HEADER = (
 def build(grid: int) -> Any:
     """The program of the instance on a grid."""
     from expost.formulations.assemble import assemble
-    from expost.formulations.discretization import discretize
     from expost.formulations.timing import build_blocks
     from expost.instances.catalogue import load
+    from expost.spaces.type_space import discretize
 
     space = discretize(load(INSTANCE), grid)
     return assemble(space, build_blocks(space, ("static",) * space.n)).program
@@ -62,13 +62,13 @@ def graph_of(program: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, float, f
 
 
 def with_mincut(program: Any) -> float:
-    from expost.solver.mincut import solve_mincut
+    from expost.solver.mincut.backend import solve_mincut
 
     return float(program.value(solve_mincut(program).x))
 
 
 def with_highs(program: Any) -> float:
-    from expost.solver.highs import solve_highs
+    from expost.solver.adapters.highs import solve_highs
 
     return float(program.value(solve_highs(program).x))
 
@@ -141,13 +141,25 @@ def measure(solver: str, grid: int, limit: float) -> dict[str, float] | None:
 
 def whole_command(grid: int, folder: str) -> dict[str, float]:
     """``expost solve``, from outside."""
-    command = [sys.executable, "-c", "from expost.cli import main; main()", "solve", INSTANCE, "--grid", str(grid)]
+    command = [
+        sys.executable,
+        "-c",
+        "from expost.cli import main; main()",
+        "solve",
+        INSTANCE,
+        "--grid",
+        str(grid),
+    ]
     begun = time.perf_counter()
-    out = subprocess.run([*command, "--json", "--out", folder], check=True, capture_output=True, text=True).stdout
+    out = subprocess.run(
+        [*command, "--json", "--out", folder], check=True, capture_output=True, text=True
+    ).stdout
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return {
-        "value": json.loads(out)["welfare"], "wall": time.perf_counter() - begun,
-        "cpu": used.ru_utime + used.ru_stime, "peak": used.ru_maxrss / 1024,
+        "value": json.loads(out)["welfare"],
+        "wall": time.perf_counter() - begun,
+        "cpu": used.ru_utime + used.ru_stime,
+        "peak": used.ru_maxrss / 1024,
     }
 
 
@@ -176,7 +188,9 @@ def check(grid: int, values: dict[str, float]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--mechaudit", action="store_true")
     parser.add_argument("--grids", help="only these, e.g. 16,24")
@@ -189,14 +203,18 @@ def main() -> None:
         found.setdefault("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
         print(json.dumps(found))
         return
-    grids = [4, 8, 16] if given.quick else [int(g) for g in given.grids.split(",")] if given.grids else list(PLAN)
+    grids = (
+        [4, 8, 16] if given.quick else [int(g) for g in given.grids.split(",")] if given.grids else list(PLAN)
+    )
     measure("mincut", 3, given.limit)  # compiles, should that be necessary
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     print(f"{os.cpu_count()} cores, {memory:.0f} GB\n\n{HEADER}", flush=True)
     for grid in grids:
         values: dict[str, float] = {}
         for solver in PLAN[grid] + (["mechaudit"] if given.mechaudit and grid <= 6 else []):
-            found = mechaudit(grid, given.limit) if solver == "mechaudit" else measure(solver, grid, given.limit)
+            found = (
+                mechaudit(grid, given.limit) if solver == "mechaudit" else measure(solver, grid, given.limit)
+            )
             print(line(grid, solver, found, given.limit), flush=True)
             if found is not None:
                 values[solver] = found["value"]

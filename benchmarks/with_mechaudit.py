@@ -31,15 +31,23 @@ def main() -> None:
 
     even = dict.fromkeys(types, 1.0 / len(types))
     environment = FiniteEnvironment(
-        agents={"1": types, "2": types}, outcomes=["keep", "1", "2"],
-        prior=JointPrior.from_independent({"1": even, "2": even}), values=InterdependentValues(value),
+        agents={"1": types, "2": types},
+        outcomes=["keep", "1", "2"],
+        prior=JointPrior.from_independent({"1": even, "2": even}),
+        values=InterdependentValues(value),
     )
     problem = environment.design(objective=ExpectedSocialWelfare(), requirements=(ExPostIC(), ExPostIR()))
     found = problem.solve().objective_value
-    print(json.dumps({
-        "value": found, "cpu": time.process_time() - cpu, "wall": time.perf_counter() - begun,
-        "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-    }))
+    print(
+        json.dumps(
+            {
+                "value": found,
+                "cpu": time.process_time() - cpu,
+                "wall": time.perf_counter() - begun,
+                "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ changes nothing.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+
+from expost._typing import Float
 
 TIE = 1e-12
 """Two neighbouring values of one fibre, in increasing order, are equal when they differ by at most TIE times the
@@ -38,6 +39,6 @@ VANISHING = 5e-3
 """A gain extrapolated from two grids vanishes when it is at most VANISHING (unit: expected value)."""
 
 
-def allowance(tolerance: float, *values: NDArray[np.float64] | float) -> float:
+def allowance(tolerance: float, *values: Float | float) -> float:
     """What ``tolerance`` allows among ``values``: itself times their largest absolute value (unit: values)."""
     return tolerance * max((float(np.abs(value).max(initial=0.0)) for value in values), default=0.0)

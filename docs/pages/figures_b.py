@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from expost.instances.environment import Buyer, Instance
-from expost.mechanisms.constructions.fibres import fibres
-from expost.mechanisms.constructions.pivotal_prices import (
+from expost.papers.bikhchandani.pivotal_prices import (
     PivotalPrices,
     curve_index,
     diagonal_value,
     largest_on_curve,
 )
+from expost.papers.fibres import fibres
 
 BLUE, RED, GREY, PALE = "#1f5f99", "#b5452c", "#666666", "#dddddd"
 

@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from expost.formulations.discretization import discretize
 from expost.formulations.sequential import sequential_stages
 from expost.instances import catalogue
 from expost.instances.environment import Buyer, Instance
-from expost.mechanisms.constructions.improved_strikes import ImprovedStrikes
-from expost.mechanisms.constructions.static_second_best import StaticSecondBest
-from expost.mechanisms.efficient import efficient_boundary
 from expost.mechanisms.menu import menu_from_rule
-from expost.theorems.tools import reversed_signals
-from expost.theorems.zik_second_best import wavy
+from expost.papers.tools import reversed_signals
+from expost.papers.zik.claims_second_best import wavy
+from expost.papers.zik.efficient import efficient_boundary
+from expost.papers.zik.improved_strikes import ImprovedStrikes
+from expost.papers.zik.static_second_best import StaticSecondBest
+from expost.spaces.type_space import discretize
 
 Float = NDArray[np.float64]
 BLUE, RED, GREY, PALE = "#1f5f99", "#b5452c", "#666666", "#dddddd"

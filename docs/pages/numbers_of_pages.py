@@ -7,22 +7,22 @@ from functools import cache
 
 import numpy as np
 
-from expost.formulations.discretization import discretize
 from expost.formulations.dominance import dominate
 from expost.formulations.sequential_strikes import strike_rule
 from expost.instances import catalogue
-from expost.mechanisms import constructions
-from expost.mechanisms.constructions.continuum import continuum_first_best, continuum_welfare
-from expost.mechanisms.constructions.static_second_best import StaticSecondBest
-from expost.mechanisms.efficient_orders import implementability
-from expost.mechanisms.pivotal import mutually_pivotal, strongly_mutually_pivotal
-from expost.mechanisms.several_items_checks import feasibility
-from expost.theorems.bikhchandani import gain_series
-from expost.theorems.example3 import COLUMNS, equation_15, example_3, table
-from expost.theorems.registry import validate
-from expost.theorems.tools import ExampleOnePrices, reversed_signals, second_best
-from expost.theorems.verdict import Verdict
-from expost.theorems.zik_second_best import wavy
+from expost.papers import constructions
+from expost.papers.bikhchandani.claims import gain_series
+from expost.papers.bikhchandani.example3 import COLUMNS, equation_15, example_3, table
+from expost.papers.bikhchandani.pivotal import mutually_pivotal, strongly_mutually_pivotal
+from expost.papers.bikhchandani.several_items_checks import feasibility
+from expost.papers.claims import validate
+from expost.papers.continuum_welfare import continuum_first_best, continuum_welfare
+from expost.papers.tools import ExampleOnePrices, reversed_signals, second_best
+from expost.papers.verdict import Verdict
+from expost.papers.zik.claims_second_best import wavy
+from expost.papers.zik.orders import implementability
+from expost.papers.zik.static_second_best import StaticSecondBest
+from expost.spaces.type_space import discretize
 
 GRIDS = (4, 8, 12, 16, 20)
 STATE = {"p1": 0.5, "c1": 0.2, "p2": 0.4, "c2": 0.8}

@@ -69,7 +69,7 @@ def progress_line() -> Iterator[ProgressCallback | None]:
     if not sys.stderr.isatty():
         yield None
         return
-    from expost.console import ProgressLine
+    from expost.show.console import ProgressLine
 
     line = ProgressLine()
     try:

@@ -44,7 +44,7 @@ def instances(
     if as_json:
         emit({"instances": [asdict(entry) for entry in entries]})
         return
-    from expost.console import catalogue_table
+    from expost.show.console import catalogue_table
 
     catalogue_table(entries)
 
@@ -99,11 +99,11 @@ def solve(
     Without --out the run is saved below runs/; with --json it is saved only where --out says.
     """
     from expost.files import claim_folder
-    from expost.formulations.discretization import parse_grid
     from expost.instances.toml_file import load_instance
     from expost.runs.folder import default_folder, save_run
     from expost.runs.settings import make_settings
     from expost.runs.solve import solve as solve_run
+    from expost.spaces.type_space import parse_grid
 
     settings = make_settings(parse_grid(grid, points), timing, first, objective, restrict)
     stated = load_instance(instance)
@@ -126,7 +126,7 @@ def solve(
     if as_json:
         emit({**run.record.to_dict(), "run": None if folder is None else str(folder)})
         return
-    from expost.console import result_table
+    from expost.show.console import result_table
 
     result_table(run.record, folder)
 
@@ -141,7 +141,7 @@ def verify(folder: RunArgument, as_json: JsonOption = False) -> None:
     if as_json:
         emit({"run": str(folder), "passed": passed, "checks": [asdict(check) for check in checks]})
     else:
-        from expost.console import checks_table
+        from expost.show.console import checks_table
 
         checks_table(checks, folder)
     if not passed:
@@ -192,7 +192,7 @@ def plot(
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="A .png, .svg or .pdf file.")],
 ) -> None:
     """Draw a saved run: who wins where, the prices or strikes, what admissibility costs."""
-    from expost.plots import draw_run
+    from expost.show.plots import draw_run
 
     draw_run(folder, out)
     sys.stderr.write(f"written to {out}\n")
@@ -204,7 +204,7 @@ def report(
     out: Annotated[Path, typer.Option("--out", metavar="FILE.html", help="The page.")],
 ) -> None:
     """Write a saved run as one self-contained HTML page: figures, checks, plots, terms."""
-    from expost.report import report_page
+    from expost.show.page import report_page
 
     write_whole(out, report_page(folder).encode())
     sys.stderr.write(f"written to {out}\n")

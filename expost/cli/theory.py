@@ -35,9 +35,9 @@ def compare(
     as_json: JsonOption = False,
 ) -> None:
     """First best, static and sequential second best, the papers' constructions, side by side."""
-    from expost.formulations.discretization import parse_grid
     from expost.instances.toml_file import load_instance
     from expost.runs.comparison import compare_all
+    from expost.spaces.type_space import parse_grid
 
     if not 0.0 <= brackets < float("inf"):
         raise InputError(f"{brackets}", where="--brackets", expected="seconds, or 0 for no brackets")
@@ -50,7 +50,7 @@ def compare(
     if as_json:
         emit(comparison.to_json())
         return
-    from expost.console import comparison_table
+    from expost.show.console import comparison_table
 
     comparison_table(comparison)
 
@@ -69,9 +69,9 @@ def dominate(
     as_json: JsonOption = False,
 ) -> None:
     """Is a mechanism constrained efficient on a grid? If not, show what dominates it, and by how much."""
-    from expost.formulations.discretization import parse_grid
     from expost.instances.toml_file import load_instance
     from expost.runs.dominance import dominate_construction, dominate_run, require_one
+    from expost.spaces.type_space import parse_grid
 
     require_one(instance, prices, run)
     limit = checked_limit(time_limit)
@@ -82,7 +82,7 @@ def dominate(
     if as_json:
         emit(verdict.to_json())
         return
-    from expost.console import dominance_table
+    from expost.show.console import dominance_table
 
     dominance_table(verdict)
 
@@ -107,8 +107,8 @@ def bracket(
 ) -> None:
     """Bounds on the continuum value, which no grid gives: refined until they are as close as asked."""
     from expost.files import claim_folder, new_folder
-    from expost.formulations.brackets import bracket as compute
     from expost.instances.toml_file import load_instance
+    from expost.runs.bracket import bracket as compute
 
     if out is not None:
         claim_folder(out)
@@ -129,7 +129,7 @@ def bracket(
     if as_json:
         emit({**found.to_dict(), "mechanism": None if out is None else str(out)})
         return
-    from expost.console import bracket_table
+    from expost.show.console import bracket_table
 
     bracket_table(found, out)
 
@@ -147,8 +147,8 @@ def validate(
     as_json: JsonOption = False,
 ) -> None:
     """Compute the papers' theorems: hypotheses, both sides, verdict. Exit code 1 if a verdict is bad."""
-    from expost.theorems.registry import select
-    from expost.theorems.table import records
+    from expost.papers.claims import select
+    from expost.show.verdicts import records
 
     verdicts = []
     for claim in select(claims):
@@ -157,7 +157,7 @@ def validate(
     if as_json:
         emit(records(verdicts))
     else:
-        from expost.console import verdicts_table
+        from expost.show.console import verdicts_table
 
         verdicts_table(verdicts, details=details)
     if not all(verdict.good for verdict in verdicts):

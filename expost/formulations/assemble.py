@@ -7,15 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from expost._typing import Bool, Float, Int8, Int32, Int64
 from expost.errors import InputError
 from expost.formulations.blocks import Block
 from expost.formulations.conditional import allowed_winners
-from expost.formulations.discretization import TypeSpace
 from expost.solver.program import FREE, Program
 from expost.solver.result import Certificate
-
-Float = NDArray[np.float64]
-Bool = NDArray[np.bool_]
+from expost.spaces.type_space import TypeSpace
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +38,7 @@ class Formulation:
             ]
         )
 
-    def vector(self, allocation: Bool) -> NDArray[np.int8]:
+    def vector(self, allocation: Bool) -> Int8:
         """The 0/1 vector of a rule; an auxiliary variable is 1 where a variable that implies it is."""
         x = np.zeros(self.program.variables, dtype=np.int8)
         for start, block, rule in zip(self.program.blocks[:-1], self.blocks, allocation, strict=True):
@@ -108,13 +106,13 @@ def _revenue(block: Block) -> Float:
     return block.revenue
 
 
-def _joined(parts: list[NDArray[np.int32]], starts: NDArray[np.int64]) -> NDArray[np.int32]:
+def _joined(parts: list[Int32], starts: Int64) -> Int32:
     return np.concatenate(
         [part + np.int32(start) for part, start in zip(parts, starts, strict=False)]
     ).astype(np.int32, copy=False)
 
 
-def _packing(blocks: tuple[Block, ...], starts: NDArray[np.int64]) -> NDArray[np.int32]:
+def _packing(blocks: tuple[Block, ...], starts: Int64) -> Int32:
     """One row per state with every buyer's variable, or none when there is one buyer."""
     if len(blocks) == 1:
         return np.empty((0, 1), dtype=np.int32)
@@ -123,7 +121,7 @@ def _packing(blocks: tuple[Block, ...], starts: NDArray[np.int64]) -> NDArray[np
     )
 
 
-def _fixings(space: TypeSpace, blocks: tuple[Block, ...], starts: NDArray[np.int64]) -> NDArray[np.int8]:
+def _fixings(space: TypeSpace, blocks: tuple[Block, ...], starts: Int64) -> Int8:
     allowed = allowed_winners(space)
     fixed = np.full(int(starts[-1]), FREE, dtype=np.int8)
     for start, block, may_win in zip(starts, blocks, allowed, strict=False):

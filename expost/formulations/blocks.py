@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
+from expost._typing import Float, Int32
 from expost.tolerances import TIE, allowance
-
-Float = NDArray[np.float64]
-Index = NDArray[np.int32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,10 +19,10 @@ class Block:
     buyer's payment at the highest implementing prices; None where the rule does not determine it.
     """
 
-    index: Index
+    index: Int32
     size: int
-    tails: Index
-    heads: Index
+    tails: Int32
+    heads: Int32
     revenue: Float | None = None
 
 

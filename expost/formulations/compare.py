@@ -15,16 +15,14 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from expost._typing import Bool
 from expost.errors import InputError
 from expost.formulations.assemble import assemble
-from expost.formulations.discretization import Grid, TypeSpace, discretize
 from expost.formulations.timing import SEQUENTIAL, STATIC, build_blocks, buyer_stages, mixed_mechanism
 from expost.instances.environment import Instance
 from expost.mechanisms.mechanism import Mechanism
 from expost.mechanisms.sequential_audit import audit_mechanism
+from expost.spaces.type_space import Grid, TypeSpace, discretize
 
 FIRST_BEST, SECOND_BEST, REFUSED = "first best", "second best", "refused"
 
@@ -175,7 +173,7 @@ def _row(
     }
     if solution.x is None:
         return Row(_name(first), SECOND_BEST, seconds=time.perf_counter() - started, **given)
-    rule: NDArray[np.bool_] = formulation.allocation(solution.x)
+    rule: Bool = formulation.allocation(solution.x)
     mechanism = mixed_mechanism(space, rule, buyer_stages(space, timing, first))
     row = mechanism_row(space, _name(first), SECOND_BEST, mechanism, **given)
     assert row.welfare is not None

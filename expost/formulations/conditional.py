@@ -11,13 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from expost._typing import Bool, Float
 from expost.formulations.blocks import tie_width
-from expost.formulations.discretization import TypeSpace
-
-Float = NDArray[np.float64]
-Bool = NDArray[np.bool_]
+from expost.spaces.type_space import TypeSpace
 
 
 def allowed_winners(space: TypeSpace, order: Sequence[int] | None = None) -> Bool:

@@ -12,20 +12,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from expost._typing import Bool, Float, Int8
 from expost.errors import AuditError, InputError, LimitReached
 from expost.formulations.assemble import Formulation, assemble
 from expost.formulations.blocks import tie_width
-from expost.formulations.discretization import TypeSpace
 from expost.formulations.timing import STATIC, build_blocks, buyer_stages, mixed_mechanism, parse_timing
 from expost.mechanisms.mechanism import Mechanism
 from expost.mechanisms.sequential_audit import audit_mechanism
 from expost.solver.program import FREE
 from expost.solver.result import Status
+from expost.spaces.type_space import TypeSpace
 
-Float = NDArray[np.float64]
-Bool = NDArray[np.bool_]
 State = tuple[int, ...]
 
 
@@ -123,7 +121,7 @@ def _state_gains(space: TypeSpace, allocation: Bool) -> Float:
     return np.where(allocation, space.gains, 0.0).sum(axis=0)
 
 
-def _refuse_infeasible(space: TypeSpace, formulation: Formulation, start: NDArray[np.int8]) -> None:
+def _refuse_infeasible(space: TypeSpace, formulation: Formulation, start: Int8) -> None:
     if formulation.allocation(start).shape[1:] != space.shape:
         raise InputError(
             f"a rule of shape {formulation.allocation(start).shape[1:]}",

@@ -9,16 +9,11 @@ and Corollary 10). On the rule of a fibre that is: if (a, b) wins, a' >= a and V
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-
 from expost.formulations.blocks import Block, tie_width
-from expost.formulations.discretization import TypeSpace
 from expost.formulations.sequential_checks import check_stages
 from expost.formulations.sequential_order import sequential_order
-from expost.mechanisms.stages import Stages, stages_of
-
-Float = NDArray[np.float64]
+from expost.spaces.stages import Stages, stages_of
+from expost.spaces.type_space import TypeSpace
 
 
 def sequential_stages(space: TypeSpace, i: int, first: str | None = None) -> Stages:

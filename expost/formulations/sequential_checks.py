@@ -10,14 +10,12 @@ each other. Second-stage types of several signals are ordered by value, and noth
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from expost._typing import Float
 from expost.errors import InputError
-from expost.formulations.discretization import TypeSpace
-from expost.mechanisms.stages import Stages
+from expost.spaces.stages import Stages
+from expost.spaces.type_space import TypeSpace
 from expost.tolerances import ASSUMPTION, allowance
-
-Float = NDArray[np.float64]
 
 
 def check_stages(space: TypeSpace, stages: Stages, fibres: Float) -> None:

@@ -13,11 +13,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-Float = NDArray[np.float64]
-Index = NDArray[np.int32]
-Bool = NDArray[np.bool_]
+from expost._typing import Bool, Float, Int32
 
 
 class Ranked(NamedTuple):
@@ -27,9 +24,9 @@ class Ranked(NamedTuple):
     in, counted from 0 in its fibre. tied: whether any group of any fibre has two members.
     """
 
-    order: Index
-    row: Index
-    group: Index
+    order: Int32
+    row: Int32
+    group: Int32
     tied: bool
 
 
@@ -37,10 +34,10 @@ class Order(NamedTuple):
     """Variables and arcs of all fibres: the variable of each type (F, A, B), their number, gates last, and
     the arcs."""
 
-    variable: Index
+    variable: Int32
     size: int
-    tails: Index
-    heads: Index
+    tails: Int32
+    heads: Int32
 
 
 def sequential_order(values: Float, width: float) -> Order:
@@ -83,7 +80,7 @@ def rank_types(values: Float, width: float) -> Ranked:
     return Ranked(order.astype(np.int32), order.astype(np.int32) // np.int32(seconds), group, tied)
 
 
-def _numbers(values: Float) -> Index:
+def _numbers(values: Float) -> Int32:
     """The variables of the types of each row by increasing value, int32 (F, A, B).
 
     Consecutive along the rows, or across them where that is the smaller step in value: the smaller step
@@ -98,7 +95,7 @@ def _numbers(values: Float) -> Index:
     return numbers.reshape(values.shape)
 
 
-def _records(ranked: Ranked, place: Index, number: Index) -> tuple[Index, Index]:
+def _records(ranked: Ranked, place: Int32, number: Int32) -> tuple[Int32, Int32]:
     """The generators: the variable of each tail, and the place (fibre x T + place) of its head.
 
     place, number: int32 (F, A, B), places and variables of the types row by row, by increasing value. Row
@@ -122,14 +119,14 @@ def _records(ranked: Ranked, place: Index, number: Index) -> tuple[Index, Index]
     return np.concatenate(tails), np.concatenate(heads)
 
 
-def _next_in_row(places: Index, n_types: int) -> Index:
+def _next_in_row(places: Int32, n_types: int) -> Int32:
     """The first place of the row at or after each place, (F, T + 1); T where there is none."""
     marks = np.full((len(places), n_types + 1), n_types, dtype=np.int32)
     np.put_along_axis(marks, places.astype(np.intp), places, axis=1)
     return np.ascontiguousarray(np.minimum.accumulate(marks[:, ::-1], axis=1)[:, ::-1])
 
 
-def _above(ranked: Ranked) -> Index:
+def _above(ranked: Ranked) -> Int32:
     """The first place of the next higher group, (F, T); T in the highest group."""
     n_types = ranked.group.shape[1]
     opens = np.full(ranked.group.shape, n_types, dtype=np.int32)
@@ -137,7 +134,7 @@ def _above(ranked: Ranked) -> Index:
     return np.ascontiguousarray(np.minimum.accumulate(opens[:, ::-1], axis=1)[:, ::-1])
 
 
-def _gates(ranked: Ranked, number: Index) -> tuple[Index, int, Index, Index]:
+def _gates(ranked: Ranked, number: Int32) -> tuple[Int32, int, Int32, Int32]:
     """Where arcs to each place lead (its variable, or a gate where equals of its row or a later one exist),
     the block's size, and the arcs of the gates. ``number``: the variable of each place."""
     if not ranked.tied:
@@ -158,7 +155,7 @@ def _gates(ranked: Ranked, number: Index) -> tuple[Index, int, Index, Index]:
     return gate[part], size, tails, np.concatenate([number[inside], gate[onward + 1]])
 
 
-def _changes(array: Index) -> Bool:
+def _changes(array: Int32) -> Bool:
     """Where an entry differs from the one before it in its fibre; the first of a fibre always does."""
     changes = np.ones(array.shape, dtype=np.bool_)
     np.not_equal(array[:, 1:], array[:, :-1], out=changes[:, 1:])

@@ -12,17 +12,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from expost._typing import Bool, Float, Int32
 from expost.formulations.blocks import tie_width
-from expost.formulations.discretization import TypeSpace
 from expost.formulations.sequential import sequential_stages
 from expost.formulations.sequential_checks import check_stages
 from expost.formulations.sequential_order import rank_types
-
-Float = NDArray[np.float64]
-Bool = NDArray[np.bool_]
-Index = NDArray[np.int32]
+from expost.spaces.type_space import TypeSpace
 
 CHUNK = 1 << 21
 """Entries of the table (fibres x thresholds x rows) that are kept at once."""
@@ -34,7 +30,7 @@ class Strikes(NamedTuple):
 
     gain: Float
     wins: Bool
-    threshold: Index
+    threshold: Int32
 
 
 def strike_program(values: Float, gains: Float, width: float | None = None) -> Strikes:
@@ -91,7 +87,7 @@ def _solve(values: Float, gains: Float, width: float) -> Strikes:
     return Strikes(gain, wins, threshold)
 
 
-def _earnings(group: Index, gains: Float, thresholds: int) -> Float:
+def _earnings(group: Int32, gains: Float, thresholds: int) -> Float:
     """What a row (F, B) earns at each threshold: the gains of higher groups, the positive ones of the group."""
     shape = (len(group), thresholds)
     at = (group + (np.arange(len(group)) * thresholds)[:, None]).ravel()
@@ -100,7 +96,7 @@ def _earnings(group: Index, gains: Float, thresholds: int) -> Float:
     return np.asarray(np.cumsum(total[:, ::-1], axis=1)[:, ::-1] - total + free, dtype=np.float64)
 
 
-def _best_from_above(best: Float) -> tuple[Float, Index]:
+def _best_from_above(best: Float) -> tuple[Float, Int32]:
     """The largest entry at each threshold or a higher one, and where it is."""
     backward = best[:, ::-1]
     top = np.maximum.accumulate(backward, axis=1)

@@ -11,22 +11,19 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from expost._typing import Bool, Float, Int32, Place
 from expost.formulations.blocks import Block, tie_width
-
-Float = NDArray[np.float64]
-Index = NDArray[np.int32]
 
 
 class _Groups(NamedTuple):
     """Groups of equal value, fibre by fibre in increasing order; positions count sorted types of all fibres."""
 
-    of: Index  # (positions,) the group of each position
-    start: Index  # (groups,) first position
-    size: Index  # (groups,)
-    first: NDArray[np.bool_]  # (groups,) lowest of its fibre
-    last: NDArray[np.bool_]  # (groups,) highest of its fibre
+    of: Int32  # (positions,) the group of each position
+    start: Int32  # (groups,) first position
+    size: Int32  # (groups,)
+    first: Bool  # (groups,) lowest of its fibre
+    last: Bool  # (groups,) highest of its fibre
 
 
 def static_block(values: Float, axis: int, *, revenue: bool = False) -> Block:
@@ -57,7 +54,7 @@ def _group(ranked: Float, width: float) -> _Groups:
     return _Groups(of, start, size, first, last)
 
 
-def _gates(groups: _Groups, positions: int) -> tuple[Index, int]:
+def _gates(groups: _Groups, positions: int) -> tuple[Int32, int]:
     """The gate variable of each group (-1 for a highest group of several members), and the block's size."""
     shared = (groups.size > 1) & ~groups.last
     gate = np.where(groups.size == 1, groups.start, np.int32(-1)).astype(np.int32)
@@ -66,7 +63,7 @@ def _gates(groups: _Groups, positions: int) -> tuple[Index, int]:
     return gate, positions + extra
 
 
-def _arcs(groups: _Groups, gate: Index) -> tuple[Index, Index]:
+def _arcs(groups: _Groups, gate: Int32) -> tuple[Int32, Int32]:
     """Arcs from each member of a shared group to its gate, and from each gate to the members above."""
     members = np.flatnonzero(((groups.size > 1) & ~groups.last)[groups.of]).astype(np.int32)
     above = np.flatnonzero(~groups.first[groups.of]).astype(np.int32)
@@ -75,7 +72,7 @@ def _arcs(groups: _Groups, gate: Index) -> tuple[Index, Index]:
     return tails, heads
 
 
-def _state_index(order: NDArray[np.intp], shape: tuple[int, ...], axis: int) -> Index:
+def _state_index(order: Place, shape: tuple[int, ...], axis: int) -> Int32:
     """The position of each state: the inverse of the sort, laid back into state shape."""
     position = np.empty(order.shape, dtype=np.int32)
     np.put_along_axis(position, order, np.arange(order.size, dtype=np.int32).reshape(order.shape), axis=1)
@@ -83,7 +80,7 @@ def _state_index(order: NDArray[np.intp], shape: tuple[int, ...], axis: int) -> 
     return np.ascontiguousarray(np.moveaxis(position.reshape((*others, shape[axis])), -1, axis))
 
 
-def _revenue_weights(ranked: Float, groups: _Groups, gate: Index, size: int) -> Float:
+def _revenue_weights(ranked: Float, groups: _Groups, gate: Int32, size: int) -> Float:
     """Weights whose sum over an upper set is (its lowest value) x (its size), fibre by fibre.
 
     A member brings the value of its group. Opening a group moves the price of every type above down

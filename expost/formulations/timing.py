@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
+from expost._typing import Bool
 from expost.errors import InputError
 from expost.formulations.blocks import Block
-from expost.formulations.discretization import TypeSpace
 from expost.formulations.sequential import sequential_block, sequential_stages
 from expost.formulations.static import static_block
 from expost.mechanisms.mechanism import Mechanism
 from expost.mechanisms.menu import menu_from_rule
 from expost.mechanisms.prices import Choice, implementing_prices
-from expost.mechanisms.stages import Stages, parse_first
-
-Bool = NDArray[np.bool_]
+from expost.spaces.stages import Stages, parse_first
+from expost.spaces.type_space import TypeSpace
 
 STATIC, SEQUENTIAL = "static", "sequential"
 

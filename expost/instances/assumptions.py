@@ -15,13 +15,12 @@ from dataclasses import dataclass
 from math import inf
 
 import numpy as np
-from numpy.typing import NDArray
 
+from expost._typing import Float
 from expost.instances.environment import Instance
 from expost.instances.sample_points import Points, box_points, quantile_points
 from expost.tolerances import ASSUMPTION, allowance
 
-Float = NDArray[np.float64]
 State = Mapping[str, float]
 
 

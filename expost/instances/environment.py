@@ -13,14 +13,13 @@ from functools import cached_property
 from numbers import Real
 
 import numpy as np
-from numpy.typing import NDArray
 
+from expost._typing import Float
 from expost.errors import InputError
 from expost.instances.consistency import check_instance
 from expost.instances.priors import UNIFORM, Prior
 from expost.instances.valuations import Valuation, ValuationLike, as_valuation, number_text
 
-Float = NDArray[np.float64]
 Signals = Mapping[str, Float]
 
 

@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from expost._typing import Float
 from expost.instances.formula_compiler import Compiler
 from expost.instances.formula_language import is_signal_name
-
-Float = NDArray[np.float64]
 
 __all__ = ["Formula", "is_signal_name"]
 

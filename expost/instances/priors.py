@@ -11,12 +11,10 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from expost._typing import Float
 from expost.errors import InputError
 from expost.instances.formula import Formula
-
-Float = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,12 @@ from dataclasses import replace
 from typing import Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
+from expost._typing import Float
 from expost.errors import InputError
 from expost.instances.environment import Buyer, Instance
 from expost.instances.priors import Prior, nearest
 from expost.instances.valuations import Valuation
-
-Float = NDArray[np.float64]
 
 Family = Literal[
     "general", "linear", "one-dimensional", "private", "ties", "not-single-crossing", "not-monotone"

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from expost._typing import Float
 from expost.errors import InputError
 from expost.instances.environment import Instance, non_finite_witness
 
-Float = NDArray[np.float64]
 Points = dict[str, Float]
 
 MOST_STATES = 50_000_000

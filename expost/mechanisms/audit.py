@@ -10,14 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from expost._typing import Bool, Float
 from expost.errors import AuditError
 from expost.mechanisms.prices import Prices
 from expost.tolerances import INCENTIVE, allowance
 
-Float = NDArray[np.float64]
-Bool = NDArray[np.bool_]
 State = tuple[int, ...]
 
 

@@ -9,9 +9,8 @@ the difference lies between the two marginal types' willingness to pay for the s
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-Float = NDArray[np.float64]
+from expost._typing import Float
 
 
 def option_gains(values: Float, strikes: Float) -> Float:

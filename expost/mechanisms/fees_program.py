@@ -6,11 +6,9 @@ Nothing here uses the order of types or strikes: every type may take every optio
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from expost._typing import Float
 from expost.errors import SolverError
-
-Float = NDArray[np.float64]
 
 
 def seller_best_program(values: Float, strikes: Float, solver: str = "HIGHS") -> Float:

@@ -6,13 +6,10 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from expost._typing import Bool, Float
 from expost.mechanisms.audit import Audit, BuyerAudit, audit_admissibility, audit_prices
 from expost.mechanisms.prices import Choice, Prices, allocation_from_prices, implementing_prices
-
-Float = NDArray[np.float64]
-Bool = NDArray[np.bool_]
 
 
 class Terms(Protocol):

@@ -13,14 +13,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
-from numpy.typing import NDArray
 
+from expost._typing import Bool, Float
 from expost.mechanisms.fees import integral_fees, seller_best_fees
 from expost.mechanisms.prices import Choice
-from expost.mechanisms.stages import Stages
-
-Float = NDArray[np.float64]
-Bool = NDArray[np.bool_]
+from expost.spaces.stages import Stages
 
 
 class Fees(StrEnum):

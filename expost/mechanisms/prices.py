@@ -10,10 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
-from numpy.typing import NDArray
 
-Float = NDArray[np.float64]
-Bool = NDArray[np.bool_]
+from expost._typing import Bool, Float
 
 
 class Choice(StrEnum):

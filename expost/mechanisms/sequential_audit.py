@@ -12,15 +12,12 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from expost._typing import Bool, Float
 from expost.mechanisms.audit import Audit, BuyerAudit, allowed_gain, audit_admissibility, audit_prices
 from expost.mechanisms.mechanism import Mechanism
 from expost.mechanisms.menu import Fees, Menu
 from expost.mechanisms.prices import Prices
-
-Float = NDArray[np.float64]
-Bool = NDArray[np.bool_]
 
 CHUNK = 1 << 18
 """States that are audited at once: a few arrays of this many numbers are all the memory the audit takes."""

@@ -6,18 +6,19 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from expost.brackets import Bracket
 from expost.errors import ExpostError, InputError, LimitReached
-from expost.formulations.brackets import Bracket, bracket
 from expost.formulations.compare import REFUSED, Comparison, Row, compare, mechanism_row
 from expost.formulations.conditional import allowed_winners
-from expost.formulations.discretization import Grid, TypeSpace, discretize
 from expost.formulations.dominance import dominate
 from expost.formulations.timing import SEQUENTIAL
 from expost.instances.environment import Instance
 from expost.mechanisms.mechanism import Mechanism
+from expost.runs.bracket import bracket
+from expost.spaces.type_space import Grid, TypeSpace, discretize
 
 if TYPE_CHECKING:
-    from expost.mechanisms.constructions.registry import Construction
+    from expost.mechanisms.given import Given
 
 CONSTRUCTION = "construction"
 
@@ -97,7 +98,7 @@ def compare_all(
 
 def _construction_rows(space: TypeSpace, time_limit: float | None) -> Iterator[ConstructionRow]:
     """A row for every construction that is defined; one that fails there becomes a refused row."""
-    from expost.mechanisms.constructions import registry
+    from expost.papers import constructions as registry
 
     for name in registry.CONSTRUCTIONS:
         try:
@@ -111,9 +112,7 @@ def _construction_rows(space: TypeSpace, time_limit: float | None) -> Iterator[C
             yield ConstructionRow(row, construction.citation, None, None)
 
 
-def _construction_row(
-    space: TypeSpace, construction: Construction, time_limit: float | None
-) -> ConstructionRow:
+def _construction_row(space: TypeSpace, construction: Given, time_limit: float | None) -> ConstructionRow:
     mechanism = construction.on(space)
     row = mechanism_row(space, construction.name, CONSTRUCTION, mechanism, timing=(construction.timing,))
     try:

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from expost.errors import InputError
-from expost.formulations.discretization import Grid, TypeSpace, discretize
 from expost.formulations.dominance import Dominance, dominate
 from expost.instances.environment import Instance
 from expost.runs.record import finite
 from expost.runs.reopen import reopen
+from expost.spaces.type_space import Grid, TypeSpace, discretize
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +55,7 @@ def dominate_construction(
 
     Raises InputError when the construction is unknown or not defined for the instance.
     """
-    from expost.mechanisms.constructions import registry
+    from expost.papers import constructions as registry
 
     construction = registry.get(name, instance)
     space = discretize(instance, grid)

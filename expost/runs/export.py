@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from expost.mechanisms.menu_export import export_table
-from expost.mechanisms.menu_table import MENU_NOTES, menu_columns, require_menus
+from expost.mechanisms.export.formats import export_table
+from expost.mechanisms.export.menu_table import MENU_NOTES, menu_columns, require_menus
 from expost.runs.reopen import reopen
 
 

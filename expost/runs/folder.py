@@ -22,12 +22,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from expost._typing import Array, Bool, UInt8
 from expost.errors import InputError
 from expost.files import new_folder
 from expost.instances.environment import Instance
-from expost.mechanisms.tables import Columns
+from expost.mechanisms.export.tables import Columns
 from expost.runs.record import Record, record_from_json
 from expost.runs.settings import Settings
 from expost.runs.solve import Run
@@ -51,16 +51,16 @@ class SavedRun:
     folder: Path
     record: Record
     instance: Instance
-    winners: dict[str, NDArray[np.uint8]] = field(repr=False)
+    winners: dict[str, UInt8] = field(repr=False)
     certificate: Certificate | None = field(repr=False)
     terms: dict[str, Columns] = field(repr=False)
 
     @property
-    def allocation(self) -> NDArray[np.bool_]:
+    def allocation(self) -> Bool:
         """The rule, bool (n, T_1, .., T_n)."""
         return self.rule("winner")
 
-    def rule(self, name: str) -> NDArray[np.bool_]:
+    def rule(self, name: str) -> Bool:
         """The rule that ``winners[name]`` says, bool (n, T_1, .., T_n)."""
         return np.stack([self.winners[name] == k + 1 for k in range(self.instance.n)])
 
@@ -122,7 +122,7 @@ def _write_arrays(run: Run, work: Path) -> None:
         )
 
 
-def winners(allocation: NDArray[np.bool_]) -> NDArray[np.uint8]:
+def winners(allocation: Bool) -> UInt8:
     """Who wins in each state: 0 nobody, k the k-th buyer; ``allocation`` is bool (n, T_1, .., T_n)."""
     return (
         allocation
@@ -177,7 +177,7 @@ def _read_record(folder: Path) -> Record:
     return read_result(folder)[0]
 
 
-def _read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+def _read_arrays(path: Path) -> dict[str, Array]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from expost.errors import InputError
-from expost.formulations.discretization import ENDPOINT, MIDPOINT, Grid
 from expost.formulations.timing import STATIC
+from expost.spaces.type_space import ENDPOINT, MIDPOINT, Grid
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 import expost
+from expost._typing import Bool, Float
 from expost.errors import AuditError, LimitReached, SolverError
 from expost.formulations.assemble import Formulation, assemble
-from expost.formulations.discretization import TypeSpace, check_memory, discretize
 from expost.formulations.timing import SEQUENTIAL, STATIC, build_blocks, parse_timing
 from expost.instances.environment import Instance
 from expost.mechanisms.audit import Audit, allowed_gain
@@ -28,10 +27,8 @@ from expost.solver.certificate import check
 from expost.solver.program import Program
 from expost.solver.progress import ProgressCallback
 from expost.solver.result import Solution, Status
+from expost.spaces.type_space import TypeSpace, check_memory, discretize
 from expost.tolerances import WELFARE
-
-Bool = NDArray[np.bool_]
-
 
 BYTES_PER_BINARY = {STATIC: 175, SEQUENTIAL: 385}
 """Peak memory of a solve by minimum cut, audit and certificate included, in bytes per buyer and state: 170 static at
@@ -56,7 +53,7 @@ class Run:
         return self.formulation.space
 
     @property
-    def shadow_prices(self) -> NDArray[np.float64] | None:
+    def shadow_prices(self) -> Float | None:
         """u(s), what one more item would be worth in each state (unit: values); None without a certificate."""
         certificate = self.solution.certificate
         return None if certificate is None else self.formulation.shadow_prices(certificate)
@@ -122,7 +119,7 @@ def solve(
     watch.lap("audit")
     record = make_record(settings, formulation, solution, mechanism, verdict, watch)
     if model is not None:
-        from expost.solver.model_files import write_model
+        from expost.solver.adapters.model_files import write_model
 
         write_model(formulation.program, model)
     return Run(instance, settings, formulation, solution, mechanism, verdict, record)

@@ -5,11 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from expost.errors import InputError
-from expost.formulations.discretization import TypeSpace
-from expost.mechanisms.mechanism import Mechanism
-from expost.mechanisms.menu_table import MENU_NOTES, menu_columns
-from expost.mechanisms.prices import Prices
-from expost.mechanisms.tables import (
+from expost.mechanisms.export.menu_table import MENU_NOTES, menu_columns
+from expost.mechanisms.export.tables import (
     PRICE_NOTES,
     Columns,
     price_columns,
@@ -18,6 +15,9 @@ from expost.mechanisms.tables import (
     write_csv,
     write_parquet,
 )
+from expost.mechanisms.mechanism import Mechanism
+from expost.mechanisms.prices import Prices
+from expost.spaces.type_space import TypeSpace
 
 PRICES, MENU = "prices", "menu"
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-
-from expost.formulations.discretization import TypeSpace
+from expost._typing import Bool
 from expost.formulations.timing import buyer_stages, mixed_mechanism, parse_timing
 from expost.mechanisms.mechanism import Mechanism
 from expost.mechanisms.prices import Choice
 from expost.runs.settings import Settings
+from expost.spaces.type_space import TypeSpace
 
 
-def mechanism_of(space: TypeSpace, settings: Settings, allocation: NDArray[np.bool_]) -> Mechanism:
+def mechanism_of(space: TypeSpace, settings: Settings, allocation: Bool) -> Mechanism:
     """The mechanism that implements ``allocation``, bool (n, T_1, .., T_n).
 
     Prices and strikes lie in the middle of what implements the rule, or at its top when revenue counts.

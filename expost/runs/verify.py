@@ -17,9 +17,9 @@ import numpy as np
 from expost.errors import ExpostError
 from expost.formulations.assemble import Formulation
 from expost.mechanisms.audit import allowed_gain
+from expost.mechanisms.export.tables import Columns
 from expost.mechanisms.mechanism import Mechanism
 from expost.mechanisms.sequential_audit import audit_mechanism
-from expost.mechanisms.tables import Columns
 from expost.runs.folder import RESULT, SavedRun, digest, read_result
 from expost.runs.record import Record
 from expost.runs.reopen import reopen

@@ -6,8 +6,8 @@ import math
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from expost._typing import Int8
 from expost.errors import SolverError
 from expost.solver.certificate import check
 from expost.solver.program import Program
@@ -51,8 +51,12 @@ def audited(program: Program, solution: Solution, name: str, ignored: list[str] 
         raise SolverError(f"{name} returned a rule worth {value:.12g}, more than its bound {bound:.12g}")
     if solution.status is Status.OPTIMAL and value is not None and value < bound - slack(program):
         raise SolverError(f"{name} calls {value:.12g} optimal under the bound {bound:.12g}")
-    facts = {"value": value, "certified_bound": certified, "ignored": ignored or [],
-             "bound_certified": math.isfinite(certified) and certified <= bound + slack(program)}
+    facts = {
+        "value": value,
+        "certified_bound": certified,
+        "ignored": ignored or [],
+        "bound_certified": math.isfinite(certified) and certified <= bound + slack(program),
+    }
     return replace(solution, bound=bound, details=solution.details | facts)
 
 
@@ -66,7 +70,7 @@ def _certified(program: Program, solution: Solution, name: str) -> float:
     return report.upper_bound
 
 
-def _value(program: Program, x: NDArray[np.int8] | None, name: str) -> float | None:
+def _value(program: Program, x: Int8 | None, name: str) -> float | None:
     """The value of a rule, recomputed. Raises SolverError unless it is feasible."""
     if x is None:
         return None

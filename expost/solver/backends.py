@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from expost._typing import Int8
 from expost.errors import InputError
 from expost.solver.answers import audited
 from expost.solver.program import Program
@@ -57,22 +57,64 @@ class Backend:
 BACKENDS: dict[str, Backend] = {
     backend.name: backend
     for backend in (
-        Backend("mincut", "expost.solver.mincut:solve_mincut", "numba", "minimum cut, one or two buyers",
-                blocks=2, certifies=2, extremes=2),
-        Backend("nbuyers", "expost.solver.nbuyers:solve_nbuyers", "highspy",
-                "certified bound, rounding, pairwise minimum cuts, branch and bound on what is left",
-                certifies=ANY, start=True, progress=True),
-        Backend("highs", "expost.solver.highs:solve_highs", "highspy",
-                "HiGHS: linear program or branch and bound", certifies=2, start=True, progress=True),
-        Backend("pdlp", "expost.solver.pdlp:solve_pdlp", "highspy",
-                "first-order linear program: a certified bound and a rounded rule", certifies=ANY),
-        Backend("pulp", "expost.solver.pulp_backend:solve_pulp", "pulp",
-                "any solver that PuLP finds, CBC by default", bound_at_limit=False, solvers=True),
-        Backend("cvxpy", "expost.solver.cvxpy_backend:solve_cvxpy", "cvxpy",
-                "any mixed-integer solver that cvxpy finds, HiGHS by default", bound_at_limit=False,
-                solvers=True),
-        Backend("brute", "expost.solver.brute:solve_brute", "numpy", "enumeration, for tests",
-                time_limit=False, extremes=2),
+        Backend(
+            "mincut",
+            "expost.solver.mincut.backend:solve_mincut",
+            "numba",
+            "minimum cut, one or two buyers",
+            blocks=2,
+            certifies=2,
+            extremes=2,
+        ),
+        Backend(
+            "nbuyers",
+            "expost.solver.nbuyers.search:solve_nbuyers",
+            "highspy",
+            "certified bound, rounding, pairwise minimum cuts, branch and bound on what is left",
+            certifies=ANY,
+            start=True,
+            progress=True,
+        ),
+        Backend(
+            "highs",
+            "expost.solver.adapters.highs:solve_highs",
+            "highspy",
+            "HiGHS: linear program or branch and bound",
+            certifies=2,
+            start=True,
+            progress=True,
+        ),
+        Backend(
+            "pdlp",
+            "expost.solver.nbuyers.pdlp:solve_pdlp",
+            "highspy",
+            "first-order linear program: a certified bound and a rounded rule",
+            certifies=ANY,
+        ),
+        Backend(
+            "pulp",
+            "expost.solver.adapters.pulp:solve_pulp",
+            "pulp",
+            "any solver that PuLP finds, CBC by default",
+            bound_at_limit=False,
+            solvers=True,
+        ),
+        Backend(
+            "cvxpy",
+            "expost.solver.adapters.cvxpy:solve_cvxpy",
+            "cvxpy",
+            "any mixed-integer solver that cvxpy finds, HiGHS by default",
+            bound_at_limit=False,
+            solvers=True,
+        ),
+        Backend(
+            "brute",
+            "expost.solver.adapters.brute:solve_brute",
+            "numpy",
+            "enumeration, for tests",
+            time_limit=False,
+            extremes=2,
+        ),
     )
 }
 
@@ -82,9 +124,14 @@ def installed_backends() -> tuple[str, ...]:
     return ("auto", *(name for name, backend in BACKENDS.items() if backend.installed))
 
 
-def solve_program(program: Program, backend: str = "auto", time_limit: float | None = None,
-                  start: NDArray[np.int8] | None = None, progress: ProgressCallback | None = None,
-                  **options: Any) -> Solution:
+def solve_program(
+    program: Program,
+    backend: str = "auto",
+    time_limit: float | None = None,
+    start: Int8 | None = None,
+    progress: ProgressCallback | None = None,
+    **options: Any,
+) -> Solution:
     """Solve a program with a backend by name and audit the answer.
 
     backend: ``auto`` (the minimum cut up to two blocks, ``nbuyers`` beyond), a name in ``BACKENDS``, or
@@ -119,25 +166,33 @@ def select(program: Program, name: str) -> tuple[Backend, str]:
     if backend is None:
         raise InputError(f"unknown backend {name!r}", where="backend", expected=known)
     if not backend.installed:
-        raise InputError(f"backend {base!r} needs {backend.needs}, which is not installed", where="backend",
-                         expected=known)
+        raise InputError(
+            f"backend {base!r} needs {backend.needs}, which is not installed", where="backend", expected=known
+        )
     if colon and not (solver and backend.solvers):
-        raise InputError(f"{name!r} names no solver behind {base!r}", where="backend",
-                         expected="pulp:NAME or cvxpy:NAME")
+        raise InputError(
+            f"{name!r} names no solver behind {base!r}", where="backend", expected="pulp:NAME or cvxpy:NAME"
+        )
     if program.n_blocks > backend.blocks:
-        raise InputError(f"{base} asked for {program.n_blocks} buyers", where="backend",
-                         expected=f"at most {backend.blocks}: beyond, admissibility is no minimum cut",
-                         remedy="use auto, highs, pulp or cvxpy")
+        raise InputError(
+            f"{base} asked for {program.n_blocks} buyers",
+            where="backend",
+            expected=f"at most {backend.blocks}: beyond, admissibility is no minimum cut",
+            remedy="use auto, highs, pulp or cvxpy",
+        )
     return backend, solver
 
 
-def _check_start(program: Program, start: NDArray[np.int8] | None) -> None:
+def _check_start(program: Program, start: Int8 | None) -> None:
     """Raise InputError unless the start is a feasible rule."""
     if start is None:
         return
     if start.shape != (program.variables,) or not np.isin(start, (0, 1)).all():
-        raise InputError(f"a start of shape {start.shape}", where="solver",
-                         expected=f"a 0/1 vector of shape {(program.variables,)}")
+        raise InputError(
+            f"a start of shape {start.shape}",
+            where="solver",
+            expected=f"a 0/1 vector of shape {(program.variables,)}",
+        )
     broken = program.violations(start)
     if broken:
         raise InputError(f"a start that breaks {broken} rows", where="solver", expected="a feasible rule")

@@ -6,10 +6,10 @@ import threading
 from collections.abc import Callable
 
 from expost.errors import SolverError
+from expost.solver.adapters.pulp import solve_pulp
 from expost.solver.children import end_since, running
 from expost.solver.interrupts import listening, stop_if_requested
 from expost.solver.program import Program
-from expost.solver.pulp_backend import solve_pulp
 from expost.solver.result import Solution, Status
 
 

@@ -14,10 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from expost._typing import Bool, Int64
 from expost.solver.program import Program
 from expost.solver.result import Certificate
-
-Int = NDArray[np.int64]
 
 SAFE = 1 << 62
 """Half of what int64 holds."""
@@ -48,8 +47,9 @@ class CertificateReport:
     reasons: tuple[str, ...]
 
 
-def check(program: Program, certificate: Certificate,
-          x: NDArray[np.generic] | None = None) -> CertificateReport:
+def check(
+    program: Program, certificate: Certificate, x: NDArray[np.generic] | None = None
+) -> CertificateReport:
     """Recompute the bound that ``certificate`` proves, and whether the rule ``x`` attains it.
 
     x: 0/1 vector of shape (variables,), or None to check the bound alone. Never raises on wrong
@@ -95,7 +95,7 @@ def _malformed_part(name: str, multipliers: object, count: int) -> list[str]:
     return []
 
 
-def _scaled(program: Program, exponent: int, reasons: list[str]) -> Int | None:
+def _scaled(program: Program, exponent: int, reasons: list[str]) -> Int64 | None:
     """``rint(weights * 2**exponent)`` as int64, or None (with a reason) where that overflows."""
     with np.errstate(over="ignore", under="ignore"):
         scaled = np.rint(np.ldexp(program.weights, int(exponent)))
@@ -105,7 +105,7 @@ def _scaled(program: Program, exponent: int, reasons: list[str]) -> Int | None:
     return scaled.astype(np.int64)
 
 
-def _reduced(program: Program, certificate: Certificate, weights: Int, reasons: list[str]) -> Int | None:
+def _reduced(program: Program, certificate: Certificate, weights: Int64, reasons: list[str]) -> Int64 | None:
     """The reduced weights, int64 of shape (variables,), or None (with a reason) where they might overflow."""
     if not _fits(program, certificate, weights):
         reasons.append("reduced weights that may not fit into int64")
@@ -120,10 +120,14 @@ def _reduced(program: Program, certificate: Certificate, weights: Int, reasons: 
     return reduced
 
 
-def _fits(program: Program, certificate: Certificate, weights: Int) -> bool:
+def _fits(program: Program, certificate: Certificate, weights: Int64) -> bool:
     """Whether no reduced weight can leave int64: first over all rows at once, then variable by variable."""
-    parts = [(program.tails[:, None], certificate.arcs), (program.heads[:, None], certificate.arcs),
-             (program.packing, certificate.packing), (program.covering, certificate.covering)]
+    parts = [
+        (program.tails[:, None], certificate.arcs),
+        (program.heads[:, None], certificate.arcs),
+        (program.packing, certificate.packing),
+        (program.covering, certificate.covering),
+    ]
     largest = int(np.abs(weights).max()) if len(weights) else 0
     if largest + sum(_total(multipliers) for _, multipliers in parts) < SAFE:
         return True
@@ -136,20 +140,21 @@ def _fits(program: Program, certificate: Certificate, weights: Int) -> bool:
     return bool((magnitude < 2 * SAFE * 0.999).all())
 
 
-def _bound(program: Program, certificate: Certificate, reduced: Int) -> int:
+def _bound(program: Program, certificate: Certificate, reduced: Int64) -> int:
     """The dual bound as a Python integer, whatever its size."""
     best = np.where(program.fixings == 1, reduced, np.maximum(reduced, 0))
     best[program.fixings == 0] = 0
     return _total(certificate.packing) - _total(certificate.covering) + _total(best)
 
 
-def _total(values: Int) -> int:
+def _total(values: Int64) -> int:
     """The exact sum of int64 values as a Python integer: high and low halves cannot overflow apart."""
     return (int((values >> 32).sum()) << 32) + int((values & 0xFFFFFFFF).sum())
 
 
-def _rule(program: Program, weights: Int | None, x: NDArray[np.generic] | None,
-          reasons: list[str]) -> tuple[int | None, int | None]:
+def _rule(
+    program: Program, weights: Int64 | None, x: NDArray[np.generic] | None, reasons: list[str]
+) -> tuple[int | None, int | None]:
     """The integer value of the rule and the rows that it breaks."""
     if x is None:
         return None, None
@@ -166,7 +171,7 @@ def _rule(program: Program, weights: Int | None, x: NDArray[np.generic] | None,
     return (None if weights is None else _total(weights[won])), violations
 
 
-def _broken(program: Program, won: NDArray[np.bool_]) -> int:
+def _broken(program: Program, won: Bool) -> int:
     """How many rows and fixings the rule breaks."""
     broken = np.count_nonzero(won[program.tails] & ~won[program.heads])
     broken += np.count_nonzero(np.count_nonzero(won[program.packing], axis=1) > 1)

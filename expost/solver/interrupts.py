@@ -37,8 +37,10 @@ def _note(number: int, frame: FrameType | None) -> None:
 @contextlib.contextmanager
 def listening() -> Iterator[None]:
     """Turn Ctrl-C into a request, where this thread may and nobody else has taken it over already."""
-    if (threading.current_thread() is not threading.main_thread()
-            or signal.getsignal(signal.SIGINT) is not signal.default_int_handler):
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+    ):
         yield
         return
     _Request.asked = False

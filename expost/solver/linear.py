@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from expost._typing import Float, Int32
 from expost.solver.program import Program
 from expost.solver.result import Certificate
 from expost.solver.scaling import HEADROOM, multipliers, scale_exponent
-
-Float = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,8 +20,8 @@ class Rows:
     lower_x, upper_x: float64 (variables,), the bounds on x with fixings applied.
     """
 
-    start: NDArray[np.int32]
-    index: NDArray[np.int32]
+    start: Int32
+    index: Int32
     value: Float
     upper: Float
     lower_x: Float
@@ -37,9 +35,11 @@ class Rows:
 
 def rows_of(program: Program) -> Rows:
     """All rows of a program, without a loop over them."""
-    parts = [(np.stack([program.tails, program.heads], axis=1), np.array([1.0, -1.0]), 0.0),
-             (program.packing, np.ones(program.packing.shape[1]), 1.0),
-             (program.covering, -np.ones(program.covering.shape[1]), -1.0)]
+    parts = [
+        (np.stack([program.tails, program.heads], axis=1), np.array([1.0, -1.0]), 0.0),
+        (program.packing, np.ones(program.packing.shape[1]), 1.0),
+        (program.covering, -np.ones(program.covering.shape[1]), -1.0),
+    ]
     lengths = np.concatenate([np.full(len(index), index.shape[1]) for index, _, _ in parts])
     start = np.zeros(len(lengths) + 1, dtype=np.int32)
     np.cumsum(lengths, out=start[1:])
@@ -77,8 +77,11 @@ def _finest(program: Program, duals: Float) -> int:
     usable = np.where(np.isfinite(duals), np.maximum(duals, 0.0), 0.0)
     arcs, packing = program.arcs, program.arcs + len(program.packing)
     magnitude = np.abs(program.weights)
-    for rows, part in ((np.stack([program.tails, program.heads], axis=1), usable[:arcs]),
-                       (program.packing, usable[arcs:packing]), (program.covering, usable[packing:])):
+    for rows, part in (
+        (np.stack([program.tails, program.heads], axis=1), usable[:arcs]),
+        (program.packing, usable[arcs:packing]),
+        (program.covering, usable[packing:]),
+    ):
         for column in rows.T:
             magnitude += np.bincount(column, part, minlength=program.variables)
     largest = float(magnitude.max()) if len(magnitude) else 0.0

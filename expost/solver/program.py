@@ -18,15 +18,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from expost._typing import Float, Int8, Int32, Int64
 from expost.errors import InputError
 
 FREE = -1
 
-Float = NDArray[np.float64]
-Index = NDArray[np.int32]
 
-
-def _no_rows(width: int = 2) -> Index:
+def _no_rows(width: int = 2) -> Int32:
     return np.empty((0, width), dtype=np.int32)
 
 
@@ -46,12 +44,12 @@ class Program:
     """
 
     weights: Float
-    blocks: NDArray[np.int64]
-    tails: Index
-    heads: Index
-    packing: Index = field(default_factory=_no_rows)
-    covering: Index = field(default_factory=_no_rows)
-    fixed: NDArray[np.int8] | None = None
+    blocks: Int64
+    tails: Int32
+    heads: Int32
+    packing: Int32 = field(default_factory=_no_rows)
+    covering: Int32 = field(default_factory=_no_rows)
+    fixed: Int8 | None = None
     constant: float = 0.0
 
     def __post_init__(self) -> None:
@@ -77,7 +75,7 @@ class Program:
         return len(self.blocks) - 1
 
     @property
-    def fixings(self) -> NDArray[np.int8]:
+    def fixings(self) -> Int8:
         """``fixed`` as an array that is always there."""
         assert self.fixed is not None
         return self.fixed
@@ -130,7 +128,7 @@ def _check(program: Program) -> None:
             )
 
 
-def block_of(program: Program, variables: Index) -> NDArray[np.int8]:
+def block_of(program: Program, variables: Int32) -> Int8:
     """The block of each variable, same shape as ``variables``."""
     block = np.zeros(variables.shape, dtype=np.int8)
     for start in program.blocks[1:-1]:

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from expost._typing import Int8, Int32, Place
 from expost.solver.program import FREE, Program, block_of
-
-Bits = NDArray[np.int8]
-Index = NDArray[np.int32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,19 +22,19 @@ class Reduction:
     """
 
     program: Program
-    kept: Index
-    place: Index
-    fixed: Bits
-    packing_rows: NDArray[np.intp]
-    covering_rows: NDArray[np.intp]
+    kept: Int32
+    place: Int32
+    fixed: Int8
+    packing_rows: Place
+    covering_rows: Place
 
-    def lift(self, x: NDArray[np.generic]) -> Bits:
+    def lift(self, x: NDArray[np.generic]) -> Int8:
         """The rule of the original program."""
         full = self.fixed.copy()
         full[self.kept] = x[self.place].astype(np.int8)
         return full
 
-    def restrict(self, x: NDArray[np.generic]) -> Bits | None:
+    def restrict(self, x: NDArray[np.generic]) -> Int8 | None:
         """The rule in the smaller program; None when it goes against the fixings."""
         if ((self.fixed != FREE) & (self.fixed != x)).any():
             return None
@@ -45,7 +43,7 @@ class Reduction:
         return small
 
 
-def implied(program: Program, fixed: Bits) -> Bits | None:
+def implied(program: Program, fixed: Int8) -> Int8 | None:
     """All that fixings imply through the rows, int8 (variables,); None when they contradict each other."""
     fixed = fixed.copy()
     while True:
@@ -67,17 +65,19 @@ def implied(program: Program, fixed: Bits) -> Bits | None:
             return None if _clash(program, fixed) else fixed
 
 
-def _clash(program: Program, fixed: Bits) -> bool:
+def _clash(program: Program, fixed: Int8) -> bool:
     """Whether fixed variables alone break a row or the program's own fixings."""
     one, zero = fixed == 1, fixed == 0
     own = program.fixings
-    return bool((one[program.tails] & zero[program.heads]).any()
-                or (one[program.packing].sum(axis=1) > 1).any()
-                or zero[program.covering].all(axis=1).any()
-                or ((own != FREE) & (fixed != FREE) & (own != fixed)).any())
+    return bool(
+        (one[program.tails] & zero[program.heads]).any()
+        or (one[program.packing].sum(axis=1) > 1).any()
+        or zero[program.covering].all(axis=1).any()
+        or ((own != FREE) & (fixed != FREE) & (own != fixed)).any()
+    )
 
 
-def reduced(program: Program, fixed: Bits) -> Reduction | None:
+def reduced(program: Program, fixed: Int8) -> Reduction | None:
     """The program without the variables that ``fixed`` decides; None when there is no rule at all."""
     settled = implied(program, fixed)
     if settled is None:
@@ -100,6 +100,14 @@ def reduced(program: Program, fixed: Bits) -> Reduction | None:
     weights[place] = program.weights[kept]
     stand_ins = np.full(len(weights), FREE, dtype=np.int8)
     stand_ins[starts[1:] - 1] = 0
-    small = Program(weights, starts, to[program.tails[arcs]], to[program.heads[arcs]], to[program.packing[packing]],
-                    to[program.covering[covering]], stand_ins, program.value(settled == 1))
+    small = Program(
+        weights,
+        starts,
+        to[program.tails[arcs]],
+        to[program.heads[arcs]],
+        to[program.packing[packing]],
+        to[program.covering[covering]],
+        stand_ins,
+        program.value(settled == 1),
+    )
     return Reduction(small, kept, place, settled, packing, covering)

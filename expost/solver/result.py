@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from expost._typing import Int8, Int64
 
 
 class Status(StrEnum):
@@ -37,9 +36,9 @@ class Certificate:
     """
 
     scale_exponent: int
-    arcs: NDArray[np.int64]
-    packing: NDArray[np.int64]
-    covering: NDArray[np.int64]
+    arcs: Int64
+    packing: Int64
+    covering: Int64
 
     @property
     def rounding(self) -> float:
@@ -59,9 +58,9 @@ class Solution:
 
     backend: str
     status: Status = Status.UNKNOWN
-    x: NDArray[np.int8] | None = None
+    x: Int8 | None = None
     bound: float = math.inf
     certificate: Certificate | None = None
-    smallest: NDArray[np.int8] | None = None
-    largest: NDArray[np.int8] | None = None
+    smallest: Int8 | None = None
+    largest: Int8 | None = None
     details: dict[str, Any] = field(default_factory=dict)

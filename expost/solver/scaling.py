@@ -8,13 +8,14 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
+
+from expost._typing import Float, Int64
 
 HEADROOM = 62
 """The absolute integer weights sum to less than 2**HEADROOM."""
 
 
-def scale_exponent(weights: NDArray[np.float64], headroom: int = HEADROOM, finest: int = 900) -> int:
+def scale_exponent(weights: Float, headroom: int = HEADROOM, finest: int = 900) -> int:
     """The largest ``k <= finest`` with ``sum(|rint(weights * 2**k)|) < 2**headroom``.
 
     Negative where the weights themselves are too large: a coarser scale, to be reported, instead of
@@ -32,12 +33,12 @@ def scale_exponent(weights: NDArray[np.float64], headroom: int = HEADROOM, fines
     return min(exponent, finest)
 
 
-def scaled(weights: NDArray[np.float64], exponent: int) -> NDArray[np.int64]:
+def scaled(weights: Float, exponent: int) -> Int64:
     """``rint(weights * 2**exponent)`` as int64; ``exponent`` comes from ``scale_exponent``."""
     return np.rint(np.ldexp(weights, exponent)).astype(np.int64)
 
 
-def multipliers(duals: NDArray[np.float64], exponent: int) -> NDArray[np.int64]:
+def multipliers(duals: Float, exponent: int) -> Int64:
     """Floating-point duals as non-negative integers at this scale; garbage (NaN, too large) becomes 0.
 
     Any non-negative integers prove a bound, so nothing has to be right about them but their sign.

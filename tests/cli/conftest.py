@@ -1,9 +1,9 @@
 import pytest
 
-from expost.formulations.discretization import Grid
 from expost.instances import catalogue
 from expost.runs.settings import Settings
 from expost.runs.solve import solve
+from expost.spaces.type_space import Grid
 
 
 @pytest.fixture(scope="session", autouse=True)

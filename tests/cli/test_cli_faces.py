@@ -104,13 +104,14 @@ def test_compare_puts_everything_side_by_side(expost):
 
 def test_values_without_a_mean_have_a_comparison_but_no_bracket(expost, tmp_path):
     file = tmp_path / "heavy.toml"
-    file.write_text('name = "heavy"\n[[buyers]]\nname = "1"\nsignals = ["x"]\nvalue = "x"\n'
-                    '[priors.x]\ndistribution = "pareto"\nb = 0.7\n')
+    file.write_text(
+        'name = "heavy"\n[[buyers]]\nname = "1"\nsignals = ["x"]\nvalue = "x"\n'
+        '[priors.x]\ndistribution = "pareto"\nb = 0.7\n'
+    )
     code, out, _ = expost("compare", file, "--grid", 4, "--brackets", 1, "--json")
     found = json.loads(out)
     assert code == 0 and found["brackets"] == [] and "without a finite mean" in found["no_bracket"]
     assert found["rows"]
-
 
 
 BAD = [

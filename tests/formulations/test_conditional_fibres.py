@@ -9,14 +9,14 @@ from expost.formulations.conditional import (
     conditional_prices,
     conditional_rule,
 )
-from expost.formulations.discretization import Grid, discretize
 from expost.instances import catalogue
 from expost.instances.random_instances import random_instance
-from expost.mechanisms import constructions
-from expost.mechanisms.constructions.prices_on import prices_on
+from expost.mechanisms.given import prices_on
 from expost.mechanisms.mechanism import static_mechanism
 from expost.mechanisms.sequential_audit import audit_mechanism
-from expost.theorems.tools import second_best
+from expost.papers import constructions
+from expost.papers.tools import second_best
+from expost.spaces.type_space import Grid, discretize
 
 
 def welfare(space, rule):
@@ -61,7 +61,9 @@ def test_prices_rise_to_t_star_fibre_by_fibre():
     assert (lowest[0] <= lowest[1][::2, ::2] + 1e-12).all()
     assert (lowest[1].ravel() <= prices_on(fine, prices)[0].price + 1e-9).all()
     step = prices_on(fine, prices)[0].price.reshape((5, 5))[1:] - lowest[1][1:]
-    assert step == pytest.approx(0.25)  # p1 = p2 is allowed to win, so the highest forbidden p1 is one step lower
+    assert step == pytest.approx(
+        0.25
+    )  # p1 = p2 is allowed to win, so the highest forbidden p1 is one step lower
 
 
 def test_t_star_sells_on_a_subset():

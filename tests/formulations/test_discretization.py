@@ -5,10 +5,10 @@ import pytest
 from scipy import stats
 
 from expost.errors import InputError
-from expost.formulations.discretization import Grid, discretize, parse_grid
 from expost.instances import catalogue
 from expost.instances.environment import Buyer, Instance
 from expost.instances.priors import Prior
+from expost.spaces.type_space import Grid, discretize, parse_grid
 
 
 def two_buyers(**priors):

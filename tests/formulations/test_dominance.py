@@ -5,16 +5,16 @@ import pytest
 
 from expost.errors import InputError
 from expost.formulations.assemble import assemble
-from expost.formulations.discretization import Grid, discretize
 from expost.formulations.dominance import dominate
 from expost.formulations.timing import build_blocks
 from expost.instances import catalogue
 from expost.instances.environment import Buyer, Instance
-from expost.mechanisms import constructions
 from expost.mechanisms.sequential_audit import audit_mechanism
-from expost.solver.brute import feasible_rules
-from expost.theorems.bikhchandani import gain_series
-from expost.theorems.tools import second_best
+from expost.papers import constructions
+from expost.papers.bikhchandani.claims import gain_series
+from expost.papers.tools import second_best
+from expost.solver.adapters.brute import feasible_rules
+from expost.spaces.type_space import Grid, discretize
 
 
 def tiny(seed, buyers=2):

@@ -3,11 +3,10 @@ line."""
 
 import numpy as np
 import pytest
-from two_stage import full_order, two_stage_space
+from support.two_stage import full_order, two_stage_space
 
 from expost.errors import InputError
 from expost.formulations.assemble import assemble
-from expost.formulations.discretization import Grid, discretize
 from expost.formulations.sequential import sequential_block
 from expost.formulations.timing import build_blocks, buyer_stages, mixed_mechanism, parse_first, parse_timing
 from expost.instances import Buyer, Instance, Prior
@@ -18,6 +17,7 @@ from expost.mechanisms.sequential_audit import audit_mechanism
 from expost.solver.backends import solve_program
 from expost.solver.certificate import check
 from expost.solver.program import Program
+from expost.spaces.type_space import Grid, discretize
 
 BOTH = ("sequential", "sequential")
 

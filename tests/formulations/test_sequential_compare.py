@@ -4,11 +4,11 @@ import pytest
 
 from expost.errors import AuditError
 from expost.formulations.compare import Row, compare, gain_share, mechanism_row
-from expost.formulations.discretization import Grid, discretize
 from expost.instances import Buyer, Instance
 from expost.instances.catalogue import load
 from expost.mechanisms.mechanism import mechanism_from_prices
 from expost.mechanisms.prices import given_prices
+from expost.spaces.type_space import Grid, discretize
 
 
 def test_jmmz_private_first_is_first_best_and_private_second_lies_strictly_between():

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from expost.formulations.compare import compare
-from expost.formulations.discretization import discretize
 from expost.formulations.sequential import sequential_block
 from expost.formulations.sequential_strikes import strike_rule
 from expost.instances.catalogue import load
+from expost.spaces.type_space import discretize
 
 TEXT = (Path(__file__).parents[2] / "docs" / "sequential.md").read_text(encoding="utf-8")
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
-from two_stage import full_order, reachable, rising
+from support.two_stage import full_order, reachable, rising
 
 from expost.formulations.sequential_order import sequential_order
 

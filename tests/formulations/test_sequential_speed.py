@@ -5,11 +5,11 @@ import time
 import pytest
 
 from expost.formulations.assemble import assemble
-from expost.formulations.discretization import discretize
 from expost.formulations.timing import build_blocks, buyer_stages, mixed_mechanism
 from expost.instances.catalogue import load
 from expost.mechanisms.sequential_audit import audit_mechanism
 from expost.solver.backends import solve_program
+from expost.spaces.type_space import discretize
 
 
 def seconds(points, timing, first=()):

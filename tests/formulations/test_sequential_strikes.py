@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
-from two_stage import full_order, two_stage_space
+from support.two_stage import full_order, two_stage_space
 
 from expost.formulations.assemble import assemble
-from expost.formulations.discretization import discretize
 from expost.formulations.sequential_strikes import strike_program, strike_rule
 from expost.formulations.timing import build_blocks
 from expost.instances.catalogue import load
 from expost.solver.backends import solve_program
+from expost.spaces.type_space import discretize
 
 
 def enumerated(values, gains):

@@ -1,18 +1,18 @@
 """The static formulation against enumeration of every rule, and as it must move when the instance does."""
 
-import enumeration
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from spaces import random_space, space_of
+from support import enumeration
+from support.spaces import random_space, space_of
 
 from expost.errors import InputError
 from expost.formulations.assemble import assemble
-from expost.formulations.discretization import discretize
 from expost.formulations.static import static_block
 from expost.instances import catalogue
 from expost.solver.backends import solve_program
+from expost.spaces.type_space import discretize
 
 EXACT = ("mincut", "highs")
 

@@ -85,5 +85,6 @@ def test_instances_travel_to_other_processes():
     assert copy == instance
     np.testing.assert_array_equal(copy.gain(0, signals), before)
     np.testing.assert_array_equal(
-        copy.prior("c1").quantile(np.float64(0.5), signals), instance.prior("c1").quantile(np.float64(0.5), signals)
+        copy.prior("c1").quantile(np.float64(0.5), signals),
+        instance.prior("c1").quantile(np.float64(0.5), signals),
     )

@@ -4,19 +4,19 @@ import numpy as np
 import pytest
 
 from expost.errors import InputError
-from expost.formulations.discretization import discretize
 from expost.instances import catalogue
 from expost.instances.environment import Buyer, Instance
 from expost.instances.random_instances import random_instance
-from expost.mechanisms import constructions
-from expost.mechanisms.constructions.example2 import ExampleTwoPrices
-from expost.mechanisms.constructions.improved_strikes import ImprovedStrikes
-from expost.mechanisms.constructions.pivotal_prices import PivotalPrices
-from expost.mechanisms.constructions.prices_on import priced_mechanism, prices_on, rule_3
-from expost.mechanisms.constructions.static_second_best import StaticSecondBest, gain_at_value
-from expost.mechanisms.constructions.strikes import EnvelopeStrikes
+from expost.mechanisms.given import priced_mechanism, prices_on, rule_3
 from expost.mechanisms.sequential_audit import audit_mechanism
-from expost.theorems.tools import reversed_signals
+from expost.papers import constructions
+from expost.papers.bikhchandani.example2 import ExampleTwoPrices
+from expost.papers.bikhchandani.pivotal_prices import PivotalPrices
+from expost.papers.tools import reversed_signals
+from expost.papers.zik.improved_strikes import ImprovedStrikes
+from expost.papers.zik.static_second_best import StaticSecondBest, gain_at_value
+from expost.papers.zik.strikes import EnvelopeStrikes
+from expost.spaces.type_space import discretize
 
 CASES = [
     ("jmmz", 4),

@@ -6,13 +6,13 @@ import pytest
 from expost.instances import catalogue
 from expost.instances.environment import Instance
 from expost.instances.priors import Prior
-from expost.mechanisms.constructions.continuum import (
+from expost.papers.bikhchandani.example2 import ExampleTwoPrices
+from expost.papers.bikhchandani.pivotal_prices import PivotalPrices
+from expost.papers.continuum_welfare import (
     continuum_first_best,
     continuum_welfare,
     quantile_signals,
 )
-from expost.mechanisms.constructions.example2 import ExampleTwoPrices
-from expost.mechanisms.constructions.pivotal_prices import PivotalPrices
 
 
 @pytest.mark.parametrize(

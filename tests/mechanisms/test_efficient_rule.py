@@ -6,8 +6,8 @@ import pytest
 from expost.errors import InputError
 from expost.instances import Buyer, Instance, Prior
 from expost.instances.catalogue import load
-from expost.mechanisms.efficient import efficient_boundary
-from expost.mechanisms.efficient_orders import implementability, others_sample, ratio_conditions
+from expost.papers.zik.efficient import efficient_boundary
+from expost.papers.zik.orders import implementability, others_sample, ratio_conditions
 
 
 def test_the_boundary_of_example_6_is_a_line_with_the_strike_of_the_formula():

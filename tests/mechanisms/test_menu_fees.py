@@ -11,7 +11,7 @@ from expost.mechanisms.fees_program import pair_gains, seller_best_program
 from expost.mechanisms.menu import Fees, menu_from_rule, shared_strikes, strike_intervals
 from expost.mechanisms.prices import Choice
 from expost.mechanisms.sequential_audit import audit_menu
-from expost.mechanisms.stages import Stages
+from expost.spaces.stages import Stages
 
 
 def rising(rng, shape, levels):

@@ -9,7 +9,7 @@ import pytest
 from expost.mechanisms.fees_program import seller_best_program
 from expost.mechanisms.menu import Fees, menu_from_rule
 from expost.mechanisms.sequential_audit import audit_menu
-from expost.mechanisms.stages import Stages
+from expost.spaces.stages import Stages
 from expost.tolerances import INCENTIVE
 
 M = 64

@@ -9,12 +9,12 @@ import pytest
 
 from expost.errors import InputError
 from expost.instances import Buyer, Instance
+from expost.mechanisms.export.formats import FORMATS, SUFFIXES, export_table, read_table, table_document
+from expost.mechanisms.export.menu_table import MENU_NOTES, TERM_COLUMNS, menu_columns, require_menus
 from expost.mechanisms.mechanism import Mechanism
 from expost.mechanisms.menu import menu_from_rule
-from expost.mechanisms.menu_export import FORMATS, SUFFIXES, export_table, read_table, table_document
-from expost.mechanisms.menu_table import MENU_NOTES, TERM_COLUMNS, menu_columns, require_menus
 from expost.mechanisms.prices import implementing_prices
-from expost.mechanisms.stages import stages_of
+from expost.spaces.stages import stages_of
 
 AWKWARD = r"a & b_\{}%~^#$<|>, é"
 

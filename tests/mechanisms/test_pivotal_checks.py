@@ -4,20 +4,20 @@ import numpy as np
 import pytest
 
 from expost.errors import InputError
-from expost.formulations.discretization import discretize
 from expost.instances import catalogue
 from expost.instances.environment import Buyer, Instance
-from expost.mechanisms import constructions
-from expost.mechanisms.constructions.example2 import ExampleTwoPrices
-from expost.mechanisms.constructions.prices_on import priced_mechanism
-from expost.mechanisms.pivotal import (
+from expost.mechanisms.given import priced_mechanism
+from expost.mechanisms.sequential_audit import audit_mechanism
+from expost.papers import constructions
+from expost.papers.bikhchandani.example2 import ExampleTwoPrices
+from expost.papers.bikhchandani.pivotal import (
     LoweredPrices,
     mutually_pivotal,
     pivotal_fibres,
     strongly_mutually_pivotal,
 )
-from expost.mechanisms.sequential_audit import audit_mechanism
-from expost.theorems.tools import ExampleOnePrices
+from expost.papers.tools import ExampleOnePrices
+from expost.spaces.type_space import discretize
 
 
 def test_example_2_prices_are_strongly_mutually_pivotal_at_equal_signals():

@@ -13,15 +13,15 @@ from expost.instances import catalogue
 from expost.instances.environment import Buyer, Instance
 from expost.instances.priors import Prior
 from expost.instances.random_instances import random_instance
-from expost.mechanisms.constructions import levels
-from expost.mechanisms.constructions.fibres import fibres
-from expost.mechanisms.constructions.pivotal_prices import (
+from expost.papers import levels
+from expost.papers.bikhchandani.pivotal_prices import (
     PivotalPrices,
     curve_index,
     diagonal_value,
     largest_on_curve,
     single_crossing_gap,
 )
+from expost.papers.fibres import fibres
 
 
 def draws(instance, count, seed=0):

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from expost.errors import InputError
-from expost.mechanisms.several_items import (
+from expost.papers.bikhchandani.claims_several_items import KINDS, random_items
+from expost.papers.bikhchandani.example3 import COLUMNS, TABLE_1, TABLE_2, equation_15, example_3, table
+from expost.papers.bikhchandani.several_items import (
     ItemPrices,
     ItemsBuyer,
     ItemsInstance,
@@ -18,15 +20,13 @@ from expost.mechanisms.several_items import (
     stated,
     unit_demand,
 )
-from expost.mechanisms.several_items_checks import (
+from expost.papers.bikhchandani.several_items_checks import (
     admissibility,
     feasibility,
     incentives,
     random_states,
     subadditivity,
 )
-from expost.theorems.example3 import COLUMNS, TABLE_1, TABLE_2, equation_15, example_3, table
-from expost.theorems.several_items import KINDS, random_items
 
 
 def test_table_2_digit_by_digit():

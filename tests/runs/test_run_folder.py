@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from expost.errors import InputError
-from expost.formulations.discretization import Grid
 from expost.instances import catalogue
 from expost.instances.environment import Buyer, Instance
 from expost.runs.folder import open_run, save_run
 from expost.runs.settings import Settings
 from expost.runs.solve import solve
 from expost.runs.verify import verify
+from expost.spaces.type_space import Grid
 
 
 @pytest.fixture(scope="module")
@@ -320,7 +320,7 @@ KILLED = """
 import sys, time
 from pathlib import Path
 from expost.instances import catalogue
-from expost.formulations.discretization import Grid
+from expost.spaces.type_space import Grid
 from expost.runs import folder
 from expost.runs.settings import Settings
 from expost.runs.solve import solve

@@ -8,18 +8,20 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from programs import random_program, reference_program
+from support.programs import random_program, reference_program
 
-from expost.solver.brute import optimal_rules
+from expost.solver.adapters.brute import optimal_rules
+from expost.solver.adapters.highs import solve_highs
 from expost.solver.certificate import check
-from expost.solver.highs import solve_highs
 from expost.solver.program import Program
 from expost.solver.result import Certificate
 
 
 def zeros(program: Program, exponent: int = 20) -> Certificate:
-    return Certificate(exponent, *(np.zeros(k, dtype=np.int64)
-                                   for k in (program.arcs, len(program.packing), len(program.covering))))
+    return Certificate(
+        exponent,
+        *(np.zeros(k, dtype=np.int64) for k in (program.arcs, len(program.packing), len(program.covering))),
+    )
 
 
 def test_zero_multipliers_prove_the_sum_of_positive_weights():
@@ -33,8 +35,13 @@ def test_zero_multipliers_prove_the_sum_of_positive_weights():
 
 def test_by_hand():
     # One state, two buyers worth 3 and 5: the packing price 3 proves 5.
-    program = Program(np.array([3.0, 5.0]), np.array([0, 1, 2]), np.empty(0, np.int32), np.empty(0, np.int32),
-                      np.array([[0, 1]], dtype=np.int32))
+    program = Program(
+        np.array([3.0, 5.0]),
+        np.array([0, 1, 2]),
+        np.empty(0, np.int32),
+        np.empty(0, np.int32),
+        np.array([[0, 1]], dtype=np.int32),
+    )
     certificate = Certificate(0, np.empty(0, np.int64), np.array([3], dtype=np.int64), np.empty(0, np.int64))
     report = check(program, certificate, np.array([0, 1], dtype=np.int8))
     assert (report.integer_bound, report.integer_value, report.violations) == (5, 5, 0)
@@ -78,19 +85,22 @@ def test_duals_of_the_linear_program_are_tight(blocks):
         assert report.upper_bound == pytest.approx(program.value(solution.x), abs=1e-12)
 
 
-@pytest.mark.parametrize(("change", "word"), [
-    ({"arcs": np.zeros(3, dtype=np.int64)}, "shape"),
-    ({"packing": np.zeros((4, 1), dtype=np.int64)}, "shape"),
-    ({"arcs": np.zeros(4)}, "float64"),
-    ({"arcs": np.zeros(4, dtype=np.int32)}, "int32"),
-    ({"covering": None}, "NoneType"),
-    ({"packing": np.array([0, -1, 0, 0])}, "negative"),
-    ({"scale_exponent": 2.5}, "2.5"),
-    ({"scale_exponent": True}, "True"),
-    ({"scale_exponent": 5000}, "5000"),
-    ({"scale_exponent": 63}, "int64"),
-    ({"packing": np.full(4, 2**63 - 1)}, "may not fit"),
-])
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"arcs": np.zeros(3, dtype=np.int64)}, "shape"),
+        ({"packing": np.zeros((4, 1), dtype=np.int64)}, "shape"),
+        ({"arcs": np.zeros(4)}, "float64"),
+        ({"arcs": np.zeros(4, dtype=np.int32)}, "int32"),
+        ({"covering": None}, "NoneType"),
+        ({"packing": np.array([0, -1, 0, 0])}, "negative"),
+        ({"scale_exponent": 2.5}, "2.5"),
+        ({"scale_exponent": True}, "True"),
+        ({"scale_exponent": 5000}, "5000"),
+        ({"scale_exponent": 63}, "int64"),
+        ({"packing": np.full(4, 2**63 - 1)}, "may not fit"),
+    ],
+)
 def test_a_bad_certificate_is_reported_not_raised(change, word):
     program = reference_program()
     report = check(program, replace(zeros(program), **change), np.zeros(8, dtype=np.int8))
@@ -107,8 +117,13 @@ def test_a_bad_rule_is_reported_not_raised(x):
 
 def test_totals_beyond_int64_are_exact():
     n = 64
-    program = Program(np.ones(n), np.array([0, n]), np.empty(0, np.int32), np.empty(0, np.int32),
-                      np.arange(n, dtype=np.int32)[:, None])
+    program = Program(
+        np.ones(n),
+        np.array([0, n]),
+        np.empty(0, np.int32),
+        np.empty(0, np.int32),
+        np.arange(n, dtype=np.int32)[:, None],
+    )
     huge = 2**61
     certificate = Certificate(60, np.empty(0, np.int64), np.full(n, huge), np.empty(0, np.int64))
     report = check(program, certificate, np.ones(n, dtype=np.int8))

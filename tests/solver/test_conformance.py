@@ -4,11 +4,11 @@ import math
 
 import numpy as np
 import pytest
-from programs import random_program
+from support.programs import random_program
 
 from expost.errors import InputError
+from expost.solver.adapters.brute import optimal_rules
 from expost.solver.backends import BACKENDS, installed_backends, solve_program
-from expost.solver.brute import optimal_rules
 from expost.solver.certificate import check
 from expost.solver.program import Program
 from expost.solver.result import Status
@@ -113,9 +113,15 @@ def test_impossible_time_limits_are_refused(limit):
         solve_program(case(2, 0), time_limit=limit)
 
 
-@pytest.mark.parametrize(("name", "word"), [
-    ("gurobbi", "auto, mincut"), ("mincut:x", "names no solver"), ("", "auto"), ("highs:", "pulp:NAME"),
-])
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("gurobbi", "auto, mincut"),
+        ("mincut:x", "names no solver"),
+        ("", "auto"),
+        ("highs:", "pulp:NAME"),
+    ],
+)
 def test_unknown_backends_list_the_installed_ones(name, word):
     with pytest.raises(InputError, match=word):
         solve_program(case(2, 0), name)
@@ -133,9 +139,15 @@ def test_scaling_weights_and_adding_redundant_rows_changes_nothing_else(blocks):
     program = case(blocks, 0)
     solution = solve_program(program)
     for factor in (1e-9, 1.0, 1e9):
-        scaled = Program(program.weights * factor, program.blocks, np.tile(program.tails, 2),
-                         np.tile(program.heads, 2), np.tile(program.packing, (3, 1)))
+        scaled = Program(
+            program.weights * factor,
+            program.blocks,
+            np.tile(program.tails, 2),
+            np.tile(program.heads, 2),
+            np.tile(program.packing, (3, 1)),
+        )
         again = solve_program(scaled)
         assert again.status is Status.OPTIMAL
-        assert scaled.value(again.x) == pytest.approx(factor * (program.value(solution.x) - program.constant),
-                                                      rel=1e-9)
+        assert scaled.value(again.x) == pytest.approx(
+            factor * (program.value(solution.x) - program.constant), rel=1e-9
+        )

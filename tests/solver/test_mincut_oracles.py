@@ -10,9 +10,9 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from expost.solver import compilation, kernel_wave
 from expost.solver.certificate import check
-from expost.solver.mincut import solve_mincut
+from expost.solver.mincut import compilation, kernel_wave
+from expost.solver.mincut.backend import solve_mincut
 from expost.solver.program import FREE, Program
 from expost.solver.result import Status
 
@@ -49,8 +49,12 @@ def grid_program(seed: int, points: int, *, ties: bool = True, dense: bool = Fal
         blocks.append(first + points**2 + len(gates))
     packing = np.stack([index[0].ravel(), index[1].T.ravel()], axis=1).astype(np.int32)
     return Program(
-        np.array(weights), np.array(blocks), np.array(tails, dtype=np.int32), np.array(heads, dtype=np.int32),
-        packing, constant=0.25,
+        np.array(weights),
+        np.array(blocks),
+        np.array(tails, dtype=np.int32),
+        np.array(heads, dtype=np.int32),
+        packing,
+        constant=0.25,
     )
 
 
@@ -60,8 +64,10 @@ def closure_network(program: Program) -> tuple[list[tuple[int, int]], list[int],
     supply = [round(w * 7 * 2**20) for w in program.weights.tolist()]
     total = sum(s for s in supply if s > 0)
     supply[second:] = [-s for s in supply[second:]]
-    arcs = [(t, h) if t < second else (h, t) for t, h in zip(program.tails.tolist(), program.heads.tolist(),
-                                                             strict=True)]
+    arcs = [
+        (t, h) if t < second else (h, t)
+        for t, h in zip(program.tails.tolist(), program.heads.tolist(), strict=True)
+    ]
     return arcs + [tuple(row) for row in program.packing.tolist()], supply, total
 
 
@@ -103,10 +109,17 @@ print(flow.optimal_flow())
 def test_agrees_with_ortools_in_its_own_process(dense):
     program = grid_program(99, 24, dense=dense)
     arcs, supply, total = closure_network(program)
-    done = subprocess.run([sys.executable, "-c", ORTOOLS], input=json.dumps([arcs, supply]), text=True,
-                          capture_output=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", ORTOOLS],
+        input=json.dumps([arcs, supply]),
+        text=True,
+        capture_output=True,
+        check=True,
+    )
     solution = solve_mincut(program)
-    assert program.value(solution.x) == pytest.approx((total - int(done.stdout)) / (7 * 2**20) + 0.25, abs=1e-9)
+    assert program.value(solution.x) == pytest.approx(
+        (total - int(done.stdout)) / (7 * 2**20) + 0.25, abs=1e-9
+    )
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -114,7 +127,9 @@ def test_certificates_pass_the_independent_checker(seed):
     rng = np.random.default_rng(seed)
     program = grid_program(seed, 9, ties=seed % 2 == 0, dense=seed % 3 == 0)
     fixed = np.where(rng.random(program.variables) < 0.02 * (seed % 4), 0, FREE).astype(np.int8)
-    program = Program(program.weights, program.blocks, program.tails, program.heads, program.packing, fixed=fixed)
+    program = Program(
+        program.weights, program.blocks, program.tails, program.heads, program.packing, fixed=fixed
+    )
     solution = solve_mincut(program)
     found = check(program, solution.certificate, solution.x)
     assert found.valid, found.reasons
@@ -133,8 +148,11 @@ def test_order_of_variables_does_not_matter():
     weights[new] = program.weights
     arcs = rng.permutation(program.arcs)
     shuffled = Program(
-        weights, program.blocks, new[program.tails][arcs].astype(np.int32),
-        new[program.heads][arcs].astype(np.int32), new[program.packing][:, ::-1].astype(np.int32),
+        weights,
+        program.blocks,
+        new[program.tails][arcs].astype(np.int32),
+        new[program.heads][arcs].astype(np.int32),
+        new[program.packing][:, ::-1].astype(np.int32),
         constant=program.constant,
     )
     one, other = solve_mincut(program), solve_mincut(shuffled)
@@ -145,9 +163,7 @@ def test_order_of_variables_does_not_matter():
 @pytest.mark.parametrize("size", [1e-200, 1e-30, 1.0, 1e30, 1e300])
 def test_weights_of_any_size(size):
     program = grid_program(3, 8)
-    scaled = Program(
-        program.weights * size, program.blocks, program.tails, program.heads, program.packing
-    )
+    scaled = Program(program.weights * size, program.blocks, program.tails, program.heads, program.packing)
     solution = solve_mincut(scaled)
     assert (solution.x == solve_mincut(program).x).all()
     assert np.abs(np.rint(np.ldexp(scaled.weights, solution.certificate.scale_exponent))).sum() < 2.0**62
@@ -202,8 +218,15 @@ def test_a_compilation_is_announced_once(tmp_path, monkeypatch):
     kernels = solve_kernels = (kernel_wave.sweep,)
     monkeypatch.setattr(compilation, "_ASKED", [])
     monkeypatch.setattr(compilation, "is_cached", lambda kernel: False)
-    fresh = type("Fresh", (), {"signatures": [], "py_func": kernels[0].py_func,
-                               "stats": type("Stats", (), {"cache_path": str(tmp_path)})})()
+    fresh = type(
+        "Fresh",
+        (),
+        {
+            "signatures": [],
+            "py_func": kernels[0].py_func,
+            "stats": type("Stats", (), {"cache_path": str(tmp_path)}),
+        },
+    )()
     assert compilation.announce((fresh,), lines.append)
     assert lines == [compilation.NOTICE]
     assert not compilation.announce((fresh,), lines.append)
@@ -211,8 +234,15 @@ def test_a_compilation_is_announced_once(tmp_path, monkeypatch):
 
 
 def test_kernels_of_another_version_are_dropped(tmp_path):
-    fresh = type("Fresh", (), {"signatures": [], "py_func": kernel_wave.sweep.py_func,
-                               "stats": type("Stats", (), {"cache_path": str(tmp_path)})})()
+    fresh = type(
+        "Fresh",
+        (),
+        {
+            "signatures": [],
+            "py_func": kernel_wave.sweep.py_func,
+            "stats": type("Stats", (), {"cache_path": str(tmp_path)}),
+        },
+    )()
     stale = tmp_path / "kernel_wave.sweep-1.py311.nbi"
     stale.write_bytes(b"old")
     compilation.discard_stale((fresh,))

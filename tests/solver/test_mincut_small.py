@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from expost.errors import InputError, SolverError
-from expost.solver import network, preflow
-from expost.solver.mincut import solve_mincut
+from expost.solver.mincut import network, preflow
+from expost.solver.mincut.backend import solve_mincut
 from expost.solver.program import FREE, Program
 from expost.solver.result import Status
 
@@ -34,8 +34,14 @@ def random_program(seed: int) -> Program:
         covering = covering[:0]
     fixed = np.where(rng.random(n) < 0.1 * (seed % 3), rng.integers(0, 2, n), FREE).astype(np.int8)
     return Program(
-        weights, blocks, np.concatenate(tails).astype(np.int32), np.concatenate(heads).astype(np.int32),
-        packing, covering, fixed, constant=float(rng.normal()),
+        weights,
+        blocks,
+        np.concatenate(tails).astype(np.int32),
+        np.concatenate(heads).astype(np.int32),
+        packing,
+        covering,
+        fixed,
+        constant=float(rng.normal()),
     )
 
 

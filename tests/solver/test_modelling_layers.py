@@ -6,15 +6,16 @@ import time
 import highspy
 import numpy as np
 import pytest
-from programs import random_program
+from support.programs import random_program
 
 from expost.errors import InputError, SolverError
-from expost.solver import cvxpy_backend, pulp_backend
+from expost.solver.adapters import cvxpy as cvxpy_backend
+from expost.solver.adapters import pulp as pulp_backend
+from expost.solver.adapters.brute import optimal_rules
+from expost.solver.adapters.model_files import write_model
 from expost.solver.answers import audited
 from expost.solver.backends import BACKENDS, solve_program
-from expost.solver.brute import optimal_rules
 from expost.solver.certificate import check
-from expost.solver.model_files import write_model
 from expost.solver.program import Program
 from expost.solver.quiet import quiet
 from expost.solver.result import Solution, Status
@@ -41,14 +42,23 @@ def test_solvers_by_name_agree_with_enumeration(name):
         if not len(optima):
             assert solution.status is Status.INFEASIBLE
             continue
-        assert solution.status is Status.OPTIMAL and solution.details["solver"].lower() in (name.split(":")[1].lower(),
-                                                                                            "pulp_cbc_cmd")
+        assert solution.status is Status.OPTIMAL and solution.details["solver"].lower() in (
+            name.split(":")[1].lower(),
+            "pulp_cbc_cmd",
+        )
         assert program.value(solution.x) == pytest.approx(program.value(optima[0]), abs=1e-9)
 
 
-@pytest.mark.parametrize(("name", "listed"), [("pulp:GUROBI_CMD", "PULP_CBC_CMD"), ("pulp:nonsense", "PULP_CBC_CMD"),
-                                              ("cvxpy:MOSEK", "HIGHS"), ("cvxpy:nonsense", "HIGHS"),
-                                              ("nonsense", "mincut")])
+@pytest.mark.parametrize(
+    ("name", "listed"),
+    [
+        ("pulp:GUROBI_CMD", "PULP_CBC_CMD"),
+        ("pulp:nonsense", "PULP_CBC_CMD"),
+        ("cvxpy:MOSEK", "HIGHS"),
+        ("cvxpy:nonsense", "HIGHS"),
+        ("nonsense", "mincut"),
+    ],
+)
 def test_uninstalled_solvers_list_the_installed_ones(name, listed):
     with pytest.raises(InputError, match=listed) as error:
         solve_program(small(), name)
@@ -96,7 +106,7 @@ def test_a_core_that_is_called_infeasible_proves_nothing(monkeypatch):
         said.append(program)
         return Solution("pulp", Status.INFEASIBLE)
 
-    monkeypatch.setattr("expost.solver.core.solve_beside", liar)
+    monkeypatch.setattr("expost.solver.nbuyers.core.solve_beside", liar)
     solution = solve_program(hard(), "nbuyers", time_limit=2.0)
     assert said and solution.status is Status.TIME_LIMIT
     assert solution.bound >= 1.734375 - 1e-9  # the optimum, proved by highs
@@ -135,7 +145,10 @@ def test_a_solver_that_returns_garbage_is_that_solvers_failure(monkeypatch, garb
     }
     if garbage == "certificate":
         from expost.solver.result import Certificate
-        bad = Certificate(0, np.full(program.arcs, -1), np.zeros(8, dtype=np.int64), np.empty(0, dtype=np.int64))
+
+        bad = Certificate(
+            0, np.full(program.arcs, -1), np.zeros(8, dtype=np.int64), np.empty(0, dtype=np.int64)
+        )
         answers["certificate"] = Solution("pulp", Status.OPTIMAL, best, value, bad)
     monkeypatch.setattr(pulp_backend, "solve_pulp", lambda *_, **__: answers[garbage])
     with pytest.raises(SolverError, match="pulp"):
@@ -203,7 +216,9 @@ def test_written_models_are_read_back_and_solved_alike(tmp_path, suffix):
     assert h.getLp().sense_ == highspy.ObjSense.kMaximize
 
 
-@pytest.mark.parametrize(("name", "word"), [("model.txt", ".lp or .mps"), ("nowhere/model.lp", "existing folder")])
+@pytest.mark.parametrize(
+    ("name", "word"), [("model.txt", ".lp or .mps"), ("nowhere/model.lp", "existing folder")]
+)
 def test_unusable_model_files_are_refused(tmp_path, name, word):
     with pytest.raises(InputError, match=word):
         write_model(small(), tmp_path / name)

@@ -8,15 +8,16 @@ import time
 import numpy as np
 import psutil
 import pytest
-from programs import max_program, random_program
+from support.programs import max_program, random_program
 
-from expost.solver import core, nbuyers
+from expost.solver.adapters.brute import optimal_rules
 from expost.solver.backends import solve_program
 from expost.solver.beside import cbc_available, solve_beside
-from expost.solver.brute import optimal_rules
 from expost.solver.certificate import check
-from expost.solver.improvement import Kicks, descend, nothing_sold, rounded
-from expost.solver.pairs import Pairs
+from expost.solver.nbuyers import core
+from expost.solver.nbuyers import search as nbuyers
+from expost.solver.nbuyers.kicks import Kicks, descend, nothing_sold, rounded
+from expost.solver.nbuyers.pairs import Pairs
 from expost.solver.program import Program
 from expost.solver.result import Solution, Status
 
@@ -56,8 +57,14 @@ def test_renaming_the_buyers_moves_nothing():
     new = np.empty(program.variables, dtype=np.int32)
     new[old] = np.arange(program.variables)
     blocks = np.concatenate([[0], np.cumsum([len(span) for span in spans])])
-    renamed = Program(program.weights[old], blocks, new[program.tails], new[program.heads], new[program.packing],
-                      constant=program.constant)
+    renamed = Program(
+        program.weights[old],
+        blocks,
+        new[program.tails],
+        new[program.heads],
+        new[program.packing],
+        constant=program.constant,
+    )
     first, second = solve_program(program), solve_program(renamed)
     assert program.value(first.x) == pytest.approx(renamed.value(second.x), abs=1e-9)
 
@@ -155,8 +162,9 @@ def test_three_buyers_at_four_points_are_proved():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("buyers", "points", "limit", "gap"), [(3, 5, 60.0, 0.001), (4, 3, 60.0, 0.0),
-                                                                (3, 6, 120.0, 0.01)])
+@pytest.mark.parametrize(
+    ("buyers", "points", "limit", "gap"), [(3, 5, 60.0, 0.001), (4, 3, 60.0, 0.0), (3, 6, 120.0, 0.01)]
+)
 def test_larger_programs_come_within_their_gap(buyers, points, limit, gap):
     program = max_program(buyers, points)
     solution = solve_program(program, time_limit=limit)

@@ -2,20 +2,22 @@
 
 import numpy as np
 import pytest
-from programs import random_program
+from support.programs import random_program
 
-from expost.solver.brute import feasible_rules
+from expost.solver.adapters.brute import feasible_rules
 from expost.solver.certificate import check
-from expost.solver.fixing import NEVER, _along_paths, forcing_costs
-from expost.solver.lagrangian import price
-from expost.solver.layers import layers
+from expost.solver.nbuyers.fixing import NEVER, _along_paths, forcing_costs
+from expost.solver.nbuyers.lagrangian import price
+from expost.solver.nbuyers.layers import layers
 from expost.solver.program import FREE, Program
 from expost.solver.reduction import reduced
 
 
 def small(seed: int, blocks: int) -> Program:
     rng = np.random.default_rng([seed, blocks])
-    return random_program(rng, blocks, {1: 6, 2: 3, 3: 2}[blocks], cover=0.1 * (seed % 2), fix=0.1 * (seed % 3))
+    return random_program(
+        rng, blocks, {1: 6, 2: 3, 3: 2}[blocks], cover=0.1 * (seed % 2), fix=0.1 * (seed % 3)
+    )
 
 
 def tangled(seed: int, size: int = 9) -> Program:

@@ -2,18 +2,18 @@
 
 import numpy as np
 import pytest
-from programs import max_program, random_program
+from support.programs import max_program, random_program
 
 from expost.formulations.assemble import assemble
-from expost.formulations.discretization import discretize
 from expost.formulations.timing import build_blocks
 from expost.instances.random_instances import unstructured_instance
 from expost.solver.backends import solve_program
 from expost.solver.certificate import check
 from expost.solver.linear import rows_of
+from expost.solver.nbuyers.relaxation import lifted_price, relax
 from expost.solver.reduction import reduced
-from expost.solver.relaxation import lifted_price, relax
 from expost.solver.result import Status
+from expost.spaces.type_space import discretize
 
 
 def unstructured(seed, types):
@@ -44,7 +44,9 @@ def test_both_methods_prove_the_same_value(method):
     priced = lifted_price(program, reduction, answer.packing, answer.covering)
     report = check(program, priced.certificate)
     assert report.valid
-    assert report.upper_bound == pytest.approx((reduction.program.weights * answer.fractional).sum(), abs=1e-7)
+    assert report.upper_bound == pytest.approx(
+        (reduction.program.weights * answer.fractional).sum(), abs=1e-7
+    )
 
 
 def test_prices_put_back_through_fixings_and_covering_rows_still_prove():

@@ -7,12 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from expost._typing import Array, Float
 from expost.mechanisms.continuum.mechanism import ContinuumMechanism
-from expost.mechanisms.continuum.space import Levels
-
-Float = NDArray[np.float64]
+from expost.spaces.quantile_space import Levels
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +40,7 @@ class CellMechanism(ContinuumMechanism):
             result.append(self.table[i][np.broadcast_arrays(row, others)[0], others])
         return np.stack(np.broadcast_arrays(*result))
 
-    def arrays(self) -> dict[str, NDArray[Any]]:
+    def arrays(self) -> dict[str, Array]:
         """The tables."""
         return {f"table_{i}": table for i, table in enumerate(self.table)}
 

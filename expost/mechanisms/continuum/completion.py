@@ -25,17 +25,14 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
+from expost._typing import Array, Bool, Float, Int8, Int64
 from expost.mechanisms.continuum.mechanism import ContinuumMechanism
-from expost.mechanisms.continuum.mesh import hats, mesh_cell
 from expost.mechanisms.continuum.monotone import directions
-from expost.mechanisms.continuum.space import Levels, lattice
 from expost.mechanisms.continuum.suprema import Suprema
-
-Float = NDArray[np.float64]
-Index = NDArray[np.int64]
+from expost.spaces.mesh import hats, mesh_cell
+from expost.spaces.quantile_space import Levels, lattice
 
 CELLS = 1 << 21
 """Cells handled at once."""
@@ -75,13 +72,11 @@ class CompletedMechanism(ContinuumMechanism):
         return self.order[: self.order.index(k)]
 
     @cached_property
-    def directions(self) -> dict[tuple[int, int], NDArray[np.int8]]:
+    def directions(self) -> dict[tuple[int, int], Int8]:
         """For each later buyer k, the sign in each of his levels of V_j of every earlier j, and of V_k: key (j, k).
 
         Raises NotMonotone."""
-        return {
-            (j, k): directions(self.space, j, k) for k in self.order[1:] for j in (*self.earlier(k), k)
-        }
+        return {(j, k): directions(self.space, j, k) for k in self.order[1:] for j in (*self.earlier(k), k)}
 
     def check(self) -> None:
         """Raises NotMonotone where a value that the suprema rely on rises and falls in a later buyer's signal."""
@@ -104,7 +99,7 @@ class CompletedMechanism(ContinuumMechanism):
         """theta_j as it is kept."""
         return self.theta[self.order.index(j)]
 
-    def outside(self, j: int, levels: Levels, without: int) -> NDArray[np.bool_]:
+    def outside(self, j: int, levels: Levels, without: int) -> Bool:
         """In which of P states some type of j's others lies where j's strike is infinite."""
         found = np.zeros(len(levels[j]), dtype=np.bool_)
         for k in self.others(j):
@@ -153,7 +148,7 @@ class CompletedMechanism(ContinuumMechanism):
         """How many first-stage bins buyer k's suprema have: 1 when he is static."""
         return 1 if self.space.first[k] is None else self.bins
 
-    def bin_at(self, k: int, own: Float) -> Index:
+    def bin_at(self, k: int, own: Float) -> Int64:
         """The bin of each of buyer k's types (.., d_k) in ``suprema``; bins are closed above."""
         place = self.space.first[k]
         if place is None:
@@ -210,7 +205,7 @@ class CompletedMechanism(ContinuumMechanism):
         whole = [np.broadcast_to(own, (count, own.shape[1])) for own in levels]
         return np.stack([self.strikes_along(k, whole, whole[k][:, None])[:, 0] for k in range(self.space.n)])
 
-    def arrays(self) -> dict[str, NDArray[Any]]:
+    def arrays(self) -> dict[str, Array]:
         """The meshes."""
         return {f"theta_{place}": theta for place, theta in enumerate(self.theta)}
 

@@ -16,15 +16,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from expost._typing import Array, Bool, Float
 from expost.errors import InputError
 from expost.instances.toml_file import instance_to_toml
-from expost.mechanisms.continuum.space import Levels, QuantileSpace, scrambled
+from expost.spaces.quantile_space import Levels, QuantileSpace, scrambled
 from expost.tolerances import INCENTIVE, allowance
-
-Float = NDArray[np.float64]
-Bool = NDArray[np.bool_]
 
 ROWS = 12
 """First-stage levels at which an audit compares a sequential buyer's strikes."""
@@ -72,7 +69,7 @@ class ContinuumMechanism(ABC):
         never."""
 
     @abstractmethod
-    def arrays(self) -> dict[str, NDArray[Any]]:
+    def arrays(self) -> dict[str, Array]:
         """What is saved beside the instance."""
 
     @abstractmethod

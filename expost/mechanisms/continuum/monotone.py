@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from expost.mechanisms.continuum.space import QuantileSpace, lattice
+from expost._typing import Int8
+from expost.spaces.quantile_space import QuantileSpace, lattice
 from expost.tolerances import ASSUMPTION, allowance
-
-Float = NDArray[np.float64]
 
 LINES, STEPS = 256, 33
 """Random lines along each level, and points on each, ends included."""
@@ -18,7 +16,7 @@ class NotMonotone(Exception):
     """A valuation rises and falls in a level; the message is one line."""
 
 
-def directions(space: QuantileSpace, i: int, j: int, *, gain: bool = False) -> NDArray[np.int8]:
+def directions(space: QuantileSpace, i: int, j: int, *, gain: bool = False) -> Int8:
     """The sign (1 or -1; 1 where flat) of V_i, or of w_i with ``gain``, in each level of buyer ``j``: (d_j,).
 
     Raises NotMonotone, naming the signal, where it rises at one place and falls at another.

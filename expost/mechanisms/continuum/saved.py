@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from expost._typing import Float
 from expost.errors import InputError
 from expost.instances.toml_file import load_instance
 from expost.mechanisms.continuum.cells import CellMechanism
 from expost.mechanisms.continuum.completion import CompletedMechanism
 from expost.mechanisms.continuum.mechanism import ContinuumMechanism
 from expost.mechanisms.continuum.solo import SoloMechanism
-from expost.mechanisms.continuum.space import QuantileSpace
+from expost.spaces.quantile_space import QuantileSpace
 
 
 def load_mechanism(folder: Path | str) -> ContinuumMechanism:
@@ -36,9 +36,7 @@ def load_mechanism(folder: Path | str) -> ContinuumMechanism:
         ) from None
 
 
-def _rebuild(
-    space: QuantileSpace, record: dict[str, Any], arrays: dict[str, NDArray[np.float64]]
-) -> ContinuumMechanism:
+def _rebuild(space: QuantileSpace, record: dict[str, Any], arrays: dict[str, Float]) -> ContinuumMechanism:
     """The mechanism of a record that ``ContinuumMechanism.save`` wrote. Raises InputError for an unknown kind."""
     method = str(record["method"])
     if record["kind"] == CompletedMechanism.kind:

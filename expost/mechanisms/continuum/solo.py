@@ -7,13 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from expost._typing import Array, Float
 from expost.mechanisms.continuum.mechanism import ContinuumMechanism
-from expost.mechanisms.continuum.mesh import mesh_cell
-from expost.mechanisms.continuum.space import Levels, lattice
-
-Float = NDArray[np.float64]
+from expost.spaces.mesh import mesh_cell
+from expost.spaces.quantile_space import Levels, lattice
 
 STATES = 1 << 21
 """Pairs of states and own types handled at once."""
@@ -68,7 +66,7 @@ class SoloMechanism(ContinuumMechanism):
         price = np.where(best[:, 0] > 0, below, -np.inf)
         return np.where(np.take_along_axis(total, best, axis=1)[:, 0] > 0.0, price, np.inf)
 
-    def arrays(self) -> dict[str, NDArray[Any]]:
+    def arrays(self) -> dict[str, Array]:
         """The mesh."""
         return {"theta": self.theta}
 

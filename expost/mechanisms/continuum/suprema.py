@@ -9,18 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from expost.mechanisms.continuum.mesh import box_minimum
-from expost.mechanisms.continuum.space import Levels
+from expost._typing import Float, Int64
+from expost.spaces.mesh import box_minimum
+from expost.spaces.quantile_space import Levels
 from expost.tolerances import TIE
 
 if TYPE_CHECKING:
     from expost.mechanisms.continuum.completion import CompletedMechanism
 
-Float = NDArray[np.float64]
-Index = NDArray[np.int64]
-Bool = NDArray[np.bool_]
 
 SLACK = TIE
 """For the rounding of computed values, in comparisons and on suprema (relative to the largest value at hand)."""
@@ -61,9 +58,7 @@ class Suprema:
         if len(point):
             np.maximum.at(self.possible, (point, self._bin(place, cells << depth)), value)
         found = np.isfinite(self.certain)
-        bound = np.maximum(
-            _settled(self.possible), np.where(found, self.certain + self.m.precision, -np.inf)
-        )
+        bound = np.maximum(_settled(self.possible), np.where(found, self.certain + self.m.precision, -np.inf))
         bound = np.maximum(bound, self._lowest()[:, None])
         return bound + self.rounding
 
@@ -76,19 +71,19 @@ class Suprema:
         """A buyer's value in every state when ``k`` is of type ``own`` (d_k,)."""
         return self._value(buyer, np.arange(self.count), np.broadcast_to(own, (self.count, self.dims)))
 
-    def _bin(self, place: Index, cells: int) -> Index:
+    def _bin(self, place: Int64, cells: int) -> Int64:
         """The highest bin that a cell reaches into (exact: cells and bins are powers of two)."""
         first = self.m.space.first[self.k]
         if first is None:
             return np.zeros(len(place), dtype=np.int64)
         return np.clip(-((-(place[:, first] + 1) * self.bins) // cells) - 1, 0, self.bins - 1)
 
-    def _value(self, buyer: int, point: Index, own: Float) -> Float:
+    def _value(self, buyer: int, point: Int64, own: Float) -> Float:
         return self.m.space.value(
             buyer, [own if j == self.k else rest[point] for j, rest in enumerate(self.levels)]
         )
 
-    def _minimum(self, j: int, point: Index, place: Index, cells: int, low: float, high: float) -> Float:
+    def _minimum(self, j: int, point: Int64, place: Int64, cells: int, low: float, high: float) -> Float:
         """The minimum of theta_j over the part from ``low`` to ``high`` (in cells) of each cell."""
         per = cells // (self.m.nodes - 1)
         mesh = place // per
@@ -98,12 +93,12 @@ class Suprema:
         box_minimum(given, point, mesh, (inside + low) / per, (inside + high) / per, self.m.nodes, out)
         return out
 
-    def _corner(self, place: Index, cells: int, j: int) -> Float:
+    def _corner(self, place: Int64, cells: int, j: int) -> Float:
         """Each cell's most favourable corner for V_j."""
         up = self.m.directions[j, self.k] > 0
         return np.clip((place + up) / cells, self.low, self.high)
 
-    def _sift(self, point: Index, place: Index, cells: int) -> tuple[Index, Index, Float]:
+    def _sift(self, point: Int64, place: Int64, cells: int) -> tuple[Int64, Int64, Float]:
         """Drop the cells where nobody earlier can win or that cannot raise the supremum by more than the precision."""
         open_ = np.zeros(len(point), dtype=np.bool_)
         for j in self.given:
@@ -115,7 +110,7 @@ class Suprema:
         worth = value > self.certain[point, self._bin(place, cells)] + self.m.precision
         return point[worth], place[worth], value[worth]
 
-    def _certify(self, point: Index, place: Index, cells: int) -> None:
+    def _certify(self, point: Int64, place: Int64, cells: int) -> None:
         """Where somebody earlier wins at a cell's middle, the supremum is at least the buyer's value there."""
         middle = np.clip((place + 0.5) / cells, self.low, self.high)
         wins = np.zeros(len(point), dtype=np.bool_)

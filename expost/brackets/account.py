@@ -1,0 +1,120 @@
+"""The running account of a bracket: bounds as they come, the allowance for failures, time, what was left out."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from expost.brackets.records import LOWER, RIGOROUS, STATISTICAL, UPPER, Bound, Estimate
+from expost.brackets.statistics import Allowance, Limit
+from expost.mechanisms.continuum.mechanism import ContinuumMechanism
+from expost.solver.progress import Progress, ProgressCallback
+from expost.spaces.quantile_space import QuantileSpace
+
+
+@dataclass
+class Account:
+    """Mutable state of one search; ``first_best`` and ``kept`` (E[V_0]) are estimates with the errors of their
+    limits."""
+
+    space: QuantileSpace
+    accuracy: float
+    time_limit: float | None
+    seed: int
+    confidence: float
+    progress: ProgressCallback | None
+    first_best: Limit = field(init=False)
+    kept: Limit = field(init=False)
+    lower: Bound | None = None
+    upper: Bound | None = None
+    mechanism: ContinuumMechanism | None = None
+    history: list[Bound] = field(default_factory=list)
+    estimates: list[Estimate] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.started = time.perf_counter()
+        self.allowance = Allowance(1.0 - 0.8 * (1.0 - self.confidence))
+        self._seeds = np.random.SeedSequence(self.seed)
+
+    def next_seed(self) -> np.random.SeedSequence:
+        """A fresh stream: no two uses share samples."""
+        return self._seeds.spawn(1)[0]
+
+    def rng(self) -> np.random.Generator:
+        """A generator on a fresh stream."""
+        return np.random.default_rng(self.next_seed())
+
+    @property
+    def seconds(self) -> float:
+        """Since the search began."""
+        return time.perf_counter() - self.started
+
+    @property
+    def left(self) -> float:
+        """Seconds left, infinite without a limit."""
+        return math.inf if self.time_limit is None else self.time_limit - self.seconds
+
+    def deadline(self, share: float, at_most: float) -> float:
+        """A deadline (``time.perf_counter``) that leaves all but ``share`` of the time that is left."""
+        return time.perf_counter() + min(share * self.left, at_most)
+
+    @property
+    def reached(self) -> bool:
+        """Whether the bracket is as narrow as asked."""
+        if self.lower is None or self.upper is None:
+            return False
+        return bool(self.upper.value - self.lower.value <= self.accuracy * abs(self.upper.value))
+
+    @property
+    def over(self) -> bool:
+        """Whether to stop: accuracy reached or time used up."""
+        return self.reached or self.left <= 0.0
+
+    def leave_out(self, what: str, why: object) -> None:
+        """Record a bound that cannot be had, once."""
+        line = f"{what}: {why}"
+        if line not in self.left_out:
+            self.left_out.append(line)
+
+    def statistical(
+        self, side: str, method: str, limit: Limit, mechanism: ContinuumMechanism | None = None
+    ) -> None:
+        """Enter a bound from replicates; ``limit`` is about welfare less E[V_0], control included, so the errors of
+        the first best and of E[V_0] are added."""
+        error = float(limit.error + self.first_best.error + self.kept.error)
+        estimate = float(limit.mean + self.kept.mean)
+        value = estimate - error if side == LOWER else estimate + error
+        if math.isfinite(value):
+            self._enter(
+                Bound(side, value, method, STATISTICAL, estimate, error, limit.confidence, self.seconds),
+                mechanism,
+            )
+
+    def rigorous(
+        self, side: str, method: str, value: float, mechanism: ContinuumMechanism | None = None
+    ) -> None:
+        """Enter a bound that holds with certainty (up to rounding)."""
+        self._enter(Bound(side, value, method, RIGOROUS, value, 0.0, 1.0, self.seconds), mechanism)
+
+    def _enter(self, bound: Bound, mechanism: ContinuumMechanism | None) -> None:
+        self.history.append(bound)
+        if bound.side == LOWER and bound.better(self.lower):
+            self.lower, self.mechanism = bound, mechanism
+        elif bound.side == UPPER and bound.better(self.upper):
+            self.upper = bound
+        self.tell(bound.method)
+
+    def tell(self, stage: str) -> None:
+        """Report progress, if anybody listens."""
+        if self.progress is not None:
+            upper = self.upper.value if self.upper else math.inf
+            lower = self.lower.value if self.lower else -math.inf
+            self.progress(Progress(stage, upper, lower, self.seconds))
+
+
+Step = Callable[[Account], None]

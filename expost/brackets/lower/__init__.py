@@ -1,0 +1,1 @@
+"""Lower bounds on the continuum second best: mechanisms, polished and evaluated."""

@@ -1,0 +1,155 @@
+"""Cells (lower, rigorous): the best mechanism with strikes constant on cells, as a program; its welfare bounded cell
+by cell.
+
+A cell of states counts as won by a buyer as soon as some point of it is, which with monotone values is a test at his
+most favourable corner; that keeps the mechanism admissible in the whole continuum. In a row of a fibre, lowering the
+strike past the corner value v_k hands over the types with V in (v_{k-1}, v_k]: those are the weights (mathematics.md,
+sections 4 and 6)."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from expost._typing import Bool, Float, Int64
+from expost.brackets.starts import first_names, timings
+from expost.formulations.assemble import Formulation, assemble
+from expost.formulations.timing import build_blocks
+from expost.mechanisms.continuum.cells import CellMechanism
+from expost.mechanisms.continuum.monotone import directions
+from expost.solver.backends import solve_program
+from expost.spaces.quantile_space import QuantileSpace
+from expost.spaces.type_space import Grid, TypeSpace, discretize
+
+
+def cell_mechanism(space: QuantileSpace, points: int, time_limit: float | None = None) -> CellMechanism:
+    """The best strikes on ``points`` cells per level (with three buyers or more, the best found in the time).
+
+    Raises NotMonotone where a value is not monotone, InputError where a support is unbounded or the grid too large.
+    """
+    upper = np.stack([_corner(space, i, points, 1.0, high=True).values[i] for i in range(space.n)])
+    types = replace(discretize(space.instance, Grid(points)), values=upper)
+    formulation = assemble(types, build_blocks(types, timings(space), first_names(space)))
+    program = replace(formulation.program, weights=_weights(space, formulation, upper, points))
+    solution = solve_program(program, time_limit=time_limit)
+    wins = (
+        formulation.allocation(solution.x)
+        if solution.x is not None
+        else np.zeros(upper.shape, dtype=np.bool_)
+    )
+    table = tuple(_table(space, i, upper[i], wins[i], points) for i in range(space.n))
+    return CellMechanism(space, f"cells, {points} per signal", points, table)
+
+
+def guaranteed_welfare(mechanism: CellMechanism, parts: int) -> float:
+    """A floor under E[sum_i w_i q_i]: every cell cut into ``parts`` per level and counted with its worst corner.
+
+    Raises NotMonotone where a value or a gain is not monotone.
+    """
+    space, points = mechanism.space, mechanism.points
+    total = 0.0
+    for i in range(space.n):
+        strike = _spread(space, i, mechanism.table[i], points)
+        for part in _parts(space, parts):
+            worst = _corner(space, i, points, part, high=False, parts=parts).values[i]
+            best = _corner(space, i, points, part, high=True, parts=parts).values[i]
+            gain = _corner(space, i, points, part, high=False, parts=parts, gain=True).gains[i]
+            total += float(
+                np.where(worst > strike, gain, np.where(best > strike, np.minimum(gain, 0.0), 0.0)).mean()
+            )
+    return total / parts ** sum(space.dims)
+
+
+def _parts(space: QuantileSpace, parts: int) -> Iterator[dict[str, int]]:
+    for combination in itertools.product(range(parts), repeat=len(space.instance.signals)):
+        yield dict(zip(space.instance.signals, combination, strict=True))
+
+
+def _corner(
+    space: QuantileSpace,
+    i: int,
+    points: int,
+    part: dict[str, int] | float,
+    *,
+    high: bool,
+    parts: int = 1,
+    gain: bool = False,
+) -> TypeSpace:
+    """The type space at the corners where V_i (or w_i) is highest or lowest, of all cells or of one part of each."""
+    offset: dict[str, float] = {}
+    for j, buyer in enumerate(space.instance.buyers):
+        for signal, direction in zip(buyer.signals, directions(space, i, j, gain=gain), strict=True):
+            end = 1.0 if (direction > 0) == high else 0.0
+            offset[signal] = ((part[signal] if isinstance(part, dict) else 0) + end) / parts
+    return discretize(space.instance, Grid(points, offset))
+
+
+def _rows(space: QuantileSpace, i: int, array: NDArray[np.generic], points: int) -> NDArray[np.generic]:
+    """A state array as (others' cells, rows, own types of a row)."""
+    last = np.moveaxis(array, i, -1)
+    others = int(np.prod(last.shape[:-1], dtype=np.int64))
+    own = last.reshape(others, *((points,) * space.dims[i]))
+    place = space.first[i]
+    if place is None:
+        return own.reshape(others, 1, -1)
+    return np.moveaxis(own, 1 + place, 1).reshape(others, points, -1)
+
+
+def _weights(
+    space: QuantileSpace, formulation: Formulation, upper: Float, points: int, parts: int = 2
+) -> Float:
+    """The gains handed over at each node, by sampling every cell at ``parts`` points per level."""
+    weights = np.zeros(formulation.program.variables)
+    share = 1.0 / (formulation.space.states * parts ** sum(space.dims))
+    orders = []
+    for i, block in enumerate(formulation.blocks):
+        rows = _rows(space, i, upper[i], points).astype(np.float64)
+        order = np.argsort(rows, axis=2)
+        index = np.take_along_axis(_rows(space, i, block.index, points), order, axis=2).astype(np.int64)
+        orders.append((np.take_along_axis(rows, order, axis=2), index + formulation.program.blocks[i]))
+    for part in _parts(space, parts):
+        inner = discretize(
+            space.instance, Grid(points, {signal: (k + 0.5) / parts for signal, k in part.items()})
+        )
+        for i, (ranked, index) in enumerate(orders):
+            rank = _ranks(ranked, _rows(space, i, inner.values[i], points).astype(np.float64))
+            node = np.take_along_axis(index, np.minimum(rank, index.shape[2] - 1), axis=2)
+            gains = _rows(space, i, inner.gains[i], points).astype(np.float64)
+            weights += np.bincount(node.ravel(), gains.ravel() * share, minlength=len(weights))
+    return weights
+
+
+def _ranks(ranked: Float, values: Float) -> Int64:
+    """How many entries of each row of ``ranked`` lie below each of ``values``, same shapes (.., Q)."""
+    both = np.concatenate([values, ranked], axis=2)
+    order = np.argsort(both, axis=2, kind="stable")
+    below = np.cumsum(order >= values.shape[2], axis=2)
+    counts = np.empty(both.shape, dtype=np.int64)
+    np.put_along_axis(counts, order, below, axis=2)
+    return counts[:, :, : values.shape[2]]
+
+
+def _table(space: QuantileSpace, i: int, upper: Float, wins: Bool, points: int) -> Float:
+    """The lowest strike at which every losing cell of this or a higher row loses: (rows, others' cells)."""
+    lose = (
+        np.where(_rows(space, i, wins, points), -np.inf, _rows(space, i, upper, points).astype(np.float64))
+        .max(axis=2)
+        .T
+    )
+    return np.ascontiguousarray(np.maximum.accumulate(lose[::-1], axis=0)[::-1])
+
+
+def _spread(space: QuantileSpace, i: int, table: Float, points: int) -> Float:
+    """The strike of buyer ``i`` in every cell of states, with axes of length 1 where it does not vary... in state
+    shape."""
+    others = tuple(points ** space.dims[j] for j in range(space.n) if j != i)
+    own = [1] * space.dims[i]
+    place = space.first[i]
+    if place is not None:
+        own[place] = points
+    strike = np.broadcast_to(table.T.reshape(*others, *own), (*others, *((points,) * space.dims[i])))
+    return np.moveaxis(strike.reshape(*others, points ** space.dims[i]), -1, i)

@@ -1,0 +1,67 @@
+"""Multilinear functions on a mesh in quantile space: the shadow prices u(s) that the dual minimizes over.
+
+    u(s) = base(s) x sum_k M_k phi_k(levels of s),   M >= 0,
+
+with phi the hat functions of a mesh of ``nodes`` equally spaced nodes per signal and base(s) the second largest gain
+where it is positive. In two-buyer instances with a private part, the optimal u piles up where the buyers' willingness
+to pay crosses, in proportion to the smaller gain; the base carries that kink, and the mesh stays smooth."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy import sparse
+
+from expost._typing import Float
+from expost.spaces.mesh import hats, mesh_points
+
+
+def base_gain(gains: Float, floor: float) -> Float:
+    """The second largest of ``gains`` (n, ..) where it exceeds ``floor``, else ``floor``."""
+    if len(gains) == 1:
+        return np.zeros(gains.shape[1:])
+    return np.maximum(np.partition(gains, len(gains) - 2, axis=0)[-2], floor)
+
+
+@dataclass(frozen=True, eq=False)
+class ShadowPrices:
+    """A function u(s) >= 0. ``mesh`` has one axis per buyer, of length nodes**d_i; ``floor`` as in ``base_gain``."""
+
+    dims: tuple[int, ...]
+    nodes: int
+    floor: float
+    mesh: Float = field(repr=False)
+
+    def slices(self, i: int) -> Float:
+        """The mesh as (others' nodes, own nodes) of buyer ``i``."""
+        others = np.moveaxis(self.mesh, i, -1)
+        return np.ascontiguousarray(others).reshape(-1, self.mesh.shape[i])
+
+    def evaluate(self, i: int, outer: sparse.csr_array, inner: sparse.csr_array, base: Float) -> Float:
+        """u at P states of the others (their ``hats`` (P, others' nodes)) and Q own types (Q, own nodes): (P, Q)."""
+        if self.nodes == 0:
+            return np.zeros(base.shape)
+        return base * np.asarray((inner @ (outer @ self.slices(i)).T).T)
+
+    def refined(self, nodes: int) -> ShadowPrices:
+        """The same function on a finer mesh (exactly the same where the meshes are nested)."""
+        mesh = self.mesh
+        for axis, dims in enumerate(self.dims):
+            spread = hats(mesh_points(nodes, dims), self.nodes)
+            flat = np.moveaxis(mesh, axis, 0)
+            mesh = np.moveaxis(
+                (spread @ flat.reshape(flat.shape[0], -1)).reshape(-1, *flat.shape[1:]), 0, axis
+            )
+        return ShadowPrices(self.dims, nodes, self.floor, np.ascontiguousarray(mesh))
+
+
+def constant_prices(dims: tuple[int, ...], nodes: int, floor: float, value: float) -> ShadowPrices:
+    """u = value x base(s)."""
+    return ShadowPrices(dims, nodes, floor, np.full(tuple(nodes**d for d in dims), value))
+
+
+def mesh_size(dims: tuple[int, ...], nodes: int) -> int:
+    """How many nodes the mesh of ``nodes`` per signal has."""
+    return math.prod(nodes**d for d in dims)

@@ -1,0 +1,128 @@
+"""Samples of fibres: random states of the others, each with a random finite set of own types.
+
+Every own type and every state of the others is uniform in quantile space, so averages are unbiased; a maximum over
+the prices of a finite set of types is, in expectation, at least the continuum's (a continuum rule restricted to the
+set is feasible there)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy import sparse
+
+from expost._typing import Float, Int32
+from expost.brackets.upper.basis import ShadowPrices, base_gain
+from expost.brackets.upper.responses import sequential_response, static_response
+from expost.formulations.blocks import tie_width
+from expost.spaces.mesh import hats
+from expost.spaces.quantile_space import QuantileSpace, lattice, scrambled
+
+
+@dataclass(frozen=True, eq=False)
+class Fibres:
+    """P fibres of buyer ``i`` with Q own types each; arrays (P, Q) in the order of the sample.
+
+    order: own types by increasing value within each row (rows = 1 unless sequential).
+    """
+
+    buyer: int
+    rows: int
+    values: Float = field(repr=False)
+    gains: Float = field(repr=False)
+    base: Float = field(repr=False)
+    best_gain: Float = field(repr=False)
+    order: Int32 = field(repr=False)
+    outer: sparse.csr_array = field(repr=False)
+    inner: sparse.csr_array = field(repr=False)
+
+    def prices(self, u: ShadowPrices) -> Float:
+        """u at every state of the sample."""
+        return u.evaluate(self.buyer, self.outer, self.inner, self.base)
+
+
+def own_types(
+    space: QuantileSpace, i: int, types: int, rows: int, rng: np.random.Generator
+) -> tuple[Float, int]:
+    """About ``types`` own types of buyer ``i``, (Q, d_i), and their rows: a shifted lattice, or, where he reports in
+    two stages, ``rows`` levels of the first signal each with its own shifted lattice of the second stage."""
+    dims, place = space.dims[i], space.first[i]
+    if place is None:
+        return lattice(types, dims, rng.random(dims)), 1
+    seconds = max(1, types // rows)
+    levels = np.empty((rows, seconds, dims))
+    others = [k for k in range(dims) if k != place]
+    levels[:, :, place] = ((np.arange(rows) + rng.random()) / rows)[:, None]
+    points = lattice(seconds, dims - 1, np.zeros(dims - 1))
+    levels[:, :, others] = (points[None] + rng.random((rows, 1, dims - 1))) % 1.0
+    return levels.reshape(-1, dims), rows
+
+
+def split_levels(space: QuantileSpace, i: int, outer: Float, inner: Float) -> list[Float]:
+    """Levels of all buyers over (P, Q) states: ``outer`` (P, sum of the others' d) and ``inner`` (Q, d_i), to
+    broadcast."""
+    levels: list[Float] = []
+    start = 0
+    for j in range(space.n):
+        if j == i:
+            levels.append(inner[None])
+            continue
+        levels.append(outer[:, None, start : start + space.dims[j]])
+        start += space.dims[j]
+    return levels
+
+
+def draw_fibres(
+    space: QuantileSpace,
+    i: int,
+    outer: Float,
+    types: int,
+    rows: int,
+    nodes: int,
+    floor: float,
+    rng: np.random.Generator,
+) -> Fibres:
+    """Fibres of buyer ``i`` at the others' levels ``outer`` (P, their dimensions), each with the same random own
+    types."""
+    inner, rows = own_types(space, i, types, rows, rng)
+    signals = space.signals(split_levels(space, i, outer, inner))
+    shape = (len(outer), len(inner))
+    gains = np.stack([np.broadcast_to(space.instance.gain(j, signals), shape) for j in range(space.n)])
+    values = np.broadcast_to(space.instance.value(i, signals), shape)
+    order = np.argsort(values.reshape(len(outer), rows, -1), axis=2).astype(np.int32).reshape(shape)
+    joint = hats(outer, nodes) if nodes and outer.shape[1] else sparse.csr_array(np.ones((len(outer), 1)))
+    return Fibres(
+        i,
+        rows,
+        np.ascontiguousarray(values),
+        np.ascontiguousarray(gains[i]),
+        base_gain(gains, floor),
+        np.maximum(gains.max(axis=0), 0.0).mean(axis=1),
+        order,
+        joint,
+        hats(inner, max(nodes, 1)),
+    )
+
+
+def respond(
+    fibres: Fibres, u: Float, *, smoothing: float = 0.0, bins: int = 512, rule: bool = False
+) -> tuple[Float, Float]:
+    """The maxima of the fibres (P,) at shadow prices ``u`` (P, Q), and a response (P, Q) when asked for by
+    ``smoothing`` (static) or ``rule`` (sequential), else an empty array."""
+    net = fibres.gains - u
+    best = np.empty(len(net))
+    wanted = smoothing > 0.0 or rule
+    wins = np.empty(net.shape) if wanted else np.empty((0, 0))
+    if fibres.rows == 1:
+        static_response(net, fibres.values, fibres.order, tie_width(fibres.values), smoothing, wins, best)
+    else:
+        strikes = np.empty((len(net), fibres.rows)) if wanted else np.empty((0, 0))
+        sequential_response(net, fibres.values, fibres.order, fibres.rows, bins, wanted, wins, best, strikes)
+    return best, wins
+
+
+def outer_points(space: QuantileSpace, i: int, points: int, rng: np.random.Generator) -> Float:
+    """Levels of the others of buyer ``i``, (points, their dimensions), a scrambled sample; one row when there are
+    none."""
+    dims = sum(space.dims) - space.dims[i]
+    return scrambled(points, dims, rng) if dims else np.zeros((1, 0))

@@ -1,0 +1,1 @@
+"""Tables of prices and menus, and their files: CSV, Parquet, JSON, LaTeX."""

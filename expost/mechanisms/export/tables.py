@@ -1,0 +1,131 @@
+"""Tables of terms as columns, and as commented CSV and Parquet files that read back exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from expost._typing import Array, Float
+from expost.errors import InputError
+from expost.instances.environment import Instance
+from expost.mechanisms.prices import Prices
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Columns = dict[str, Array]
+TEXT = ("buyer", "first_signal")
+"""The columns that hold text; all others hold numbers."""
+Types = Sequence[Mapping[str, Float]]
+
+PRICE_NOTES = (
+    "Prices of a static mechanism: one row for each buyer and each state of the other buyers' signals.",
+    "buyer: the buyer who faces the price. Signals: the others' reports (a buyer's own are empty).",
+    "lower, upper: any price between them implements the rule there (units of value):",
+    "the best losing and the worst winning value, -inf if he always wins, inf if he never does.",
+    "price: what he pays if he wins, in units of value.",
+)
+PRICE_COLUMNS = ("lower", "upper", "price")
+
+
+def price_columns(instance: Instance, types: Types, prices: Sequence[Prices]) -> Columns:
+    """One row per buyer and fibre. ``types`` are the own signals of each buyer at his types, shape (T_i,).
+
+    A buyer's own signals are NaN in his rows.
+    """
+    parts = [_buyer_columns(instance, types, table) for table in prices]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _buyer_columns(instance: Instance, types: Types, table: Prices) -> Columns:
+    rows = table.price.size
+    columns: Columns = {"buyer": np.full(rows, instance.buyers[table.buyer].name)}
+    columns |= {signal: np.full(rows, np.nan) for signal in instance.signals}
+    columns |= others_signals(types, table.buyer)
+    columns |= {"lower": table.lower.ravel(), "upper": table.upper.ravel(), "price": table.price.ravel()}
+    return columns
+
+
+def others_signals(types: Types, buyer: int) -> Columns:
+    """The signals of everybody but ``buyer`` in each of his fibres, flattened in C order."""
+    others = [j for j in range(len(types)) if j != buyer]
+    counts = [len(next(iter(types[j].values()))) for j in others]
+    return {
+        name: np.broadcast_to(column.reshape((1,) * k + (-1,) + (1,) * (len(others) - k - 1)), counts).ravel()
+        for k, j in enumerate(others)
+        for name, column in types[j].items()
+    }
+
+
+def to_arrow(columns: Columns) -> pa.Table:
+    """An Arrow table of the columns; NaN becomes null."""
+    import pyarrow as pa
+
+    return pa.table(
+        {name: pa.array(column, from_pandas=column.dtype.kind == "f") for name, column in columns.items()}
+    )
+
+
+def write_csv(columns: Columns, path: Path, notes: Sequence[str]) -> None:
+    """Comma-separated values behind comment lines that start with ``#``; numbers read back exactly."""
+    from pyarrow import csv
+
+    with path.open("wb") as file:
+        file.write("".join(f"# {note}\n" for note in notes).encode())
+        csv.write_csv(to_arrow(columns), file)
+
+
+def read_csv(path: Path) -> Columns:
+    """The columns of a file that ``write_csv`` wrote, nulls as NaN. Raises InputError when it is not one."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    try:
+        with path.open("rb") as file:
+            comments = sum(1 for line in file if line.startswith(b"#"))
+        options = csv.ConvertOptions(
+            column_types={name: pa.string() for name in TEXT}, strings_can_be_null=False
+        )
+        read = csv.ReadOptions(skip_rows=comments)
+        return _from_arrow(csv.read_csv(path, read_options=read, convert_options=options))
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise _unreadable(path, error) from None
+
+
+def write_parquet(columns: Columns, path: Path, notes: Sequence[str]) -> None:
+    """The columns as a Parquet file, the notes in its schema metadata."""
+    from pyarrow import parquet
+
+    table = to_arrow(columns).replace_schema_metadata({"description": "\n".join(notes)})
+    parquet.write_table(table, path)
+
+
+def read_parquet(path: Path) -> Columns:
+    """The columns of a file that ``write_parquet`` wrote, nulls as NaN. Raises InputError when it is not one."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        return _from_arrow(parquet.read_table(path))
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: Exception) -> InputError:
+    found = f"{type(error).__name__}: {ascii(str(error))[1:60]}"
+    return InputError(found, where=path.name, expected="the table that expost wrote")
+
+
+def _from_arrow(table: pa.Table) -> Columns:
+    """Columns as arrays: numbers as float64 with NaN for nulls, text as str."""
+    columns: Columns = {}
+    for name in table.column_names:
+        column = table.column(name)
+        text = name in TEXT
+        columns[name] = (
+            np.array(column.to_pylist(), dtype=np.str_) if text else column.cast("float64").to_numpy()
+        )
+    return columns

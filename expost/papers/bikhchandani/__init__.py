@@ -1,0 +1,1 @@
+"""Bikhchandani (2006): constructions, checks, examples and claims."""

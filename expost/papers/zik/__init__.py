@@ -1,0 +1,1 @@
+"""Zik: constructions, checks and claims."""

@@ -1,0 +1,328 @@
+"""Tables for people, on standard output."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from expost.brackets import Bracket
+    from expost.formulations.compare import Row
+    from expost.instances.catalogue import Entry
+    from expost.papers.verdict import Verdict
+    from expost.runs.comparison import FullComparison
+    from expost.runs.dominance import DominanceVerdict
+    from expost.runs.record import Record
+    from expost.runs.verify import Check
+    from expost.solver.progress import Progress
+
+
+WIDTH = 100
+
+
+def console() -> Console:
+    """A console for standard output: as wide as the terminal, or wide enough for every table when there is none."""
+    return (
+        Console(highlight=False)
+        if sys.stdout.isatty()
+        else Console(highlight=False, width=WIDTH, soft_wrap=True)
+    )
+
+
+def result_table(record: Record, folder: Path | None) -> None:
+    """The figures of a solved run."""
+    table = Table(
+        box=box.SIMPLE_HEAD, show_header=True, title=_title(record), title_justify="left", title_style="bold"
+    )
+    for name, justify in (("", "left"), ("expected value", "right"), ("", "left")):
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    for row in _rows(record):
+        table.add_row(*row)
+    out = console()
+    out.print(table)
+    for line in _notes(record, folder):
+        out.print(Text(line))
+
+
+def _title(record: Record) -> str:
+    grid = (
+        record.grid if isinstance(record.grid, int) else ",".join(f"{k}={v}" for k, v in record.grid.items())
+    )
+    first = f", first {','.join(record.first)}" if record.first else ""
+    size = f"{record.states:,} states, {record.binaries:,} binaries"
+    return f"{record.instance}: {record.timing}{first}, {grid} points per signal ({size})"
+
+
+def _rows(record: Record) -> list[tuple[str, str, str]]:
+    share = _share(record)
+    best = "second best on this grid" if record.restrict is None else "best conditionally efficient rule"
+    if record.status != "optimal":
+        best = "best rule found"
+    if record.objective != "welfare":
+        best = f"welfare of the rule that maximizes {_objective(record)}"
+    rows = [
+        ("first best", figure(record.first_best), "on this grid, if nobody could lie"),
+        (best, figure(record.welfare), f"{share} of the first-best gain"),
+    ]
+    if record.objective != "welfare":
+        rows.append(("objective", figure(record.value), _objective(record)))
+    rows += [
+        (
+            "certified bound" if record.certified_upper_bound == record.upper_bound else "upper bound",
+            _bound(record),
+            _gap(record),
+        ),
+        ("probability of sale", f"{record.sold:.6f}", ""),
+        (
+            "revenue",
+            figure(record.revenue),
+            "at the highest prices" if record.objective != "welfare" else _terms(record),
+        ),
+    ]
+    return rows
+
+
+def figure(value: float) -> str:
+    """An expected value in six decimals, or six digits where these would hide it."""
+    return f"{value:.6f}" if value == 0.0 or abs(value) >= 1e-3 else f"{value:.5e}"
+
+
+def _objective(record: Record) -> str:
+    if isinstance(record.objective, str):
+        return record.objective
+    return f"{record.objective:g} welfare + {1 - record.objective:g} revenue"
+
+
+def _terms(record: Record) -> str:
+    return (
+        "at the middle of the implementing prices"
+        if record.timing == "static"
+        else "at the seller's best fees"
+    )
+
+
+def _share(record: Record) -> str:
+    gain = record.first_best - record.no_sale
+    return "all" if gain <= 0 else f"{(record.welfare - record.no_sale) / gain:.2%}"
+
+
+def _bound(record: Record) -> str:
+    return "none" if record.upper_bound is None else figure(record.upper_bound)
+
+
+def _gap(record: Record) -> str:
+    return f"{record.status}" if record.gap is None else f"{record.status}, gap {record.gap:.2g}"
+
+
+def _notes(record: Record, folder: Path | None) -> list[str]:
+    seconds = ", ".join(
+        f"{phase} {spent:.2f} s" for phase, spent in record.seconds.items() if phase != "total"
+    )
+    lines = [
+        f"  {record.backend}: {record.seconds['total']:.2f} s ({seconds}), {record.peak_memory_mb:.0f} MB",
+        f"  audit by definition: no deviation gains more than {record.audit_worst_gain:.2g}",
+        "  These are figures of the finite grid, which is easier than the continuum: see `expost bracket`.",
+    ]
+    if folder is not None:
+        lines.append(f"  written to {folder}; re-check it with: expost verify {folder}")
+    return lines
+
+
+def checks_table(checks: Sequence[Check], folder: Path) -> None:
+    """The checks of a saved run."""
+    table = Table(box=box.SIMPLE_HEAD, title=f"{folder}", title_justify="left", title_style="bold")
+    table.add_column("check")
+    table.add_column("")
+    table.add_column("seen", overflow="fold")
+    for check in checks:
+        table.add_row(Text(check.name), _verdict(check), Text(check.detail))
+    out = console()
+    out.print(table)
+    failed = sum(not check.passed for check in checks)
+    unproved = sum(check.passed and not check.proved for check in checks)
+    out.print(f"  {len(checks)} checks, {failed} failed" + (f", {unproved} not proved" if unproved else ""))
+
+
+def _verdict(check: Check) -> str:
+    if not check.passed:
+        return "FAILED"
+    return "ok" if check.proved else "not proved"
+
+
+def catalogue_table(entries: Sequence[Entry]) -> None:
+    """The catalogue of instances."""
+    table = Table(box=box.SIMPLE_HEAD, show_header=False, padding=(0, 1, 1, 1))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for entry in entries:
+        signals = "; ".join(", ".join(own) for own in entry.signals)
+        about = f"{entry.description} (signals {signals})"
+        table.add_row(entry.name, Text.assemble(about, "\n", (entry.citation, "dim")))
+    console().print(table)
+
+
+def dominance_table(verdict: DominanceVerdict) -> None:
+    """Whether a mechanism is constrained efficient on a grid, and what beats it."""
+    found = verdict.dominance
+    title = (
+        f"{verdict.mechanism} on {verdict.instance}, grid {verdict.grid} ({verdict.space.states:,} states)"
+    )
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold")
+    for name, justify in (("", "left"), ("expected value", "right")):
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    table.add_row("welfare", f"{found.welfare:.6f}")
+    table.add_row("welfare of the dominating rule", f"{found.dominating_welfare:.6f}")
+    table.add_row("gain", f"{found.gain:.6f}")
+    out = console()
+    out.print(table)
+    words = {True: "constrained efficient on this grid: proved", None: "undecided: a limit came first"}
+    answer = words.get(
+        found.constrained_efficient, f"dominated: {found.improved:,} states improve, none suffers"
+    )
+    out.print(Text(f"  {answer} ({found.backend}, {found.status})"))
+    if found.example is not None:
+        at = ", ".join(
+            f"{name} = {value:.4g}" for name, value in verdict.space.signals_at(found.example).items()
+        )
+        out.print(Text(f"  the largest improvement, {found.example_gain:.6f}, is at {at}"))
+
+
+def comparison_table(full: FullComparison) -> None:
+    """Second bests side by side, then the constructions."""
+    comparison = full.comparison
+    title = f"{comparison.instance}, grid {comparison.grid}; never selling is worth {comparison.no_sale:.6f}"
+    table = _figure_table(title, "bound", "")
+    for row in comparison.rows:
+        bound = "" if row.upper_bound is None else f"{row.upper_bound:.6f}"
+        table.add_row(*_comparison_cells(row), bound, Text(row.note or row.status))
+    out = console()
+    out.print(table)
+    if full.constructions:
+        out.print(_constructions_table(full))
+    if full.brackets:
+        out.print(_brackets_table(full))
+    if full.no_bracket:
+        out.print(Text(f"  no bracket of the continuum: {full.no_bracket}"))
+
+
+def _constructions_table(full: FullComparison) -> Table:
+    table = _figure_table(
+        "constructions of the papers on this grid", "dominated by", "conditionally efficient"
+    )
+    for made in full.constructions:
+        beaten = "undecided" if made.dominated_by is None else f"{made.dominated_by:.4g}"
+        efficient = {True: "yes", False: "no", None: ""}[made.conditionally_efficient]
+        if made.row.note:
+            beaten, efficient = "", "not an answer here: it fails the audit on this grid"
+        table.add_row(*_comparison_cells(made.row), beaten, efficient)
+    return table
+
+
+def _brackets_table(full: FullComparison) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, title="the continuum", title_justify="left", title_style="bold")
+    for name, justify in (("", "left"), ("at least", "right"), ("at most", "right"), ("width", "right")):
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    for found in full.brackets:
+        name = f"{found.timing} second best"
+        lower, upper = f"{found.lower.value:.6f}", f"{found.upper.value:.6f}"
+        table.add_row(name, lower, upper, f"{found.relative_width:.2%}")
+    return table
+
+
+def _figure_table(title: str, *further: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold")
+    table.add_column("")
+    for name in ("welfare", "share", "revenue", "sold"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name in further:
+        table.add_column(name, justify="right" if name else "left")
+    return table
+
+
+def _comparison_cells(row: Row) -> tuple[str, ...]:
+    share = "" if row.share is None else f"{row.share:.2%}"
+    welfare, revenue, sold = (
+        "" if value is None else f"{value:.6f}" for value in (row.welfare, row.revenue, row.sold)
+    )
+    return row.name.replace("sequential second best", "sequential"), welfare, share, revenue, sold
+
+
+def bracket_table(found: Bracket, folder: Path | None) -> None:
+    """Both sides of a bracket, what produced them, and what is only an estimate."""
+    from expost.brackets.records import RIGOROUS
+
+    first = f", first {','.join(found.first)}" if found.first else ""
+    title = f"{found.instance}: {found.timing}{first}, the continuum's second best"
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold")
+    table.add_column("")
+    table.add_column("expected value", justify="right")
+    table.add_column("by")
+    table.add_column("")
+    for name, bound in (("at most", found.upper), ("at least", found.lower)):
+        certainty = (
+            bound.kind if bound.kind == RIGOROUS else f"{bound.kind}, error {bound.error:.1g} included"
+        )
+        table.add_row(name, f"{bound.value:.6f}", Text(bound.method), certainty)
+    out = console()
+    out.print(table)
+    goal = "reached" if found.reached else "not reached"
+    out.print(
+        Text(
+            f"  width {found.relative_width:.2%} of the upper end; asked {found.accuracy:.2%}: {goal}; "
+            f"{found.seconds:.1f} s, {found.peak_memory_mb:.0f} MB"
+        )
+    )
+    if not found.lower.kind == found.upper.kind == RIGOROUS:
+        out.print(
+            Text(
+                f"  statistical sides hold together with confidence {found.confidence:.2%} (seed {found.seed})"
+            )
+        )
+    for estimate in found.estimates:
+        out.print(Text(f"  estimate, not a bound: {estimate.value:.6f} ({estimate.method})"))
+    for reason in found.left_out:
+        out.print(Text(f"  left out: {reason}"))
+    if folder is not None:
+        out.print(Text(f"  the mechanism that attains the lower end is in {folder}"))
+
+
+def verdicts_table(verdicts: Sequence[Verdict], *, details: bool) -> None:
+    """What was seen of every claim."""
+    from expost.show.verdicts import summary, verdict_table
+
+    out = console()
+    out.print(verdict_table(verdicts, details=details))
+    out.print("  " + ", ".join(f"{count} {outcome}" for outcome, count in summary(verdicts).items()))
+
+
+class ProgressLine:
+    """A progress callback: one line of standard error, rewritten at most four times a second."""
+
+    def __init__(self) -> None:
+        self.shown = 0.0
+
+    def __call__(self, progress: Progress) -> None:
+        """Show what is being done, the bound, the incumbent and their gap."""
+        now = time.monotonic()
+        if now - self.shown < 0.25:
+            return
+        self.shown = now
+        sys.stderr.write(
+            f"\r\033[K{progress.elapsed:.0f} s  {progress.stage}: incumbent {progress.incumbent:.6f}, "
+            f"bound {progress.bound:.6f}, gap {progress.gap:.2g}"
+        )
+        sys.stderr.flush()
+
+    def done(self) -> None:
+        """Clear the line."""
+        if self.shown:
+            sys.stderr.write("\r\033[K")
+            sys.stderr.flush()

@@ -1,0 +1,49 @@
+"""Programs as LP and MPS files, for any solver that reads these."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import highspy
+import numpy as np
+
+from expost.errors import InputError, SolverError
+from expost.solver.adapters.highs_run import load
+from expost.solver.linear import rows_of
+from expost.solver.program import Program
+
+SUFFIXES = (".lp", ".mps")
+
+
+def write_model(program: Program, path: str | Path) -> Path:
+    """Write a program as an LP or MPS file (by its suffix), to be maximized, numbers with 15 digits.
+
+    Variable ``x<b>_<k>`` is the k-th of block b, both counted from 0; rows ``r<k>`` are precedence, then
+    packing, then covering. Raises InputError for another suffix or a place that cannot be written.
+    """
+    target = Path(path)
+    if target.suffix.lower() not in SUFFIXES:
+        raise InputError(
+            f"a model file {target.name!r}", where="--write-model", expected="a name ending in .lp or .mps"
+        )
+    if not target.parent.is_dir():
+        raise InputError(
+            f"no folder {str(target.parent)!r}", where="--write-model", expected="an existing folder"
+        )
+    h = load(rows_of(program), program.weights, integer=True)
+    h.changeObjectiveSense(highspy.ObjSense.kMaximize)
+    h.changeObjectiveOffset(program.constant)
+    for column, name in enumerate(_names(program)):
+        h.passColName(column, name)
+    if h.writeModel(str(target)) == highspy.HighsStatus.kError:
+        raise InputError(
+            f"{str(target)!r} cannot be written", where="--write-model", expected="a writable place"
+        )
+    if not target.is_file():
+        raise SolverError(f"highs wrote no model to {str(target)!r}")
+    return target
+
+
+def _names(program: Program) -> list[str]:
+    """The names of all variables."""
+    return [f"x{b}_{k}" for b, size in enumerate(np.diff(program.blocks)) for k in range(size)]

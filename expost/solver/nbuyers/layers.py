@@ -1,0 +1,72 @@
+"""The shape of the precedence order: fibres, levels, and whether each level implies the whole next one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from expost._typing import Int32
+from expost.solver.program import Program
+
+LARGEST_TABLE = 30_000_000
+"""Fibres times levels beyond which tables of both are not worth their memory (240 MB each)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Layers:
+    """Levels of the precedence order.
+
+    fibre: int32 (variables,), connected component. level: int32 (variables,), length of the longest path
+    that leads to the variable. fibres, depth: how many of either. series: every variable of a level implies
+    every variable of the next level of its fibre, as in static timing (chains of groups with gates).
+    acyclic: no two variables imply each other; otherwise all levels are 0.
+    """
+
+    fibre: Int32
+    level: Int32
+    fibres: int
+    depth: int
+    series: bool
+    acyclic: bool
+
+
+def layers(program: Program) -> Layers:
+    """The levels of a program's order."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    n = program.variables
+    ones = np.ones(program.arcs, dtype=np.int8)
+    graph = coo_array((ones, (program.tails, program.heads)), shape=(n, n))
+    fibres, fibre = connected_components(graph, directed=False)
+    acyclic = connected_components(graph, directed=True, connection="strong")[0] == n
+    level = _levels(program) if acyclic else np.zeros(n, dtype=np.int32)
+    depth = int(level.max(initial=0)) + 1
+    series = acyclic and _is_series(program, fibre, level, int(fibres), depth)
+    return Layers(fibre, level, int(fibres), depth, series, acyclic)
+
+
+def _levels(program: Program) -> Int32:
+    """Longest paths, all arcs at once, one step of depth at a time."""
+    level = np.zeros(program.variables, dtype=np.int32)
+    tails, heads = program.tails, program.heads
+    while len(tails):
+        np.maximum.at(level, heads, level[tails] + 1)
+        late = level[program.heads] <= level[program.tails]
+        tails, heads = program.tails[late], program.heads[late]
+    return level
+
+
+def _is_series(program: Program, fibre: Int32, level: Int32, fibres: int, depth: int) -> bool:
+    """Whether consecutive levels of each fibre are completely joined."""
+    if fibres * depth > LARGEST_TABLE:
+        return False
+    key = fibre.astype(np.int64) * depth + level
+    size = np.bincount(key, minlength=fibres * depth)
+    step = level[program.heads] == level[program.tails] + 1
+    pair = np.unique(program.tails[step].astype(np.int64) * program.variables + program.heads[step])
+    joined = np.bincount(key[pair // program.variables], minlength=fibres * depth)
+    following = np.append(size[1:], 0)
+    following[depth - 1 :: depth] = 0
+    return bool((joined == size * following).all())

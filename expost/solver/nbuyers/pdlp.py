@@ -1,0 +1,77 @@
+"""The linear relaxation as a backend: a certified bound by a first-order method, and a rounded rule."""
+
+from __future__ import annotations
+
+import math
+import time
+
+from expost._typing import Int8
+from expost.solver.answers import slack
+from expost.solver.certificate import check
+from expost.solver.nbuyers.kicks import nothing_sold, rounded
+from expost.solver.nbuyers.lagrangian import Priced
+from expost.solver.nbuyers.pairs import Pairs
+from expost.solver.nbuyers.relaxation import Relaxation, lifted_price, relax
+from expost.solver.program import Program
+from expost.solver.reduction import Reduction, reduced
+from expost.solver.result import Solution, Status
+
+
+def solve_pdlp(program: Program, *, time_limit: float | None = None) -> Solution:
+    """HiGHS's PDLP on the linear relaxation: its prices as a certificate, its point rounded to a rule.
+
+    The status is OPTIMAL where the rule attains the certified bound, FEASIBLE where it does not, UNKNOWN
+    where no rule was found. ``details["linear_value"]`` is the value of the fractional point: for three
+    buyers or more it is what randomized rules can reach, up to the method's tolerance.
+    """
+    deadline = math.inf if time_limit is None else time.monotonic() + time_limit
+    reduction = reduced(program, program.fixings)
+    if reduction is None:
+        return Solution("pdlp", Status.INFEASIBLE, bound=-math.inf)
+    answer = relax(reduction.program, time_limit, "pdlp")
+    if answer.stopped == "Infeasible":
+        return Solution("pdlp", Status.INFEASIBLE, bound=-math.inf)
+    priced = lifted_price(program, reduction, answer.packing, answer.covering)
+    if priced is None:
+        return Solution("pdlp", Status.INFEASIBLE, bound=-math.inf)
+    bound = check(program, priced.certificate).upper_bound
+    x = _rule(program, reduction, answer, priced, deadline)
+    details = {
+        "linear_value": _linear_value(reduction.program, answer),
+        "iterations": answer.iterations,
+        "stopped": answer.stopped,
+    }
+    return Solution(
+        "pdlp", _status(program, x, bound, answer.stopped), x, bound, priced.certificate, details=details
+    )
+
+
+def _linear_value(program: Program, answer: Relaxation) -> float | None:
+    """The objective at the fractional point, None without one."""
+    if answer.fractional is None:
+        return None
+    return program.constant + float(program.weights @ answer.fractional)
+
+
+def _rule(
+    program: Program, reduction: Reduction, answer: Relaxation, priced: Priced, deadline: float
+) -> Int8 | None:
+    """The best rule that rounding finds: for one block the best response to the prices is one already."""
+    small = reduction.program
+    candidates = [priced.closure]
+    if answer.fractional is not None and small.n_blocks > 1:
+        rule = rounded(Pairs(small), answer.fractional, deadline)
+        candidates += [] if rule is None else [reduction.lift(rule.x)]
+    nothing = nothing_sold(program)
+    candidates += [] if nothing is None else [nothing.x]
+    feasible = [x for x in candidates if program.violations(x) == 0]
+    return max(feasible, key=program.value, default=None)
+
+
+def _status(program: Program, x: Int8 | None, bound: float, stopped: str) -> Status:
+    """What was shown."""
+    if x is not None and program.value(x) >= bound - slack(program):
+        return Status.OPTIMAL
+    if stopped in ("time limit", "interrupted"):
+        return Status.TIME_LIMIT if stopped == "time limit" else Status.INTERRUPTED
+    return Status.UNKNOWN if x is None else Status.FEASIBLE

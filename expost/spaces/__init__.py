@@ -1,0 +1,1 @@
+"""Where signals live: finite type spaces on grids, quantile space and meshes for the continuum, stages."""

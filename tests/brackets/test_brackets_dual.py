@@ -1,0 +1,177 @@
+import itertools
+
+import numpy as np
+import pytest
+from support.bracket_truths import crossing
+
+from expost.brackets.statistics import Allowance, one_sided
+from expost.brackets.upper.basis import ShadowPrices, base_gain, constant_prices
+from expost.brackets.upper.dual import Quadrature, dual_limit, first_best
+from expost.brackets.upper.dual_cells import guaranteed_dual
+from expost.brackets.upper.fit import FitPlan, fit_prices, largest_nodes, spread
+from expost.brackets.upper.offsets import extrapolate, offset_limit
+from expost.brackets.upper.responses import sequential_response, static_response
+from expost.brackets.upper.samples import draw_fibres, outer_points
+from expost.formulations.sequential_strikes import strike_program
+from expost.instances.catalogue import load
+from expost.spaces.quantile_space import quantile_space
+
+SMALL = Quadrature(8, 128, 2048, 24, 512, 1)
+EXAMPLE_2 = 86 / 105
+
+
+def seed(k):
+    return np.random.SeedSequence(k)
+
+
+@pytest.fixture(scope="module")
+def jmmz():
+    return quantile_space(load("jmmz"), "static", (None, None))
+
+
+def brute_static(net, value):
+    """The best of all rules of one fibre in which a higher value never loses to a lower one."""
+    best = 0.0
+    for rule in itertools.product((0, 1), repeat=len(net)):
+        if all(rule[a] <= rule[b] for a in range(len(net)) for b in range(len(net)) if value[a] < value[b]):
+            best = max(best, float(np.dot(net, rule)))
+    return best / len(net)
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_static_maxima_are_those_of_all_rules(ties):
+    rng = np.random.default_rng(1)
+    value = rng.integers(0, 3, (40, 7)).astype(float) if ties else rng.random((40, 7))
+    net = rng.normal(size=(40, 7))
+    best = np.empty(40)
+    order = np.argsort(value, axis=1).astype(np.int32)
+    static_response(net, value, order, 1e-12, 0.0, np.empty((0, 0)), best)
+    assert best == pytest.approx([brute_static(*pair) for pair in zip(net, value, strict=True)])
+
+
+def test_smoothed_response_is_the_gradient_of_the_smoothed_maximum():
+    rng = np.random.default_rng(2)
+    value, net = rng.random((1, 9)), rng.normal(size=(1, 9))
+    order = np.argsort(value, axis=1).astype(np.int32)
+
+    def smooth(net):
+        ranked = net[0, order[0]]
+        totals = np.append(np.cumsum(ranked[::-1])[::-1], 0.0) / 9
+        return 0.2 * np.log(np.exp(totals / 0.2).sum())
+
+    wins, best = np.empty((1, 9)), np.empty(1)
+    static_response(net, value, order, 1e-12, 0.2, wins, best)
+    for t in range(9):
+        step = np.zeros((1, 9))
+        step[0, t] = 1e-6
+        assert wins[0, t] / 9 == pytest.approx((smooth(net + step) - smooth(net - step)) / 2e-6, abs=1e-7)
+
+
+def test_sequential_maxima_match_the_program_over_strikes_and_coarse_bins_only_relax():
+    rng = np.random.default_rng(3)
+    rows, seconds = 4, 5
+    value = np.sort(rng.random((30, rows, seconds)), axis=2)
+    net = rng.normal(size=(30, rows * seconds))
+    exact = strike_program(value, net.reshape(30, rows, seconds)).gain / (rows * seconds)
+    order = np.argsort(value, axis=2).astype(np.int32).reshape(30, -1)
+    flat = np.ascontiguousarray(value.reshape(30, -1))
+    wins, best, strikes = np.empty(net.shape), np.empty(30), np.empty((30, rows))
+    sequential_response(net, flat, order, rows, 1 << 14, True, wins, best, strikes)
+    assert best == pytest.approx(exact)
+    assert (wins * net).mean(axis=1) == pytest.approx(exact)
+    assert (np.diff(strikes, axis=1) <= 0.0).all()
+    coarse = np.empty(30)
+    sequential_response(net, flat, order, rows, 3, False, np.empty((0, 0)), coarse, np.empty((0, 0)))
+    assert (coarse >= exact - 1e-12).all()
+
+
+def test_gathering_at_nodes_is_the_transpose_of_interpolation(jmmz):
+    rng = np.random.default_rng(4)
+    for i in range(2):
+        fibres = draw_fibres(jmmz, i, outer_points(jmmz, i, 8, rng), 16, 1, 3, 0.0, rng)
+        u = ShadowPrices(jmmz.dims, 3, 0.0, rng.random((9, 9)))
+        weights = rng.normal(size=fibres.base.shape)
+        direct = float((fibres.prices(u) * weights).sum())
+        assert float((spread(u, fibres, fibres.base * weights) * u.mesh).sum()) == pytest.approx(direct)
+
+
+def test_refining_a_nested_mesh_keeps_the_function(jmmz):
+    rng = np.random.default_rng(5)
+    u = ShadowPrices(jmmz.dims, 3, 0.0, rng.random((9, 9)))
+    fine = u.refined(5)
+    a = draw_fibres(jmmz, 0, np.random.default_rng(0).random((6, 2)), 32, 1, 3, 0.0, np.random.default_rng(9))
+    b = draw_fibres(jmmz, 0, np.random.default_rng(0).random((6, 2)), 32, 1, 5, 0.0, np.random.default_rng(9))
+    assert a.prices(u) == pytest.approx(b.prices(fine))
+
+
+def test_the_base_is_the_second_gain():
+    gains = np.array([[3.0, -1.0], [2.0, 5.0], [1.0, -2.0]])
+    assert base_gain(gains, 0.0).tolist() == [2.0, 0.0]
+    assert base_gain(gains[:1], 0.0).tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("timing", ["static", "sequential"])
+def test_any_shadow_prices_bound_the_value_of_a_known_mechanism(timing):
+    space = quantile_space(load("jmmz"), timing, (None, None) if timing == "static" else ("c1", "c2"))
+    rng = np.random.default_rng(6)
+    for k in range(2):
+        u = ShadowPrices(space.dims, 3, 0.0, rng.exponential(size=(9, 9)))
+        assert dual_limit(space, u, SMALL, 0.99, seed(k), 11 / 12).mean > EXAMPLE_2
+
+
+def test_a_fit_brings_the_dual_down_to_a_few_percent(jmmz):
+    start = constant_prices(jmmz.dims, 5, 0.0, 0.5)
+    fitted = fit_prices(jmmz, start, FitPlan(256, 256, steps=150), np.random.default_rng(0))
+    before = dual_limit(jmmz, start, SMALL, 0.99, seed(1), 11 / 12).mean
+    after = dual_limit(jmmz, fitted, SMALL, 0.99, seed(1), 11 / 12).mean
+    assert EXAMPLE_2 < after < 0.856 < before
+
+
+def test_random_offsets_bound_the_first_best_where_it_is_attained():
+    instance, truth = crossing(3)
+    space = quantile_space(instance, "static", (None, None))
+    fb, kept = first_best(space, 0.999, seed(2))
+    assert fb.mean == pytest.approx(truth, abs=max(fb.error, 1e-6))
+    assert kept.error == 0.0
+    found = offset_limit(space, 6, 0.99, seed(3), fb.mean)
+    assert found.mean + found.error + fb.error >= truth - 1e-9
+
+
+def test_the_dual_on_cells_is_above_the_dual_in_the_mean_and_falls_with_the_cells(jmmz):
+    u = fit_prices(
+        jmmz, constant_prices(jmmz.dims, 5, 0.0, 0.5), FitPlan(256, 256, steps=60), np.random.default_rng(0)
+    )
+    coarse, fine = (guaranteed_dual(jmmz, u, cells) for cells in (8, 16))
+    assert coarse > fine > dual_limit(jmmz, u, SMALL, 0.99, seed(1), 11 / 12).mean
+
+
+def test_limits_fail_no_more_often_than_they_say():
+    rng = np.random.default_rng(7)
+    fails = 0
+    for _ in range(4000):
+        limit = one_sided(list(rng.normal(size=8)), 0.95)
+        fails += limit.mean + limit.error < 0.0
+    assert 0.03 < fails / 4000 < 0.065
+
+
+def test_one_replicate_proves_nothing():
+    assert one_sided([1.0], 0.9).error == np.inf
+
+
+def test_the_allowance_never_runs_out():
+    allowance = Allowance(0.99)
+    spent = sum(1.0 - allowance.next("upper") for _ in range(500))
+    assert 0.0049 < spent < 0.005
+
+
+def test_extrapolation_is_exact_on_its_own_model_and_never_calls_itself_a_bound():
+    grids = tuple((m, 0.8 + 0.3 / m - 0.1 / m**2) for m in (4, 6, 8, 12))
+    found = extrapolate(grids)
+    assert found.value == pytest.approx(0.8)
+    assert found.to_dict()["kind"] == "estimate, not a bound"
+
+
+def test_meshes_stay_within_their_limit():
+    assert largest_nodes((2, 2), 7000) == 9
+    assert largest_nodes((1, 1), 700) == 17
+    assert largest_nodes((5, 5), 10) == 2

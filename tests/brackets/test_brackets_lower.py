@@ -1,0 +1,321 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from expost.brackets.lower.cells import cell_mechanism, guaranteed_welfare
+from expost.brackets.lower.evaluation import _fibres, _states, mechanism_limit
+from expost.brackets.lower.polish import PolishPlan, falling, polish
+from expost.brackets.lower.polish_fibres import draw_fibres, gradient
+from expost.brackets.starts import (
+    complete,
+    given_strikes,
+    grid_rules,
+    grid_strikes,
+    mesh_nodes,
+)
+from expost.instances.catalogue import load
+from expost.instances.environment import Buyer, Instance
+from expost.instances.priors import Prior
+from expost.mechanisms.continuum.completion import CompletedMechanism
+from expost.mechanisms.continuum.monotone import NotMonotone, directions
+from expost.mechanisms.continuum.saved import load_mechanism
+from expost.mechanisms.continuum.solo import SoloMechanism
+from expost.papers import constructions
+from expost.papers.constructions import get
+from expost.spaces.mesh import box_minimum, hats, mesh_cell, mesh_points
+from expost.spaces.quantile_space import QuantileSpace, quantile_space
+
+EXAMPLE_2 = 86 / 105
+FIRST_BEST_THREE = 1.10946
+
+
+def three(first):
+    """Quantile space of three buyers, each static (None) or with a first signal."""
+    instance = load("three-buyers")
+    places = tuple(
+        None if name is None else instance.buyers[i].signals.index(name) for i, name in enumerate(first)
+    )
+    return QuantileSpace(instance, places)
+
+
+def seed(k):
+    return np.random.SeedSequence(k)
+
+
+@pytest.fixture(scope="module")
+def static():
+    return quantile_space(load("jmmz"), "static", (None, None))
+
+
+@pytest.fixture(scope="module")
+def sequential():
+    return quantile_space(load("jmmz"), "sequential", ("c1", "c2"))
+
+
+def random_completion(space, rng, nodes=5, depth=6, order=(0, 1), raised=False):
+    theta = []
+    for j in order[:-1]:
+        rows = 1 if space.first[j] is None else 5
+        x = mesh_points(nodes, sum(space.dims) - space.dims[j])
+        level = x[:, 0] + x[:, 1] ** 2 if space.n == 2 else 0.5 + 0.5 * x.mean(axis=1)
+        theta.append(falling(level + rng.normal(scale=0.2, size=(rows, len(x)))))
+    return CompletedMechanism(space, "random", order, tuple(theta), nodes, 16, depth, 1e-4, raised)
+
+
+def brute_suprema(mechanism, k, state, fine):
+    """A later buyer's strikes in one state (a row of levels per buyer) from a dense grid of his types: from below, the
+    truth in the limit."""
+    space = mechanism.space
+    types = mesh_points(fine, space.dims[k])
+    levels = [
+        types if j == k else np.broadcast_to(own, (len(types), len(own))) for j, own in enumerate(state)
+    ]
+    given = {j: mechanism.given_along(j, levels, levels[j][:, None])[:, 0] for j in mechanism.earlier(k)}
+    wins = np.any([space.value(j, levels) > strikes for j, strikes in given.items()], axis=0)
+    values = np.where(wins, space.value(k, levels), -np.inf)
+    bins = mechanism.bin_at(k, types)
+    return np.array([values[bins >= b].max() for b in range(mechanism.bins_of(k))])
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+@pytest.mark.parametrize("timing", ["static", "sequential"])
+def test_suprema_are_at_least_the_truth_and_close_to_it(timing, order, request):
+    space = request.getfixturevalue(timing)
+    rng = np.random.default_rng(10 + order[0])
+    check_suprema(random_completion(space, rng, order=order), rng, 401)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)])
+@pytest.mark.parametrize("first", [(None, None, None), ("c1", "c2", "c3"), ("c1", None, "p3")])
+def test_suprema_of_three_buyers_are_at_least_the_truth_and_close_to_it(order, first):
+    check_suprema(
+        random_completion(three(first), np.random.default_rng(5), order=order), np.random.default_rng(6), 201
+    )
+
+
+def check_suprema(mechanism, rng, fine):
+    states = [rng.random((12, dims)) for dims in mechanism.space.dims]
+    for k in mechanism.order[1:]:
+        found = mechanism.suprema(k, states)
+        assert (np.diff(found, axis=1) <= 0.0).all()
+        for row, *state in zip(found, *states, strict=True):
+            truth = brute_suprema(mechanism, k, state, fine)
+            seen = np.isfinite(truth)
+            assert (row[seen] >= truth[seen]).all()
+            assert (row[seen] - truth[seen]).max(initial=0.0) < 0.05
+
+
+@pytest.mark.parametrize("first", [(None, None, None), ("c1", "c2", "c3"), ("c1", None, "p3")])
+@pytest.mark.parametrize("raised", [False, True])
+def test_completions_of_three_buyers_pass_their_audit(first, raised):
+    mechanism = random_completion(three(first), np.random.default_rng(4), order=(1, 2, 0), raised=raised)
+    verdict = mechanism.audit(1000, seed=4)
+    assert verdict.passed, verdict.explain()
+
+
+@pytest.mark.parametrize("timing", ["static", "sequential"])
+@pytest.mark.parametrize("raised", [False, True])
+def test_completions_pass_their_audit(timing, raised, request):
+    mechanism = random_completion(request.getfixturevalue(timing), np.random.default_rng(3), raised=raised)
+    verdict = mechanism.audit(2000, seed=4)
+    assert verdict.passed, verdict.explain()
+
+
+def test_an_inadmissible_pair_fails_the_audit(static):
+    class Greedy(CompletedMechanism):
+        def suprema(self, k, levels):
+            return super().suprema(k, levels) - 0.2
+
+    good = random_completion(static, np.random.default_rng(3))
+    bad = Greedy(static, "bad", (0, 1), good.theta, good.nodes, 1, 4, 1e-3, False)
+    verdict = bad.audit(2000)
+    assert not verdict.passed and verdict.crowded > 0
+    with pytest.raises(Exception, match="two winners"):
+        mechanism_limit(bad, 0.9, seed(1), 0.0, replicates=2, points=64)
+
+
+def test_example_2_is_completed_by_itself(static):
+    nodes = 33
+    x = mesh_points(nodes, 2)
+    mechanism = complete(static, (0, 1), [(x[:, 0] + x[:, 1] ** 2)[None]], nodes, "example 2", 0.9, False)
+    own = np.random.default_rng(1).random((200, 2))
+    excess = mechanism.suprema(1, [own, own])[:, 0] - (own[:, 0] + own[:, 1] ** 2)
+    assert np.abs(excess).max() < 1e-3  # interpolated prices lie a little above the formula
+    limit = mechanism_limit(mechanism, 0.999, seed(2), 11 / 12, replicates=8, points=256)
+    assert limit.mean == pytest.approx(EXAMPLE_2, abs=6e-4 + limit.error)
+
+
+def test_example_2_of_three_buyers_is_no_worse_completed():
+    space, order, nodes = three((None, None, None)), (2, 0, 1), 9
+    theta = [
+        given_strikes(space, constructions.get("example2", space.instance), j, nodes) for j in order[:-1]
+    ]
+    mechanism = complete(space, order, theta, nodes, "example 2", 1.1, False)
+    rng = np.random.default_rng(1)
+    states = [rng.random((60, 2)) for _ in range(3)]
+    prices = get("example2", space.instance).prices
+    for k in order[1:]:
+        others = {name: column for name, column in space.signals(states).items() if name[1] != str(k + 1)}
+        excess = mechanism.suprema(k, states)[:, 0] - prices.price(k, others)
+        assert (
+            excess.max() < 0.05
+        )  # no more than interpolation on nine nodes costs: the prices are admissible
+    limit = mechanism_limit(mechanism, 0.999, seed(2), FIRST_BEST_THREE, replicates=4, points=64)
+    assert limit.mean == pytest.approx(1.0091, abs=8e-3)  # the prices themselves, on 200,000 random states
+
+
+def test_fibres_and_random_states_give_the_same_welfare():
+    mechanism = random_completion(
+        three(("c1", None, "p3")), np.random.default_rng(7), nodes=3, order=(1, 0, 2)
+    )
+    one = [_fibres(mechanism, 32, child) for child in seed(1).spawn(6)]
+    two = [_states(mechanism, 64, child) for child in seed(2).spawn(6)]
+    error = np.hypot(np.std(one, ddof=1), np.std(two, ddof=1)) / np.sqrt(6)
+    assert np.mean(one) == pytest.approx(np.mean(two), abs=5.0 * error)
+    assert error < 0.01
+
+
+def test_minima_over_boxes_are_attained_at_corners():
+    rng = np.random.default_rng(2)
+    theta = rng.normal(size=(1, 27))
+    low = rng.random((50, 3)) * 0.5
+    high = low + 0.4 * rng.random((50, 3))
+    cell = rng.integers(0, 2, (50, 3))
+    out = np.empty(50)
+    box_minimum(theta, np.zeros(50, np.int64), cell, low, high, 3, out)
+    inside = low[:, None] + (high - low)[:, None] * mesh_points(2, 3)[None]
+    levels = (cell[:, None] + inside) / 2
+    values = (hats(levels.reshape(-1, 3), 3) @ theta[0]).reshape(50, 8)
+    assert out == pytest.approx(values.min(axis=1))
+
+
+def test_hats_sum_to_one_and_reproduce_multilinear_functions():
+    levels = np.random.default_rng(3).random((100, 2))
+    weights = hats(levels, 5)
+    assert np.asarray(weights.sum(axis=1)).ravel() == pytest.approx(np.ones(100))
+    nodes = mesh_points(5, 2)
+    assert weights @ (nodes[:, 0] * nodes[:, 1]) == pytest.approx(levels[:, 0] * levels[:, 1], abs=0.02)
+    cell, part = mesh_cell(levels, 5)
+    assert ((cell + part) / 4) == pytest.approx(levels)
+
+
+@pytest.mark.parametrize("case", ["two static", "two sequential", "three static", "three mixed"])
+def test_the_polish_gradient_is_the_derivative(case, static, sequential):
+    space = {
+        "two static": static,
+        "two sequential": sequential,
+        "three static": three((None, None, None)),
+        "three mixed": three(("c1", "p2", None)),
+    }[case]
+    rng = np.random.default_rng(5)
+    order = (1, 2, 0)[: space.n] if space.n > 2 else (0, 1)
+    mechanism = random_completion(space, rng, nodes=3, order=order)
+    fibres = draw_fibres(mechanism, 64, rng)
+
+    def welfare(theta):
+        parts = [gradient(replace(mechanism, theta=theta), part, 0.2) for part in fibres]
+        return sum(value for value, _ in parts), [
+            sum(terms) for terms in zip(*(g for _, g in parts), strict=True)
+        ]
+
+    _, slopes = welfare(mechanism.theta)
+    for place, theta in enumerate(mechanism.theta):
+        for _ in range(6):
+            way = rng.normal(size=theta.shape)
+
+            def moved(step, place=place, way=way):
+                return welfare(
+                    tuple(t + step * way if at == place else t for at, t in enumerate(mechanism.theta))
+                )[0]
+
+            slope = (moved(1e-7) - moved(-1e-7)) / 2e-7
+            assert (slopes[place] * way).sum() == pytest.approx(slope, rel=2e-3, abs=1e-5)
+
+
+def test_polishing_a_grid_optimum_gains(static):
+    nodes = mesh_nodes(static, (0, 1))
+    start = complete(
+        static, (0, 1), [grid_strikes(static, grid_rules(static, 8), 0, nodes)], nodes, "grid", 0.9, False
+    )
+    better = polish(start, PolishPlan(192, 80, (8e-3, 1e-3)), np.random.default_rng(0))
+    values = [
+        mechanism_limit(m, 0.9, seed(3), 11 / 12, replicates=4, points=128).mean for m in (start, better)
+    ]
+    assert values[1] > values[0] + 0.002
+    assert better.method.endswith("polished")
+
+
+def test_polishing_three_buyers_gains():
+    space, order = three((None, None, None)), (0, 1, 2)
+    nodes, rules = mesh_nodes(space, order), grid_rules(space, 3)
+    start = complete(
+        space, order, [grid_strikes(space, rules, j, nodes) for j in (0, 1)], nodes, "grid", 1.0, False
+    )
+    better = polish(start, PolishPlan(128, 100, (1.6e-2, 1e-3), nodes=5), np.random.default_rng(0))
+    values = [mechanism_limit(m, 0.9, seed(3), 1.11, replicates=4, points=64).mean for m in (start, better)]
+    assert values[1] > values[0] + 0.01
+
+
+def test_constructions_start_a_completion(static):
+    nodes = mesh_nodes(static, (1, 0))
+    x = mesh_points(nodes, 2)
+    assert given_strikes(static, constructions.get("example2", static.instance), 1, nodes)[
+        0
+    ] == pytest.approx(x[:, 0] + x[:, 1] ** 2, abs=1e-3)
+
+
+@pytest.mark.parametrize("timing", ["static", "sequential"])
+def test_cells_are_admissible_and_their_floor_is_below_their_value(timing, request):
+    space = request.getfixturevalue(timing)
+    mechanism = cell_mechanism(space, 6)
+    assert mechanism.audit(4000).passed
+    floors = [guaranteed_welfare(mechanism, parts) for parts in (1, 2)]
+    value = mechanism_limit(mechanism, 0.999, seed(1), 11 / 12, replicates=8, points=256)
+    assert 0.4 < floors[0] < floors[1] < value.mean + value.error
+
+
+@pytest.mark.parametrize("kind", ["completion", "completion of three", "cells", "solo"])
+def test_mechanisms_are_saved_reopened_and_exported(kind, static, sequential, tmp_path):
+    made = {
+        "completion": lambda: random_completion(sequential, np.random.default_rng(0)),
+        "completion of three": lambda: random_completion(
+            three(("c1", None, "p3")), np.random.default_rng(0), order=(2, 0, 1)
+        ),
+        "cells": lambda: cell_mechanism(static, 4),
+        "solo": lambda: SoloMechanism(static, "solo", 1, np.empty(0), 64),
+    }[kind]()
+    made.save(tmp_path / "m")
+    again = load_mechanism(tmp_path / "m")
+    signals = {
+        name: np.random.default_rng(k).random(50) for k, name in enumerate(made.space.instance.signals)
+    }
+    assert np.array_equal(made.prices(signals), again.prices(signals))
+    assert np.array_equal(made.allocate(signals), again.allocate(signals))
+    made.export(tmp_path / "m.csv", states=32)
+    assert len((tmp_path / "m.csv").read_text().splitlines()) == 33
+
+
+def test_a_folder_without_a_mechanism_is_one_line(tmp_path):
+    with pytest.raises(Exception, match="expected a folder that a mechanism was saved in"):
+        load_mechanism(tmp_path)
+
+
+def test_levels_invert_signals_also_under_conditional_priors():
+    instance = Instance(
+        "conditional",
+        (Buyer("1", ("a", "b"), "a + b"),),
+        {"a": Prior("beta", {"a": 2.0, "b": 3.0}), "b": Prior("uniform", {"loc": "a", "scale": 0.5})},
+    )
+    space = quantile_space(instance, "static", (None,))
+    levels = np.random.default_rng(1).random((20, 2))
+    back = space.levels(space.signals([levels]))
+    assert back[0] == pytest.approx(levels, abs=1e-9)
+
+
+def test_directions_are_found_and_their_absence_named():
+    instance = Instance("mixed", (Buyer("1", ("x",), "x - 0.5*y"), Buyer("2", ("y",), "y + x*(1 - x)")))
+    space = quantile_space(instance, "static", (None, None))
+    assert directions(space, 0, 1).tolist() == [-1]
+    with pytest.raises(NotMonotone, match="V of buyer 2 both rises and falls in x"):
+        directions(space, 1, 0)

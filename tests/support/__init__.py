@@ -1,0 +1,1 @@
+"""What several tests share: enumerations from the definition, random programs and spaces, known values."""
