@@ -40,7 +40,7 @@ def claim_folder(out: Path) -> None:
     if taken:
         raise InputError(
             f"{out} exists",
-            where="--out",
+            where="out",
             expected="a folder that does not exist yet",
             remedy="name another, or move it away",
         )
@@ -49,7 +49,7 @@ def claim_folder(out: Path) -> None:
     except OSError as error:
         raise InputError(
             f"cannot write there: {error.strerror}",
-            where="--out",
+            where="out",
             expected="a folder that may be written",
             remedy="name another place",
         ) from None
@@ -88,6 +88,6 @@ def new_folder(out: Path) -> Iterator[Path]:
 def _unwritable(error: OSError) -> InputError:
     return InputError(
         f"{error.strerror}: {str(error.filename)[:60]}",
-        where="--out",
+        where="out",
         expected="room and permission to write",
     )

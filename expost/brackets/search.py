@@ -74,7 +74,7 @@ def _space(
     if not 0.0 < accuracy < 1.0:
         raise InputError(
             f"accuracy {accuracy}",
-            where="--accuracy",
+            where="accuracy",
             expected="a number between 0 and 1",
             remedy="for example 0.01",
         )
@@ -86,13 +86,13 @@ def _space(
             remedy="for example 0.99",
         )
     if timing not in ("static", "sequential"):
-        raise InputError(f"{timing!r}", where="--timing", expected="static or sequential")
+        raise InputError(f"{timing!r}", where="timing", expected="static or sequential")
     if timing == "static":
         if first:
             raise InputError(
-                f"--first {','.join(first)} with static timing",
-                where="bracket",
-                expected="--timing sequential",
+                f"first signals {', '.join(first)} with static timing",
+                where="first",
+                expected='timing="sequential"',
             )
         return quantile_space(instance, timing, (None,) * instance.n)
     types = discretize(instance, Grid(4 if instance.n < 3 else 2))

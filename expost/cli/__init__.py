@@ -8,6 +8,7 @@ import typer
 
 from expost.cli import runs, theory
 from expost.cli.common import app
+from expost.cli.flags import message
 from expost.errors import ExpostError
 
 __all__ = ["app", "main", "run_command", "runs", "theory"]
@@ -24,7 +25,7 @@ def run_command(arguments: list[str]) -> int:
     try:
         code = command.main(arguments or ["--help"], prog_name="expost", standalone_mode=False)
     except ExpostError as error:
-        return fail(str(error), error.exit_code)
+        return fail(message(error), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         return fail("interrupted", 130)
     except BrokenPipeError:

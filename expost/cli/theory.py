@@ -70,7 +70,7 @@ def dominate(
 ) -> None:
     """Is a mechanism constrained efficient on a grid? If not, show what dominates it, and by how much."""
     from expost.instances.toml_file import load_instance
-    from expost.runs.dominance import dominate_construction, dominate_run, require_one
+    from expost.runs.dominance import dominate_construction, dominate_run
     from expost.spaces.type_space import parse_grid
 
     require_one(instance, prices, run)
@@ -85,6 +85,17 @@ def dominate(
     from expost.show.console import dominance_table
 
     dominance_table(verdict)
+
+
+def require_one(instance: str | None, prices: str, run: Path | None) -> None:
+    """Raise InputError unless the command line names one mechanism: INSTANCE with --prices, or --run."""
+    if (run is None) == (instance is None) or (instance is not None) != bool(prices):
+        raise InputError(
+            "not one mechanism",
+            where="dominate",
+            expected="INSTANCE with --prices NAME, or --run DIR alone",
+            remedy="for example: expost dominate jmmz --prices 't*'",
+        )
 
 
 @app.command()

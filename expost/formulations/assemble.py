@@ -73,7 +73,7 @@ def assemble(
     """
     if not 0.0 <= alpha <= 1.0:
         raise InputError(
-            f"objective weight {alpha}", where="--objective", expected="a weight on welfare in [0, 1]"
+            f"objective weight {alpha}", where="objective", expected="a weight on welfare in [0, 1]"
         )
     starts = np.concatenate([[0], np.cumsum([block.size for block in blocks])]).astype(np.int64)
     weights = np.zeros(int(starts[-1]))
@@ -99,9 +99,10 @@ def _revenue(block: Block) -> Float:
     if block.revenue is None:
         raise InputError(
             "an objective with revenue under sequential timing",
-            where="--objective",
+            where="objective",
             expected="welfare",
-            remedy="the seller's best strikes and fees are not a function of the rule alone; use --timing static",
+            remedy="the seller's best strikes and fees are not a function of the rule alone; use "
+            'timing="static"',
         )
     return block.revenue
 

@@ -63,9 +63,9 @@ def _check_rise(space: TypeSpace, stages: Stages, fibres: Float, slack: float, *
         f"as {moved} rises from {low[moved]:.6g} to {high[moved]:.6g}{quantile} ({rest})",
         where=f"buyer {space.instance.buyers[stages.buyer].name}: value",
         expected=_expected(stages, second),
-        remedy=f"measure {moved} the other way round, or use --timing static"
+        remedy=f"measure {moved} the other way round, or use timing='static'"
         if second
-        else "let another signal come first (--first)",
+        else "let another signal come first",
     )
 
 
@@ -92,5 +92,5 @@ def _check_quantiles(space: TypeSpace, stages: Stages, ranked: Float, slack: flo
         f"from {low[stages.first]:.6g} to {high[stages.first]:.6g}" + (f" ({rest})" if rest else ""),
         where=f"buyer {space.instance.buyers[stages.buyer].name}: value",
         expected=_expected(stages, False),
-        remedy="let another signal come first (--first)",
+        remedy="let another signal come first",
     )

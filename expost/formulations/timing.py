@@ -37,13 +37,13 @@ def parse_timing(n: int, timing: str | Sequence[str]) -> tuple[str, ...]:
     words = [word.strip() for word in timing.split(",")] if isinstance(timing, str) else list(timing)
     for word in words:
         if word not in (STATIC, SEQUENTIAL):
-            raise InputError(f"timing {word!r}", where="--timing", expected=f"{STATIC} or {SEQUENTIAL}")
+            raise InputError(f"timing {word!r}", where="timing", expected=f"{STATIC} or {SEQUENTIAL}")
     if len(words) == 1:
         words = words * n
     if len(words) != n:
         raise InputError(
             f"{len(words)} timings for {n} buyers",
-            where="--timing",
+            where="timing",
             expected="one for all buyers, or one for each",
         )
     return tuple(words)
@@ -104,8 +104,8 @@ def _firsts(
         if name is not None and timing == STATIC:
             raise InputError(
                 f"first signal {name}",
-                where="--first",
+                where="first",
                 expected="a signal of a buyer with sequential timing",
-                remedy="add --timing sequential",
+                remedy='add timing="sequential"',
             )
     return firsts

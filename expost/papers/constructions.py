@@ -126,7 +126,7 @@ def get(name: str, instance: Instance) -> Given:
     if name not in CONSTRUCTIONS:
         raise InputError(
             f"unknown construction {name!r}",
-            where="--prices",
+            where="prices",
             expected=f"one of {', '.join(CONSTRUCTIONS)}",
             remedy=nearest(name, list(CONSTRUCTIONS)),
         )

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from expost.errors import InputError
 from expost.formulations.dominance import Dominance, dominate
 from expost.instances.environment import Instance
 from expost.runs.record import finite
@@ -76,14 +75,3 @@ def dominate_run(folder: Path, time_limit: float | None = None) -> DominanceVerd
     return DominanceVerdict(
         run.saved.instance.name, settings.grid.describe(), str(folder), "saved run", space, found
     )
-
-
-def require_one(instance: str | None, prices: str, run: Path | None) -> None:
-    """Raise InputError unless the command line names one mechanism: INSTANCE with --prices, or --run."""
-    if (run is None) == (instance is None) or (instance is not None) != bool(prices):
-        raise InputError(
-            "not one mechanism",
-            where="dominate",
-            expected="INSTANCE with --prices NAME, or --run DIR alone",
-            remedy="for example: expost dominate jmmz --prices 't*'",
-        )

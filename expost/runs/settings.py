@@ -55,7 +55,7 @@ class Settings:
 def make_settings(grid: Grid, timing: str, first: str, objective: str, restrict: str) -> Settings:
     """Settings from the words of the command line. Raises InputError for a word that is none of them."""
     if restrict not in ("", "conditional"):
-        raise InputError(f"{restrict!r}", where="--restrict", expected="conditional")
+        raise InputError(f"{restrict!r}", where="restrict", expected="conditional")
     return Settings(
         grid, timing, tuple(first.split(",")), parse_objective(objective), restrict == "conditional"
     )
@@ -96,6 +96,6 @@ def parse_objective(text: str) -> float:
         alpha = -1.0
     if not 0.0 <= alpha <= 1.0:
         raise InputError(
-            f"{text!r}", where="--objective", expected="welfare, revenue, or a weight on welfare in [0, 1]"
+            f"{text!r}", where="objective", expected="welfare, revenue, or a weight on welfare in [0, 1]"
         )
     return alpha

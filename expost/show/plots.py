@@ -29,9 +29,7 @@ COLOURS = ("#e8e6e1", "#3b6ea5", "#c8553d", "#6a994e", "#8e6c8a", "#d9a441", "#4
 def draw_run(folder: Path, out: Path) -> None:
     """Draw the run in ``folder`` into the file ``out``. Raises InputError for another kind of file."""
     if out.suffix not in FORMATS:
-        raise InputError(
-            f"{out.suffix or 'no'} suffix", where="--out", expected=f"one of {', '.join(FORMATS)}"
-        )
+        raise InputError(f"{out.suffix or 'no'} suffix", where="out", expected=f"one of {', '.join(FORMATS)}")
     write_whole(out, rendered(run_figure(reopen(folder)), out.suffix[1:]))
 
 

@@ -33,5 +33,5 @@ def check_time_limit(time_limit: float | None) -> None:
     """Raise InputError unless the time limit is None or a positive number of seconds."""
     if time_limit is not None and not time_limit > 0:
         raise InputError(
-            f"a time limit of {time_limit}", where="solver", expected="a positive number of seconds"
+            f"a time limit of {time_limit}", where="time_limit", expected="a positive number of seconds"
         )

@@ -137,7 +137,7 @@ def _named_first(instance: Instance, i: int, first: str) -> str:
     if first not in buyer.signals:
         raise InputError(
             f"first signal {first!r}, which is not a signal of buyer {buyer.name}",
-            where="--first",
+            where="first",
             expected=f"one of {', '.join(buyer.signals)}",
         )
     return first
@@ -157,15 +157,15 @@ def parse_first(instance: Instance, names: str | Sequence[str | None]) -> tuple[
         if name not in instance.signals:
             raise InputError(
                 f"unknown signal {name!r}",
-                where="--first",
+                where="first",
                 expected=f"one of {', '.join(instance.signals)}",
-                remedy="for example --first " + ",".join(buyer.signals[0] for buyer in instance.buyers),
+                remedy=f"for example first={[buyer.signals[0] for buyer in instance.buyers]}",
             )
         owner = instance.owner(name)
         if chosen[owner] is not None:
             raise InputError(
                 f"{chosen[owner]} and {name}, both signals of buyer {instance.buyers[owner].name}",
-                where="--first",
+                where="first",
                 expected="at most one first signal per buyer",
             )
         chosen[owner] = name

@@ -58,7 +58,7 @@ class Grid:
         if offset == ENDPOINT:
             if m == 1:
                 raise InputError(
-                    f"1 point on {signal}", where="grid", expected="at least 2 points with --points endpoint"
+                    f"1 point on {signal}", where="grid", expected='at least 2 points with points="endpoint"'
                 )
             return np.linspace(0.0, 1.0, m)
         return (np.arange(m) + float(offset)) / m
@@ -113,7 +113,7 @@ def _parse_points(text: str) -> int | dict[str, int]:
         name, equals, count = (piece.strip() for piece in part.partition("="))
         if not equals or not name or name in counts:
             raise InputError(
-                f"{part!r}", where="--grid", expected="SIGNAL=POINTS, each signal once, separated by commas"
+                f"{part!r}", where="grid", expected="SIGNAL=POINTS, each signal once, separated by commas"
             )
         counts[name] = _parse_count(count)
     return counts
@@ -124,9 +124,9 @@ def _parse_count(text: str) -> int:
     if not (digits.isascii() and digits.isdigit() and len(digits) < 10 and int(digits) > 0):
         raise InputError(
             f"{text!r}",
-            where="--grid",
+            where="grid",
             expected="a positive whole number of points per signal",
-            remedy="for example --grid 16 or --grid p1=24,c1=12,...",
+            remedy='for example grid=16 or grid={"p1": 24, "c1": 12, ...}',
         )
     return int(digits)
 
@@ -140,7 +140,7 @@ def _parse_offset(text: str) -> float | str:
     except ValueError:
         offset = math.nan
     if not 0.0 <= offset <= 1.0:
-        raise InputError(f"{text!r}", where="--points", expected="midpoint, endpoint, or an offset in [0, 1]")
+        raise InputError(f"{text!r}", where="points", expected="midpoint, endpoint, or an offset in [0, 1]")
     return offset
 
 
@@ -243,7 +243,7 @@ def buyer_types(instance: Instance, grid: Grid, i: int) -> dict[str, Float]:
                 f"a point of {name} is infinite",
                 where="grid",
                 expected="finite signals",
-                remedy="use --points midpoint, or a prior with bounded support",
+                remedy='use points="midpoint", or a prior with bounded support',
             )
         own[name] = points
     return own

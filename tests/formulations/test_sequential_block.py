@@ -216,10 +216,10 @@ def test_timings():
     assert parse_timing(2, "sequential") == BOTH
     assert parse_timing(2, "static,sequential") == ("static", "sequential")
     for words in ("dynamic", "static,static,static"):
-        with pytest.raises(InputError, match="--timing"):
+        with pytest.raises(InputError, match="timing:"):
             parse_timing(2, words)
     space = discretize(load("jmmz"), 3)
-    with pytest.raises(InputError, match="--timing sequential"):
+    with pytest.raises(InputError, match='timing="sequential"'):
         build_blocks(space, ("static", "sequential"), ("c1",))
     with pytest.raises(InputError, match="not a function of the rule alone"):
         assemble(space, build_blocks(space, BOTH), alpha=0.0)

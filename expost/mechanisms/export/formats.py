@@ -33,7 +33,7 @@ def export_table(columns: Columns, notes: Sequence[str], form: str) -> bytes:
         return _to_parquet(columns, notes)
     if form == "latex":
         return to_latex(columns, notes).encode()
-    raise InputError(f"format {form!r}", where="--format", expected=f"one of {', '.join(FORMATS)}")
+    raise InputError(f"format {form!r}", where="format", expected=f"one of {', '.join(FORMATS)}")
 
 
 def read_table(path: Path) -> Columns:

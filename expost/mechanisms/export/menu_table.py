@@ -64,8 +64,8 @@ def require_menus(terms: Sequence[Terms], where: str) -> None:
         raise InputError(
             "a run with static timing, which has prices and no menus of strikes",
             where=where,
-            expected="a run solved with --timing sequential",
-            remedy="solve it again with --timing sequential, or leave out --timing for the one-line menu",
+            expected='a run solved with timing="sequential"',
+            remedy='solve it again with timing="sequential", or leave out timing for the one-line menu',
         )
 
 

@@ -24,11 +24,11 @@ def write_model(program: Program, path: str | Path) -> Path:
     target = Path(path)
     if target.suffix.lower() not in SUFFIXES:
         raise InputError(
-            f"a model file {target.name!r}", where="--write-model", expected="a name ending in .lp or .mps"
+            f"a model file {target.name!r}", where="write_model", expected="a name ending in .lp or .mps"
         )
     if not target.parent.is_dir():
         raise InputError(
-            f"no folder {str(target.parent)!r}", where="--write-model", expected="an existing folder"
+            f"no folder {str(target.parent)!r}", where="write_model", expected="an existing folder"
         )
     h = load(rows_of(program), program.weights, integer=True)
     h.changeObjectiveSense(highspy.ObjSense.kMaximize)
@@ -37,7 +37,7 @@ def write_model(program: Program, path: str | Path) -> Path:
         h.passColName(column, name)
     if h.writeModel(str(target)) == highspy.HighsStatus.kError:
         raise InputError(
-            f"{str(target)!r} cannot be written", where="--write-model", expected="a writable place"
+            f"{str(target)!r} cannot be written", where="write_model", expected="a writable place"
         )
     if not target.is_file():
         raise SolverError(f"highs wrote no model to {str(target)!r}")

@@ -63,7 +63,7 @@ def _solve_coarsely(program: Program, time_limit: float | None, extremes: bool) 
     try:
         return _solve(program, CYCLE_BITS, time_limit, extremes)
     except PiledUpError as error:
-        raise SolverError("mincut: too many rounds on rows that form cycles; use --backend highs") from error
+        raise SolverError('mincut: too many rounds on rows that form cycles; use backend="highs"') from error
 
 
 def _solve(program: Program, spare_bits: int, time_limit: float | None, extremes: bool) -> Solution:

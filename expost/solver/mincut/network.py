@@ -94,7 +94,7 @@ def build(program: Program, spare_bits: int = 0) -> Network:
             where="backend mincut",
             expected="at most two: a packing row over three variables is no difference of two, so the "
             "program is not a minimum cut (its linear relaxation can be fractional)",
-            remedy="use --backend highs or --backend auto",
+            remedy='use backend="highs" or backend="auto"',
         )
     nodes = program.variables
     second = int(program.blocks[1]) if program.n_blocks == 2 else nodes
