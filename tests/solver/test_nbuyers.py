@@ -14,8 +14,7 @@ from expost.solver.adapters.brute import optimal_rules
 from expost.solver.backends import solve_program
 from expost.solver.beside import cbc_available, solve_beside
 from expost.solver.certificate import check
-from expost.solver.nbuyers import core
-from expost.solver.nbuyers import search as nbuyers
+from expost.solver.nbuyers import core, efforts
 from expost.solver.nbuyers.kicks import Kicks, descend, nothing_sold, rounded
 from expost.solver.nbuyers.pairs import Pairs
 from expost.solver.program import Program
@@ -146,7 +145,7 @@ def test_branch_and_bound_that_answers_wrongly_proves_nothing(monkeypatch):
 
     monkeypatch.setattr(core, "solve_highs", wrong)
     monkeypatch.setattr(core, "solve_beside", wrong)
-    monkeypatch.setattr(nbuyers, "PATIENCE", dict.fromkeys(nbuyers.PATIENCE, 0))
+    monkeypatch.setattr(efforts, "PATIENCE", dict.fromkeys(efforts.PATIENCE, 0))
     solution = solve_program(program, time_limit=3.0)
     assert solution.bound == pytest.approx(solution.details["certified_bound"], abs=1e-12)
     assert solution.details["bound_certified"]

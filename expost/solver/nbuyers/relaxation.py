@@ -42,6 +42,11 @@ class Relaxation:
     method: str
     iterations: int
 
+    @classmethod
+    def nothing(cls, program: Program) -> Relaxation:
+        """Prices of zero: each buyer on his own."""
+        return cls("", None, np.zeros(len(program.packing)), np.zeros(len(program.covering)), "none", 0)
+
 
 def relax(program: Program, time_limit: float | None = None, method: str | None = None) -> Relaxation:
     """Solve the linear relaxation; the answer is evidence, ``price`` turns it into proof."""

@@ -1,0 +1,34 @@
+"""How much of what a search tries: sizes of cores, patience, parts of the time limit."""
+
+from __future__ import annotations
+
+import os
+
+FIRST_CORE = 4000
+"""Variables of the first core, which settles programs whose linear bound is attained."""
+
+FIRST_ALLOWANCE = 1e-6
+"""Part of the linear bound that the first core allows for at least."""
+
+SECOND_CORE = 20_000
+"""Variables of the second core, which gives better rules where the linear bound is not attained."""
+
+SECOND_LIMIT = 60.0
+"""Seconds for the second core when there is no time limit."""
+
+LARGEST_CORE = 60_000
+"""Variables beyond which branch and bound within a time limit does not get through its first linear program."""
+
+PATIENCE = {FIRST_CORE: 0, 2 * FIRST_CORE: 20, LARGEST_CORE: 60}
+"""Kicks without improvement after which branch and bound takes over, by the size of the core."""
+
+EXHAUSTED = 2000
+"""Kicks without improvement after which there are no more beside branch and bound."""
+
+SHARES = {
+    "relaxation": 0.6,
+    "first core": 0.15,
+    "second core": 0.5,
+    "kicks": 0.15 if (os.cpu_count() or 1) > 1 else 0.6,
+}
+"""Parts of the time limit: of the whole for the relaxation, of what then remains for the others."""
