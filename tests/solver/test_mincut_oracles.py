@@ -1,9 +1,8 @@
-"""The minimum cut against networkx and OR-tools, and what it does at limits, on interruption and at scale."""
+"""The minimum cut against networkx and OR-tools, and what it does at limits and on interruption."""
 
 import json
 import subprocess
 import sys
-import time
 from itertools import pairwise
 
 import networkx as nx
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 
 from expost.solver.certificate import check
-from expost.solver.mincut import compilation, kernel_wave
+from expost.solver.mincut import kernels
 from expost.solver.mincut.backend import solve_mincut
 from expost.solver.program import FREE, Program
 from expost.solver.result import Status
@@ -196,8 +195,8 @@ def test_an_interrupted_solve_keeps_its_bound(monkeypatch):
             raise KeyboardInterrupt
         return sweep(*arguments)
 
-    sweep = kernel_wave.sweep
-    monkeypatch.setattr(kernel_wave, "sweep", interrupt)
+    sweep = kernels.sweep
+    monkeypatch.setattr(kernels, "sweep", interrupt)
     solution = solve_mincut(program)
     monkeypatch.undo()
     best = program.value(solve_mincut(program).x)
@@ -211,50 +210,3 @@ def test_no_variables_at_all():
     solution = solve_mincut(Program(np.empty(0), np.array([0, 0, 0]), none, none, constant=2.5))
     assert solution.status is Status.OPTIMAL
     assert solution.bound == 2.5
-
-
-def test_a_compilation_is_announced_once(tmp_path, monkeypatch):
-    lines: list[str] = []
-    kernels = solve_kernels = (kernel_wave.sweep,)
-    monkeypatch.setattr(compilation, "_ASKED", [])
-    monkeypatch.setattr(compilation, "is_cached", lambda kernel: False)
-    fresh = type(
-        "Fresh",
-        (),
-        {
-            "signatures": [],
-            "py_func": kernels[0].py_func,
-            "stats": type("Stats", (), {"cache_path": str(tmp_path)}),
-        },
-    )()
-    assert compilation.announce((fresh,), lines.append)
-    assert lines == [compilation.NOTICE]
-    assert not compilation.announce((fresh,), lines.append)
-    assert not compilation.announce(solve_kernels, lines.append) or kernel_wave.sweep.signatures == []
-
-
-def test_kernels_of_another_version_are_dropped(tmp_path):
-    fresh = type(
-        "Fresh",
-        (),
-        {
-            "signatures": [],
-            "py_func": kernel_wave.sweep.py_func,
-            "stats": type("Stats", (), {"cache_path": str(tmp_path)}),
-        },
-    )()
-    stale = tmp_path / "kernel_wave.sweep-1.py311.nbi"
-    stale.write_bytes(b"old")
-    compilation.discard_stale((fresh,))
-    assert not stale.exists()
-    stale.write_bytes(b"new")
-    compilation.discard_stale((fresh,))
-    assert stale.exists()
-
-
-def test_a_hundred_thousand_binaries_take_a_moment():
-    program = grid_program(1, 220, ties=False)
-    solve_mincut(grid_program(1, 3))
-    begun = time.process_time()
-    assert solve_mincut(program).status is Status.OPTIMAL
-    assert time.process_time() - begun < 5.0

@@ -10,8 +10,7 @@ import numpy as np
 
 from expost._typing import Int8
 from expost.errors import SolverError
-from expost.solver.mincut import kernel, kernel_layout, kernel_wander, kernel_wave
-from expost.solver.mincut.compilation import Notify, announce
+from expost.solver.mincut import kernels
 from expost.solver.mincut.fixed_nodes import Settled, demanded, settle
 from expost.solver.mincut.network import CYCLE_BITS, Network, build
 from expost.solver.mincut.preflow import PiledUpError, Preflow
@@ -20,42 +19,24 @@ from expost.solver.result import Certificate, Solution, Status
 
 NAME = "mincut"
 
-KERNELS = (
-    kernel_layout.link,
-    kernel_layout.couple,
-    kernel_layout.is_acyclic,
-    kernel_layout.start,
-    kernel.fill_pairs,
-    kernel.search_back,
-    kernel_wave.sweep,
-    kernel_wander.wander,
-    kernel.reach,
-)
-"""What every solve calls; whether these are compiled decides whether a compilation is announced."""
-
 
 def solve_mincut(
     program: Program,
     *,
     time_limit: float | None = None,
     extremes: bool = True,
-    notify: Notify | None = None,
 ) -> Solution:
     """Solve a program of at most two blocks exactly, as a minimum cut in integers.
 
     time_limit: seconds; at the limit the status is TIME_LIMIT, with a feasible ``x`` and a proved bound.
     extremes: also return the smallest and the largest optimal closure; ``x`` is the smallest.
-    notify: takes the line that announces a compilation; standard error by default.
 
     Raises InputError for more than two blocks.
     """
-    compiled = announce(KERNELS, notify)
     try:
-        solution = _solve(program, 0, time_limit, extremes)
+        return _solve(program, 0, time_limit, extremes)
     except PiledUpError:
-        solution = _solve_coarsely(program, time_limit, extremes)
-    solution.details["compiled"] = compiled
-    return solution
+        return _solve_coarsely(program, time_limit, extremes)
 
 
 def _solve_coarsely(program: Program, time_limit: float | None, extremes: bool) -> Solution:
@@ -72,7 +53,7 @@ def _solve(program: Program, spare_bits: int, time_limit: float | None, extremes
     network = build(program, spare_bits)
     details: dict[str, Any] = {"scale_exponent": network.scale_exponent, "rounds": 0}
     preflow = Preflow(network.graph, network.acyclic)
-    kernel_layout.start(network.graph, network.supply)
+    kernels.start(network.graph, network.supply)
     settled = settle(network, demanded(program), program.covering)
     if settled is None:
         details["seconds"] = time.perf_counter() - started
@@ -88,7 +69,7 @@ def _assemble(
     program: Program, network: Network, preflow: Preflow, settled: Settled, status: Status, extremes: bool
 ) -> Solution:
     """Read the rule, the bound and the certificate off the flow."""
-    proved = settled.gain + int(np.maximum(network.graph.node[:, kernel.EXCESS], 0).sum())
+    proved = settled.gain + int(np.maximum(network.graph.node[:, kernels.EXCESS], 0).sum())
     optimal = status is Status.OPTIMAL
     high = settled.complete(preflow.largest()) if extremes or not optimal else None
     low = settled.complete(preflow.smallest())
@@ -124,10 +105,10 @@ def _certificate(program: Program, network: Network, settled: Settled) -> Certif
     graph = network.graph
     arcs = np.zeros(program.arcs, dtype=np.int64)
     chained = np.flatnonzero(network.chain_arc >= 0)
-    arcs[network.chain_arc[chained]] = graph.node[chained, kernel.ALONG]
+    arcs[network.chain_arc[chained]] = graph.node[chained, kernels.ALONG]
     packing = np.zeros(len(program.packing), dtype=np.int64)
     paired = np.flatnonzero(network.pair_row >= 0)
-    packing[network.pair_row[paired]] = graph.node[paired, kernel.OVER]
+    packing[network.pair_row[paired]] = graph.node[paired, kernels.OVER]
     first, last = len(network.extra_arcs), len(network.extra_arcs) + len(network.extra_rows)
     explicit = np.empty_like(graph.xflow)
     explicit[network.explicit] = graph.xflow

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from expost._typing import Int8, Int32, Int64, UInt8
-from expost.solver.mincut import kernel_layout
-from expost.solver.mincut.kernel import EXCESS
+from expost.solver.mincut import kernels
+from expost.solver.mincut.kernels import EXCESS
 from expost.solver.mincut.network import Network
 from expost.solver.program import FREE, Program
 
@@ -66,15 +66,15 @@ def settle(network: Network, x: Int8 | None, covering: Int32) -> Settled | None:
     one, zero = (z == 1).astype(np.uint8), (z == 0).astype(np.uint8)
     orders = [np.empty(len(z), dtype=np.int32) for _ in range(2)]
     parents = [np.empty(len(z), dtype=np.int32) for _ in range(2)]
-    ones = kernel_layout.force_ones(graph, one, orders[0], parents[0])
-    zeros = kernel_layout.force_zeros(graph, zero, orders[1], parents[1])
+    ones = kernels.force_ones(graph, one, orders[0], parents[0])
+    zeros = kernels.force_zeros(graph, zero, orders[1], parents[1])
     if (z == CLASH).any() or (one & zero).any():
         return None
-    kernel_layout.settle_ones(graph, orders[0], ones, parents[0])
-    kernel_layout.settle_zeros(graph, orders[1], zeros, parents[1])
+    kernels.settle_ones(graph, orders[0], ones, parents[0])
+    kernels.settle_zeros(graph, orders[1], zeros, parents[1])
     multipliers = _at_roots(network, z, covering) if covering.shape[1] == 1 else None
-    kernel_layout.calm(graph, orders[0][:ones])
-    kernel_layout.calm(graph, orders[1][:zeros])
+    kernels.calm(graph, orders[0][:ones])
+    kernels.calm(graph, orders[1][:zeros])
     return Settled(one, zero, int(network.supply[one == 1].sum()), multipliers)
 
 

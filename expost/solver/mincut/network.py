@@ -15,8 +15,8 @@ import numpy as np
 
 from expost._typing import Float, Int8, Int32, Int64, UInt8
 from expost.errors import InputError
-from expost.solver.mincut import kernel_layout
-from expost.solver.mincut.kernel import Graph
+from expost.solver.mincut import kernels
+from expost.solver.mincut.kernels import Graph
 from expost.solver.program import Program
 
 WEIGHT_BITS = 62
@@ -104,13 +104,13 @@ def build(program: Program, spare_bits: int = 0) -> Network:
     bits, chain_arc, extra_arcs = _chains(tails, heads, nodes)
     if len(extra_arcs) * MANY > nodes:
         moved = np.empty(nodes, dtype=np.int32)
-        kernel_layout.cover(tails, heads, nodes, second, moved)
+        kernels.cover(tails, heads, nodes, second, moved)
         place, tails, heads = moved[place], moved[tails], moved[heads]
         bits, chain_arc, extra_arcs = _chains(tails, heads, nodes)
     partner, pair_row = np.arange(nodes, dtype=np.int32), np.full(second, -1, dtype=np.int32)
     over, under = pairs(program.packing, place)
     extra_rows = np.empty(len(over), dtype=np.int32)
-    extra_rows = extra_rows[: kernel_layout.couple(over, under, bits, partner, pair_row, extra_rows)].copy()
+    extra_rows = extra_rows[: kernels.couple(over, under, bits, partner, pair_row, extra_rows)].copy()
     covering = pairs(program.covering, place)
     xtail = np.concatenate([tails[extra_arcs], over[extra_rows], covering[1]])
     xhead = np.concatenate([heads[extra_arcs], under[extra_rows], covering[0]])
@@ -129,7 +129,7 @@ def build(program: Program, spare_bits: int = 0) -> Network:
         extra_rows,
         explicit,
         exponent,
-        bool(kernel_layout.is_acyclic(graph)),
+        bool(kernels.is_acyclic(graph)),
     )
 
 
@@ -147,7 +147,7 @@ def _chains(tails: Int32, heads: Int32, nodes: int) -> tuple[UInt8, Int32, Int32
     bits = np.zeros(nodes, dtype=np.uint8)
     chain_arc = np.full(nodes, -1, dtype=np.int32)
     extra = np.empty(len(tails), dtype=np.int32)
-    return bits, chain_arc, extra[: kernel_layout.link(tails, heads, bits, chain_arc, extra)].copy()
+    return bits, chain_arc, extra[: kernels.link(tails, heads, bits, chain_arc, extra)].copy()
 
 
 def pairs(rows: Int32, place: Int32) -> tuple[Int32, Int32]:
@@ -163,9 +163,9 @@ def _graph(second: int, bits: UInt8, partner: Int32, xtail: Int32, xhead: Int32)
     out_ptr, in_ptr = (np.zeros(nodes + 1 if many else 1, dtype=np.int32) for _ in range(2))
     by_tail, by_head = (np.empty(many, dtype=np.int32) for _ in range(2))
     if many:
-        kernel_layout.adjacency(xtail, bits, out_ptr, by_tail)
+        kernels.adjacency(xtail, bits, out_ptr, by_tail)
         xtail, xhead = xtail[by_tail], xhead[by_tail]
-        kernel_layout.adjacency(xhead, bits, in_ptr, by_head)
+        kernels.adjacency(xhead, bits, in_ptr, by_head)
     node, flow = np.zeros((nodes, 3), dtype=np.int64), np.zeros(many, dtype=np.int64)
     graph = Graph(second, bits, partner, node, xtail, xhead, flow, out_ptr, in_ptr, by_head, xtail[by_head])
     return graph, by_tail

@@ -7,8 +7,8 @@ import time
 import numpy as np
 
 from expost._typing import Int8
-from expost.solver.mincut import kernel, kernel_wander, kernel_wave
-from expost.solver.mincut.kernel import Graph
+from expost.solver.mincut import kernels
+from expost.solver.mincut.kernels import Graph
 from expost.solver.result import Status
 
 SHARE = 12
@@ -44,7 +44,7 @@ class Preflow:
         pushes = LEAST + len(label) // SHARE if self.acyclic else 0
         left = 0
         try:
-            kernel.fill_pairs(graph)
+            kernels.fill_pairs(graph)
             while True:
                 count = self._search(left)
                 if count == 0:
@@ -54,28 +54,28 @@ class Preflow:
                 self.rounds += 1
                 if not self.acyclic and self._largest_flow() > MOST_FLOW:
                     raise PiledUpError
-                left = kernel_wave.sweep(graph, label, self.active, count, self.first, self.after, stuck)
-                left = kernel_wander.wander(graph, label, stuck, left, pushes)
+                left = kernels.sweep(graph, label, self.active, count, self.first, self.after, stuck)
+                left = kernels.wander(graph, label, stuck, left, pushes)
         except KeyboardInterrupt:
             return Status.INTERRUPTED
 
     def _largest_flow(self) -> int:
         """The largest flow on any arc."""
         graph = self.graph
-        flows = (graph.node[:, kernel.ALONG], graph.node[:, kernel.OVER], graph.xflow)
+        flows = (graph.node[:, kernels.ALONG], graph.node[:, kernels.OVER], graph.xflow)
         return max(int(flow.max(initial=0)) for flow in flows)
 
     def _search(self, wanted: int = 0) -> int:
         """Label the nodes that reach a demand, at least up to ``wanted`` active ones; return how many are active."""
         everything = len(self.label) + 1
-        return int(kernel.search_back(self.graph, self.order, self.label, self.active, wanted or everything))
+        return int(kernels.search_back(self.graph, self.order, self.label, self.active, wanted or everything))
 
     def largest(self) -> Int8:
         """The closure of the nodes that reach no unmet demand, int8 (nodes,)."""
         self._search()
-        return (self.label == kernel.FAR).astype(np.int8)
+        return (self.label == kernels.FAR).astype(np.int8)
 
     def smallest(self) -> Int8:
         """The closure of the nodes that some excess reaches, int8 (nodes,)."""
-        kernel.reach(self.graph, self.order)
-        return ((self.graph.bits & kernel.SEEN) != 0).astype(np.int8)
+        kernels.reach(self.graph, self.order)
+        return ((self.graph.bits & kernels.SEEN) != 0).astype(np.int8)

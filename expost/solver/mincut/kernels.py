@@ -1,0 +1,745 @@
+# mypy: disable-error-code="untyped-decorator"
+"""Compiled kernels for maximum-weight closures: a wave preflow over infinite arcs.
+
+One round searches breadth-first from the unmet demands, backwards over residual arcs, which gives every
+node that reaches one a label; then one sweep, farthest node first, pushes each excess to residual
+neighbours of smaller label, limited arcs first; then the excess that is stuck wanders on for a while by
+labels that rise as they have to. An infinite arc can always be walked forwards, and backwards as far as
+its flow goes.
+
+Precedence arcs ``v -> v + 1`` are implicit (a bit and a flow per node), and each node may have one
+partner across; all other arcs are explicit. One byte per node says what a search has to know.
+
+All kernels are in this one file, long as it is: the cache of compiled code is fresh as long as this file stays
+as it is (``expost._compiled``), and what is inlined from elsewhere would go stale unnoticed.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import njit
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+from expost._compiled import compiled
+from expost._typing import Int32, Int64, UInt8
+
+CHAIN = 1
+"""There is an arc from this node to the next."""
+CARRY = 2
+"""That arc carries flow."""
+ACROSS = 4
+"""The node has a partner: ``v -> partner[v]`` when v is in block 0, ``partner[v] -> v`` otherwise."""
+LOADED = 8
+"""The arc between the node and its partner carries flow (set on both)."""
+SUPPLY = 16
+"""The excess is positive."""
+DEMAND = 32
+"""The excess is negative."""
+SEEN = 64
+"""The running search has met the node."""
+EXTRA = 128
+"""Explicit arcs touch the node."""
+
+FAR = 2**31 - 1
+"""Label of a node that the last search has not met."""
+
+SEARCH_FAR_AHEAD, SEARCH_AHEAD = 32, 16
+FAR_AHEAD, AHEAD = 8, 4
+"""How many turns ahead a search, and everything else, fetches a node's data, and what its partner needs."""
+
+BACK, ON, OVER_ON, OVER_BACK, EXPLICIT_ON = 0, 1, 2, 3, 4
+"""Over which arc an excess goes; from EXPLICIT_ON upwards, forwards and backwards over explicit arcs."""
+
+EXCESS, ALONG, OVER = 0, 1, 2
+"""The columns of ``Graph.node``."""
+
+
+class Graph(NamedTuple):
+    """A network and its flow.
+
+    Compiled functions that pass it on to inlined ones are declared with ``_nrt=False``: they allocate
+    nothing, and counting references to all these arrays on every call took two thirds of their time.
+
+    second: where block 1 starts.
+    bits: uint8 (nodes,). partner: int32 (nodes,), the node itself where it has none.
+    node: int64 (nodes, 3), side by side because they are used together: the EXCESS, the flow ALONG the
+    arc to the next node, and, for nodes of block 0, the flow OVER to the partner.
+    xtail, xhead: int32 (explicit arcs,), sorted by tail; xflow: int64 (explicit arcs,).
+    xout_ptr: int32 (nodes + 1,), where the arcs that leave each node start. xin_ptr: likewise for those
+    that enter it, listed in xin, with their tails in xin_tail.
+    """
+
+    second: int
+    bits: UInt8
+    partner: Int32
+    node: Int64
+    xtail: Int32
+    xhead: Int32
+    xflow: Int64
+    xout_ptr: Int32
+    xin_ptr: Int32
+    xin: Int32
+    xin_tail: Int32
+
+
+@intrinsic
+def fetch(_context: Any, array: Any, index: Any) -> Any:
+    """Prefetch ``array[index]``, a one-dimensional array; ``index`` must not be negative."""
+
+    def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        values = cgutils.create_struct_proxy(array)(context, builder, arguments[0])
+        place = builder.gep(values.data, [arguments[1]])
+        byte = ir.IntType(8).as_pointer()
+        number = ir.IntType(32)
+        hint = builder.module.declare_intrinsic(
+            "llvm.prefetch", [byte], ir.FunctionType(ir.VoidType(), [byte, number, number, number])
+        )
+        # read, keep in all caches, data
+        builder.call(hint, [builder.bitcast(place, byte), number(0), number(3), number(1)])
+        return context.get_dummy_value()
+
+    return types.void(array, index), generate
+
+
+@njit(inline="always", _nrt=False)
+def mark_excess(g: Graph, v: int, excess: int) -> None:
+    """Set the excess of a node, and its bits."""
+    g.node[v, EXCESS] = excess
+    sign = SUPPLY if excess > 0 else (DEMAND if excess < 0 else 0)
+    g.bits[v] = (g.bits[v] & np.uint8(255 - SUPPLY - DEMAND)) | np.uint8(sign)
+
+
+@njit(inline="always", _nrt=False)
+def add_chain(g: Graph, v: int, amount: int) -> None:
+    """Change the flow from a node to the next."""
+    g.node[v, ALONG] += amount
+    if g.node[v, ALONG] > 0:
+        g.bits[v] |= np.uint8(CARRY)
+    else:
+        g.bits[v] &= np.uint8(255 - CARRY)
+
+
+@njit(inline="always", _nrt=False)
+def add_across(g: Graph, v: int, amount: int) -> None:
+    """Change the flow from a node of block 0 to its partner."""
+    g.node[v, OVER] += amount
+    if g.node[v, OVER] > 0:
+        g.bits[v] |= np.uint8(LOADED)
+        g.bits[g.partner[v]] |= np.uint8(LOADED)
+    else:
+        g.bits[v] &= np.uint8(255 - LOADED)
+        g.bits[g.partner[v]] &= np.uint8(255 - LOADED)
+
+
+@njit(inline="always", _nrt=False)
+def fetch_far(g: Graph, label: Int32, v: int) -> None:
+    """Fetch what a node's turn will need."""
+    fetch(g.node, 3 * np.intp(v))
+    fetch(g.bits, np.intp(v))
+    fetch(g.partner, np.intp(v))
+    fetch(label, np.intp(v))
+
+
+@njit(inline="always", _nrt=False)
+def fetch_near(g: Graph, label: Int32, v: int) -> None:
+    """Fetch what a node's turn will need of its partner."""
+    w = np.intp(g.partner[v])
+    fetch(g.node, 3 * w)
+    fetch(g.bits, w)
+    fetch(label, w)
+
+
+@compiled()
+def fill_pairs(g: Graph) -> None:
+    """Push across what a node has and its partner lacks, then the same along the explicit arcs."""
+    for v in range(g.second):
+        if g.bits[v] & ACROSS:
+            w = g.partner[v]
+            f = min(g.node[v, EXCESS], -g.node[w, EXCESS])
+            if f > 0:
+                add_across(g, v, f)
+                mark_excess(g, v, g.node[v, EXCESS] - f)
+                mark_excess(g, w, g.node[w, EXCESS] + f)
+    for a in range(len(g.xtail)):
+        v, w = g.xtail[a], g.xhead[a]
+        f = min(g.node[v, EXCESS], -g.node[w, EXCESS])
+        if f > 0:
+            g.xflow[a] += f
+            mark_excess(g, v, g.node[v, EXCESS] - f)
+            mark_excess(g, w, g.node[w, EXCESS] + f)
+
+
+@compiled()
+def search_back(g: Graph, order: Int32, label: Int32, active: Int32, wanted: int) -> int:  # noqa: PLR0915
+    """Label the nodes that reach an unmet demand with the number of arcs to the nearest one.
+
+    ``label`` is int32 (nodes,), FAR for nodes that were not met. The search ends when it has met ``wanted``
+    nodes with an excess; ``active`` lists them, nearest first; returns how many there are. ``order`` has
+    room for four more than there are nodes. Whether a neighbour is new is written as arithmetic: as
+    branches, half of them would be mispredicted.
+    """
+    bits, partner, second = g.bits, g.partner, g.second
+    last = len(bits) - 1
+    explicit = len(g.xtail) > 0
+    count = 0
+    for v in range(last + 1):
+        label[v] = FAR
+        demand = (bits[v] & DEMAND) >> 5
+        bits[v] = (bits[v] & np.uint8(255 - SEEN)) | np.uint8(demand << 6)
+        order[count] = v
+        count += demand
+    done = 0
+    found = 0
+    away = 0
+    end = count
+    while done < count and found < wanted:
+        if done == end:
+            away += 1
+            end = count
+        if done + SEARCH_FAR_AHEAD < count:
+            v = order[done + SEARCH_FAR_AHEAD]
+            fetch(bits, np.intp(v))
+            fetch(partner, np.intp(v))
+            fetch(label, np.intp(v))
+            w = order[done + SEARCH_AHEAD]
+            fetch(bits, np.intp(partner[w]))
+            if explicit:
+                fetch(g.xin_ptr, np.intp(v))
+                fetch(g.xout_ptr, np.intp(v))
+                fetch(g.xin_tail, np.intp(g.xin_ptr[w]))
+                fetch(g.xhead, np.intp(g.xout_ptr[w]))
+                fetch(g.xflow, np.intp(g.xout_ptr[w]))
+        v = order[done]
+        label[v] = away
+        done += 1
+        b = bits[v]
+        if b & SUPPLY:
+            active[found] = v
+            found += 1
+        w = max(v - 1, 0)
+        fresh = int((bits[w] & (CHAIN | SEEN)) == CHAIN)
+        bits[w] |= np.uint8(fresh << 6)
+        order[count] = w
+        count += fresh
+        w = min(v + 1, last)
+        fresh = int((b & CARRY) >> 1) & int((bits[w] & SEEN) == 0)
+        bits[w] |= np.uint8(fresh << 6)
+        order[count] = w
+        count += fresh
+        w = partner[v]
+        fresh = int(((b & LOADED) >> 3) | int(v >= second)) & int((bits[w] & SEEN) == 0)
+        bits[w] |= np.uint8(fresh << 6)
+        order[count] = w
+        count += fresh
+        if b & EXTRA:
+            for k in range(g.xin_ptr[v], g.xin_ptr[v + 1]):
+                w = g.xin_tail[k]
+                fresh = int((bits[w] & SEEN) == 0)
+                bits[w] |= np.uint8(SEEN)
+                order[count] = w
+                count += fresh
+            for k in range(g.xout_ptr[v], g.xout_ptr[v + 1]):
+                w = g.xhead[k]
+                fresh = int(g.xflow[k] > 0) & int((bits[w] & SEEN) == 0)
+                bits[w] |= np.uint8(fresh << 6)
+                order[count] = w
+                count += fresh
+    return found
+
+
+@compiled()
+def reach(g: Graph, order: Int32) -> None:
+    """Mark as SEEN the nodes that some excess reaches, and no others."""
+    bits = g.bits
+    count = 0
+    for v in range(len(bits)):
+        bits[v] &= np.uint8(255 - SEEN)
+        if bits[v] & SUPPLY:
+            bits[v] |= np.uint8(SEEN)
+            order[count] = v
+            count += 1
+    done = 0
+    while done < count:
+        v = order[done]
+        done += 1
+        b = bits[v]
+        if (b & CHAIN) and not (bits[v + 1] & SEEN):
+            bits[v + 1] |= np.uint8(SEEN)
+            order[count] = v + 1
+            count += 1
+        if v > 0 and (bits[v - 1] & (CARRY | SEEN)) == CARRY:
+            bits[v - 1] |= np.uint8(SEEN)
+            order[count] = v - 1
+            count += 1
+        if (b & ACROSS) and (v < g.second or (b & LOADED)):
+            w = g.partner[v]
+            if not (bits[w] & SEEN):
+                bits[w] |= np.uint8(SEEN)
+                order[count] = w
+                count += 1
+        if b & EXTRA:
+            for k in range(g.xout_ptr[v], g.xout_ptr[v + 1]):
+                w = g.xhead[k]
+                if not (bits[w] & SEEN):
+                    bits[w] |= np.uint8(SEEN)
+                    order[count] = w
+                    count += 1
+            for k in range(g.xin_ptr[v], g.xin_ptr[v + 1]):
+                w = g.xin_tail[k]
+                if not (bits[w] & SEEN) and g.xflow[g.xin[k]] > 0:
+                    bits[w] |= np.uint8(SEEN)
+                    order[count] = w
+                    count += 1
+
+
+# The sweep: every excess moves to smaller labels, farthest first. Nodes that get an excess wait for their turn in
+# buckets, linked lists by label: ``first[d]`` is a node or -1, ``after[v]`` the one that follows it.
+
+
+@compiled(_nrt=False)
+def sweep(g: Graph, label: Int32, active: Int32, count: int, first: Int32, after: Int32, stuck: Int32) -> int:
+    """Push the excess of ``active[:count]``, sorted by label, to residual neighbours of smaller label.
+
+    Lists in ``stuck`` the nodes that keep one and returns how many do. An excess that comes to a node
+    without any goes on at once, while the node is at hand; where there is some already, it waits for
+    that node's turn.
+    """
+    left = 0
+    d = int(label[active[count - 1]]) if count else -1
+    while d >= 0:
+        while True:
+            if count and label[active[count - 1]] == d:
+                count -= 1
+                v = int(active[count])
+                if count >= FAR_AHEAD:
+                    fetch_far(g, label, active[count - FAR_AHEAD])
+                    fetch_near(g, label, active[count - AHEAD])
+            elif first[d] >= 0:
+                v = int(first[d])
+                first[d] = after[v]
+            else:
+                break
+            e = g.node[v, EXCESS]
+            mark_excess(g, v, 0)
+            while e > 0:
+                e, left = retreat(g, v, e, label, first, after, stuck, left)
+                if e == 0:
+                    break
+                w = advance(g, v, e, label)
+                if w < 0:
+                    mark_excess(g, v, e)
+                    stuck[left] = v
+                    left += 1
+                    break
+                v = w
+                if g.node[v, EXCESS] != 0:
+                    left = receive(g, v, e, label, first, after, stuck, left)
+                    break
+        d -= 1
+    return left
+
+
+@njit(inline="always", _nrt=False)
+def receive(
+    g: Graph, w: int, amount: int, label: Int32, first: Int32, after: Int32, stuck: Int32, left: int
+) -> int:
+    """Add to the excess of ``w``; if it had none, let it wait for its turn, or be stuck at a met demand."""
+    before = g.node[w, EXCESS]
+    mark_excess(g, w, before + amount)
+    if before <= 0 and before + amount > 0:
+        d = label[w]
+        if d == 0:
+            stuck[left] = w
+            left += 1
+        else:
+            after[w] = first[d]
+            first[d] = w
+    return left
+
+
+@njit(inline="always", _nrt=False)
+def retreat(
+    g: Graph, v: int, e: int, label: Int32, first: Int32, after: Int32, stuck: Int32, left: int
+) -> tuple[int, int]:
+    """Undo flow into ``v`` from smaller labels; return what is left of ``e``, and how many nodes are stuck."""
+    b = g.bits[v]
+    d = label[v]
+    if v > 0 and (g.bits[v - 1] & CARRY) and label[v - 1] < d:
+        f = min(e, g.node[v - 1, ALONG])
+        add_chain(g, v - 1, -f)
+        left = receive(g, v - 1, f, label, first, after, stuck, left)
+        e -= f
+    if e > 0 and v >= g.second and (b & LOADED):
+        w = int(g.partner[v])
+        if label[w] < d:
+            f = min(e, g.node[w, OVER])
+            add_across(g, w, -f)
+            left = receive(g, w, f, label, first, after, stuck, left)
+            e -= f
+    if e > 0 and (b & EXTRA):
+        for k in range(g.xin_ptr[v], g.xin_ptr[v + 1]):
+            a = g.xin[k]
+            f = min(e, g.xflow[a])
+            w = int(g.xin_tail[k])
+            if f > 0 and label[w] < d:
+                g.xflow[a] -= f
+                left = receive(g, w, f, label, first, after, stuck, left)
+                e -= f
+    return e, left
+
+
+@njit(inline="always", _nrt=False)
+def advance(g: Graph, v: int, e: int, label: Int32) -> int:
+    """Send ``e`` over one infinite arc to a neighbour of smaller label; return it, -1 if there is none."""
+    b = g.bits[v]
+    d = label[v]
+    to = -1
+    if (b & CHAIN) and label[v + 1] < d:
+        to = v + 1
+        add_chain(g, v, e)
+    elif v < g.second and (b & ACROSS) and label[g.partner[v]] < d:
+        to = int(g.partner[v])
+        add_across(g, v, e)
+    elif b & EXTRA:
+        for k in range(g.xout_ptr[v], g.xout_ptr[v + 1]):
+            a = k
+            if to < 0 and label[g.xhead[a]] < d:
+                to = int(g.xhead[a])
+                g.xflow[a] += e
+    return to
+
+
+@compiled(_nrt=False)
+def wander(g: Graph, label: Int32, ring: Int32, count: int, pushes: int) -> int:  # noqa: PLR0912
+    """Push the excess of ``ring[:count]``, first come first served, each time to the smallest label around.
+
+    A node whose smallest neighbour is not below it is first labelled one above that neighbour. Stops
+    after ``pushes`` pushes; returns how many nodes with an excess there are left. ``ring`` has room for
+    all nodes. Labels only guide: a wrong one costs time, never correctness.
+    """
+    size = len(ring)
+    first = 0
+    lost = 0
+    while count > 0 and pushes > 0:
+        if count > FAR_AHEAD and first + FAR_AHEAD < size:
+            fetch_far(g, label, ring[first + FAR_AHEAD])
+            fetch_near(g, label, ring[first + AHEAD])
+        v = int(ring[first])
+        first = first + 1 if first + 1 < size else 0
+        count -= 1
+        e = g.node[v, EXCESS]
+        if e <= 0:
+            continue
+        mark_excess(g, v, 0)
+        while e > 0:
+            pushes -= 1
+            w, how, f, d = lowest(g, label, v, e)
+            if w < 0:
+                lost += 1
+                break
+            if d >= label[v]:
+                label[v] = d + 1
+            if how == BACK:
+                add_chain(g, w, -f)
+            elif how == ON:
+                add_chain(g, v, f)
+            elif how == OVER_ON:
+                add_across(g, v, f)
+            elif how == OVER_BACK:
+                add_across(g, w, -f)
+            elif (how - EXPLICIT_ON) & 1:
+                g.xflow[(how - EXPLICIT_ON) >> 1] -= f
+            else:
+                g.xflow[(how - EXPLICIT_ON) >> 1] += f
+            e -= f
+            before = g.node[w, EXCESS]
+            mark_excess(g, w, before + f)
+            if before <= 0 and before + f > 0:
+                last = first + count
+                ring[last if last < size else last - size] = w
+                count += 1
+        mark_excess(g, v, e)
+    return count + lost
+
+
+@njit(inline="always", _nrt=False)
+def lowest(g: Graph, label: Int32, v: int, e: int) -> tuple[int, int, int, int]:
+    """The residual neighbour of ``v`` with the smallest label (-1: none was met), how to get there, how much
+    of ``e`` fits, and that label.
+    """
+    b = g.bits[v]
+    best, how, room, to = FAR, -1, e, -1
+    if v > 0 and (g.bits[v - 1] & CARRY) and label[v - 1] < best:
+        best, how, room, to = label[v - 1], BACK, min(e, g.node[v - 1, ALONG]), v - 1
+    if (b & CHAIN) and label[v + 1] < best:
+        best, how, room, to = label[v + 1], ON, e, v + 1
+    if b & ACROSS:
+        w = int(g.partner[v])
+        if label[w] < best:
+            if v < g.second:
+                best, how, room, to = label[w], OVER_ON, e, w
+            elif b & LOADED:
+                best, how, room, to = label[w], OVER_BACK, min(e, g.node[w, OVER]), w
+    if b & EXTRA:
+        for k in range(g.xout_ptr[v], g.xout_ptr[v + 1]):
+            a = int(k)
+            w = int(g.xhead[a])
+            if label[w] < best:
+                best, how, room, to = label[w], EXPLICIT_ON + 2 * a, e, w
+        for k in range(g.xin_ptr[v], g.xin_ptr[v + 1]):
+            a = int(g.xin[k])
+            w = int(g.xin_tail[k])
+            if g.xflow[a] > 0 and label[w] < best:
+                best, how, room, to = label[w], EXPLICIT_ON + 2 * a + 1, min(e, g.xflow[a]), w
+    return to, how, room, best
+
+
+# Laying a program out as a network, and settling what its fixings decide.
+
+
+@compiled()
+def link(tails: Int32, heads: Int32, bits: UInt8, chain_arc: Int32, extra: Int32) -> int:
+    """Make each first arc ``v -> v + 1`` implicit; list the others in ``extra`` and return how many.
+
+    Arcs from a node to itself say nothing and are left out: they never carry flow.
+    """
+    count = 0
+    for a in range(len(tails)):
+        v = tails[a]
+        if heads[a] == v:
+            continue
+        if heads[a] == v + 1 and chain_arc[v] < 0:
+            chain_arc[v] = a
+            bits[v] |= np.uint8(CHAIN)
+        else:
+            extra[count] = a
+            count += 1
+    return count
+
+
+@compiled()
+def cover(tails: Int32, heads: Int32, nodes: int, second: int, place: Int32) -> None:
+    """Number the nodes along paths of arcs, so that many arcs lead from a node to the next.
+
+    The paths take each node's first arc to a node that is not yet on one, arcs ``v -> v + 1`` before all
+    others. ``place`` gets the new number of each node; block 0 keeps the numbers below ``second``.
+    """
+    follower = np.full(nodes, -1, dtype=np.int32)
+    led = np.zeros(nodes, dtype=np.uint8)
+    for near in (True, False):
+        for a in range(len(tails)):
+            v, w = tails[a], heads[a]
+            if (w == v + 1) == near and v != w and follower[v] < 0 and not led[w]:
+                follower[v] = w
+                led[w] = 1
+    place[:] = -1
+    count = 0
+    for low, high in ((0, second), (second, nodes)):
+        # the second pass opens the cycles that no path begins
+        for starts in (True, False):
+            for v in range(low, high):
+                if place[v] >= 0 or (starts and led[v]):
+                    continue
+                w = v
+                while w >= 0 and place[w] < 0:
+                    place[w] = count
+                    count += 1
+                    w = follower[w]
+
+
+@compiled()
+def couple(tails: Int32, heads: Int32, bits: UInt8, partner: Int32, row_of: Int32, extra: Int32) -> int:
+    """Make each first packing row of its two nodes a partnership; list the others and return how many."""
+    count = 0
+    for r in range(len(tails)):
+        v, w = tails[r], heads[r]
+        if partner[v] == v and partner[w] == w:
+            partner[v], partner[w], row_of[v] = w, v, r
+            bits[v] |= np.uint8(ACROSS)
+            bits[w] |= np.uint8(ACROSS)
+        else:
+            extra[count] = r
+            count += 1
+    return count
+
+
+@compiled()
+def adjacency(ends: Int32, bits: UInt8, pointer: Int32, arcs: Int32) -> None:
+    """Fill ``pointer`` (nodes + 1,) and ``arcs``: the explicit arcs by the node that is in ``ends``."""
+    nodes = len(pointer) - 1
+    pointer[:] = 0
+    for v in ends:
+        pointer[v + 1] += 1
+        bits[v] |= np.uint8(EXTRA)
+    for v in range(nodes):
+        pointer[v + 1] += pointer[v]
+    for a in range(len(ends) - 1, -1, -1):
+        v = ends[a] + 1
+        pointer[v] -= 1
+        arcs[pointer[v]] = a
+    # pointer[v + 1] now is where v starts
+    for v in range(nodes):
+        pointer[v] = pointer[v + 1]
+    pointer[nodes] = len(ends)
+
+
+@compiled()
+def is_acyclic(g: Graph) -> bool:  # noqa: PLR0912
+    """Whether no way along the arcs leads back to where it began."""
+    nodes = len(g.bits)
+    before = np.zeros(nodes, dtype=np.int32)
+    ready = np.empty(nodes, dtype=np.int32)
+    count = 0
+    for v in range(nodes):
+        if g.bits[v] & EXTRA:
+            before[v] += g.xin_ptr[v + 1] - g.xin_ptr[v]
+        if v > 0 and (g.bits[v - 1] & CHAIN):
+            before[v] += 1
+        if v >= g.second and (g.bits[v] & ACROSS):
+            before[v] += 1
+        if before[v] == 0:
+            ready[count] = v
+            count += 1
+    done = 0
+    while done < count:
+        v = ready[done]
+        done += 1
+        b = g.bits[v]
+        for k in range(2 + (g.xout_ptr[v + 1] - g.xout_ptr[v] if b & EXTRA else 0)):
+            if k == 0:
+                if not (b & CHAIN):
+                    continue
+                w = v + 1
+            elif k == 1:
+                if v >= g.second or not (b & ACROSS):
+                    continue
+                w = int(g.partner[v])
+            else:
+                w = int(g.xhead[g.xout_ptr[v] + k - 2])
+            before[w] -= 1
+            if before[w] == 0:
+                ready[count] = w
+                count += 1
+    return count == nodes
+
+
+@compiled()
+def start(g: Graph, supply: Int64) -> None:
+    """Give every node its supply as excess."""
+    for v in range(len(supply)):
+        mark_excess(g, v, supply[v])
+
+
+@compiled()
+def force_ones(g: Graph, forced: UInt8, order: Int32, parent: Int32) -> int:
+    """Spread ``forced`` forwards; ``parent`` says over what: -1 a root, -2 the chain, -3 across, else an arc."""
+    count = 0
+    for v in range(len(forced)):
+        if forced[v]:
+            order[count] = v
+            parent[v] = -1
+            count += 1
+    done = 0
+    while done < count:
+        v = order[done]
+        done += 1
+        b = g.bits[v]
+        if (b & CHAIN) and not forced[v + 1]:
+            forced[v + 1], parent[v + 1], order[count] = 1, -2, v + 1
+            count += 1
+        if (b & ACROSS) and v < g.second and not forced[g.partner[v]]:
+            w = g.partner[v]
+            forced[w], parent[w], order[count] = 1, -3, w
+            count += 1
+        if b & EXTRA:
+            for k in range(g.xout_ptr[v], g.xout_ptr[v + 1]):
+                w = g.xhead[k]
+                if not forced[w]:
+                    forced[w], parent[w], order[count] = 1, k, w
+                    count += 1
+    return count
+
+
+@compiled()
+def force_zeros(g: Graph, forced: UInt8, order: Int32, parent: Int32) -> int:
+    """Spread ``forced`` backwards; ``parent`` as in ``force_ones``."""
+    count = 0
+    for v in range(len(forced)):
+        if forced[v]:
+            order[count] = v
+            parent[v] = -1
+            count += 1
+    done = 0
+    while done < count:
+        v = order[done]
+        done += 1
+        b = g.bits[v]
+        if v > 0 and (g.bits[v - 1] & CHAIN) and not forced[v - 1]:
+            forced[v - 1], parent[v - 1], order[count] = 1, -2, v - 1
+            count += 1
+        if (b & ACROSS) and v >= g.second and not forced[g.partner[v]]:
+            w = g.partner[v]
+            forced[w], parent[w], order[count] = 1, -3, w
+            count += 1
+        if b & EXTRA:
+            for k in range(g.xin_ptr[v], g.xin_ptr[v + 1]):
+                w = g.xin_tail[k]
+                if not forced[w]:
+                    forced[w], parent[w], order[count] = 1, g.xin[k], w
+                    count += 1
+    return count
+
+
+@compiled()
+def settle_ones(g: Graph, order: Int32, count: int, parent: Int32) -> None:
+    """Send down the forest what forced ones lack; each root keeps the total as a negative excess."""
+    for i in range(count - 1, -1, -1):
+        v = order[i]
+        lack = -g.node[v, EXCESS]
+        how = parent[v]
+        if lack <= 0 or how == -1:
+            continue
+        if how == -2:
+            w = v - 1
+            add_chain(g, w, lack)
+        elif how == -3:
+            w = g.partner[v]
+            add_across(g, w, lack)
+        else:
+            w = g.xtail[how]
+            g.xflow[how] += lack
+        mark_excess(g, v, 0)
+        mark_excess(g, w, g.node[w, EXCESS] - lack)
+
+
+@compiled()
+def settle_zeros(g: Graph, order: Int32, count: int, parent: Int32) -> None:
+    """Send up the forest what forced zeros have; each root keeps the total as a positive excess."""
+    for i in range(count - 1, -1, -1):
+        v = order[i]
+        e = g.node[v, EXCESS]
+        how = parent[v]
+        if e <= 0 or how == -1:
+            continue
+        if how == -2:
+            w = v + 1
+            add_chain(g, v, e)
+        elif how == -3:
+            w = g.partner[v]
+            add_across(g, v, e)
+        else:
+            w = g.xhead[how]
+            g.xflow[how] += e
+        mark_excess(g, v, 0)
+        mark_excess(g, w, g.node[w, EXCESS] + e)
+
+
+@compiled()
+def calm(g: Graph, nodes: Int32) -> None:
+    """Take the excess away from ``nodes``: they are settled."""
+    for v in nodes:
+        mark_excess(g, v, 0)
