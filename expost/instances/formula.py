@@ -15,15 +15,16 @@ __all__ = ["Formula", "is_signal_name"]
 
 
 class Formula:
-    """A compiled formula. ``text`` as given, ``signals`` the names that it uses in order of appearance.
+    """A compiled formula. ``text`` as given, ``signals`` the names that it uses in order of appearance,
+    ``program`` its instructions in postfix order (see ``formula_compiler.Instruction``).
 
     Raises InputError with the position (column, from 1) when the text is not a formula.
     """
 
     def __init__(self, text: str, *, where: str = "formula") -> None:
         self.text = text
-        self._program = Compiler(text, where).program()
-        self.signals = tuple(dict.fromkeys(name for name, _, _ in self._program if name))
+        self.program = tuple(Compiler(text, where).program())
+        self.signals = tuple(dict.fromkeys(name for name, _, _ in self.program if name))
 
     def __call__(self, signals: Mapping[str, Float]) -> Any:
         """The value at the given signals, of the broadcast shape of those that the formula uses.
@@ -32,7 +33,7 @@ class Formula:
         """
         stack: list[Any] = []
         with np.errstate(all="ignore"):
-            for name, operation, arity in self._program:
+            for name, operation, arity in self.program:
                 if operation is None:
                     stack.append(np.asarray(signals[name], dtype=np.float64) if name else arity)
                     continue

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from expost._typing import Float, Place
+from expost.errors import InputError
 from expost.instances.environment import Instance
+from expost.mechanisms.continuum.admissibility import STARTS, STATES, STEPS, search_admissibility
 from expost.mechanisms.given import PriceFunction
 from expost.papers.levels import last_feasible
 from expost.spaces.quantile_space import MANTISSA
@@ -46,8 +48,29 @@ def continuum_welfare(instance: Instance, prices: PriceFunction, accuracy: float
     """E[V_0] + E[sum_i w_i 1{V_i > t_i}] for prices that are admissible (Bikhchandani 2006, rule (3)).
 
     Stops when the estimated error is at most ``accuracy`` (absolute), or at the finest rule.
+
+    Raises InputError when two buyers win in some state that the search for one finds: the prices then are those of
+    no mechanism.
     """
+    require_admissible(instance, prices)
     return expected_welfare(instance, instance.value, prices.price, accuracy=accuracy)
+
+
+FEW = {"states": 2**9, "starts": 8, "steps": 10}
+"""The effort of the search where every price is a search of its own."""
+
+
+def require_admissible(instance: Instance, prices: PriceFunction) -> None:
+    """Raise InputError when a state is found in which two buyers win, with their values and prices there."""
+    effort = {"states": STATES, "starts": STARTS, "steps": STEPS} if prices.accuracy == 0.0 else FEW
+    found = search_admissibility(instance, prices.price, accuracy=prices.accuracy, **effort)
+    if not found.admissible:
+        raise InputError(
+            found.explain(),
+            where=f"prices {prices.name} of {instance.name}",
+            expected="admissible prices (Bikhchandani 2006, section 2)",
+            remedy="raise a price: the figures of a rule with two winners are those of no mechanism",
+        )
 
 
 def continuum_first_best(instance: Instance, accuracy: float = 1e-6) -> Integral:
