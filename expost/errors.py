@@ -1,5 +1,8 @@
 """What can go wrong, and the exit code that each kind of failure earns on the command line."""
 
+LONGEST_PART = 400
+"""Characters that each part of a message may have."""
+
 
 class ExpostError(Exception):
     """A failure that is explained to the user in one line."""
@@ -13,13 +16,18 @@ class InputError(ExpostError):
     exit_code = 2
 
     def __init__(self, found: str, *, where: str = "", expected: str = "", remedy: str = "") -> None:
-        self.found, self.where, self.expected, self.remedy = found, where, expected, remedy
-        parts = [f"{where}: {found}" if where else found]
+        self.found, self.where, self.expected, self.remedy = map(_brief, (found, where, expected, remedy))
+        parts = [f"{self.where}: {self.found}" if where else self.found]
         if expected:
-            parts.append(f"expected {expected}")
+            parts.append(f"expected {self.expected}")
         if remedy:
-            parts.append(remedy)
+            parts.append(self.remedy)
         super().__init__(" ".join("; ".join(parts).split()))
+
+
+def _brief(text: str) -> str:
+    """The text itself, or its beginning: what a user gave may be of any length, and a message is one line."""
+    return text if len(text) <= LONGEST_PART else text[: LONGEST_PART - 3] + "..."
 
 
 class CheckFailed(ExpostError):

@@ -3,41 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from expost.errors import InputError
-from expost.instances.environment import Buyer, Instance
+from expost.instances.buyer import Buyer
+from expost.instances.environment import Instance
+from expost.instances.given_priors import AnyPrior, as_prior
+from expost.instances.parameters import checked_parameters, overridden
 from expost.instances.priors import Prior
 from expost.instances.valuations import Valuation, ValuationLike
 
 
-def instance_from_document(document: Mapping[str, Any]) -> Instance:
+def instance_from_document(
+    document: Mapping[str, Any],
+    parameters: Mapping[str, float] | None = None,
+    folder: Path | None = None,
+) -> Instance:
     """The instance that a document of the right shape describes (see ``docs/instances.md``).
 
+    parameters: values in place of the document's own. folder: where paths of data files start.
     Raises InputError when names or formulas do not fit together.
     """
+    own = checked_parameters(document.get("parameters"))
+    joint = document.get("joint")
     return Instance(
         name=document["name"],
         buyers=tuple(_buyer(entry) for entry in document["buyers"]),
-        priors={signal: _prior(entry) for signal, entry in document.get("priors", {}).items()},
+        priors={
+            signal: as_prior(entry, where=f"priors.{signal}", folder=folder)
+            for signal, entry in document.get("priors", {}).items()
+        },
         seller=document.get("seller", {}).get("value", "0"),
         citation=document.get("citation", ""),
+        parameters=overridden(own, parameters or {}, f"parameters of {document['name']}"),
+        joint=None if joint is None else joint["density"],
+        units=document.get("units", 1),
     )
 
 
-def _prior(entry: Mapping[str, Any]) -> Prior:
-    parameters = dict(entry)
-    return Prior(parameters.pop("distribution", "uniform"), parameters)
-
-
 def _buyer(entry: Mapping[str, Any]) -> Buyer:
-    stages = entry.get("stages")
     return Buyer(
         name=entry["name"],
-        signals=tuple(entry["signals"]),
+        signals=entry["signals"],
         value=entry["value"],
         externality=entry.get("externality", "0"),
-        stages=None if stages is None else tuple(tuple(stage) for stage in stages),
+        stages=entry.get("stages"),
     )
 
 
@@ -49,16 +60,25 @@ def instance_to_document(instance: Instance) -> dict[str, Any]:
     document: dict[str, Any] = {"name": instance.name}
     if instance.citation:
         document["citation"] = instance.citation
+    if instance.units != 1:
+        document["units"] = instance.units
+    if instance.parameters:
+        document["parameters"] = dict(instance.parameters)
     seller = _text(instance.seller, "seller: value")
     if seller != "0":
         document["seller"] = {"value": seller}
     document["buyers"] = [_entry(buyer) for buyer in instance.buyers]
     if instance.priors:
-        document["priors"] = {
-            signal: {"distribution": prior.distribution, **prior.parameters}
-            for signal, prior in instance.priors.items()
-        }
+        document["priors"] = {signal: _table(prior) for signal, prior in instance.priors.items()}
+    if instance.joint is not None:
+        document["joint"] = {"density": _text(instance.joint, "joint: density")}
     return document
+
+
+def _table(prior: AnyPrior) -> dict[str, Any]:
+    if isinstance(prior, Prior):
+        return {"distribution": prior.distribution, **prior.parameters}
+    return prior.table()
 
 
 def _entry(buyer: Buyer) -> dict[str, Any]:

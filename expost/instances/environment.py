@@ -7,70 +7,82 @@ sections 2.1 and 3.1).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
-from numbers import Real
+from typing import Any
 
 import numpy as np
 
 from expost._typing import Float
 from expost.errors import InputError
-from expost.instances.consistency import check_instance
-from expost.instances.priors import UNIFORM, Prior
-from expost.instances.valuations import Valuation, ValuationLike, as_valuation, number_text
+from expost.instances.buyer import Buyer
+from expost.instances.consistency import Parts, check_names, check_priors, check_uses
+from expost.instances.given_priors import AnyPrior, as_prior
+from expost.instances.parameters import Parameters, checked_parameters, overridden
+from expost.instances.priors import UNIFORM
+from expost.instances.valuations import Valuation, ValuationLike, as_valuation, plain_valuation
+
+__all__ = ["Buyer", "Instance", "Signals", "non_finite_witness"]
 
 Signals = Mapping[str, Float]
 
 
-@dataclass(frozen=True)
-class Buyer:
-    """A buyer: the signals he observes, in order of arrival, and what the item is worth.
-
-    value: V_i, formula text or a callable of the signals that it uses (any buyer's).
-    externality: E_i, what society gets on top of V_i when this buyer gets the item.
-    stages: the signals of the first and of the second stage; by default the first-listed signal
-    comes first and the others second.
-    """
-
-    name: str
-    signals: tuple[str, ...]
-    value: ValuationLike
-    externality: ValuationLike = "0"
-    stages: tuple[tuple[str, ...], ...] | None = None
-
-    def __post_init__(self) -> None:
-        where = f"buyer {self.name}"
-        object.__setattr__(self, "signals", _names(self.signals, f"{where}: signals"))
-        object.__setattr__(self, "value", _plain(self.value, f"{where}: value"))
-        object.__setattr__(self, "externality", _plain(self.externality, f"{where}: externality"))
-        if self.stages is not None:
-            stages = tuple(_names(stage, f"{where}: stages") for stage in self.stages)
-            object.__setattr__(self, "stages", stages)
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Instance:
-    """An instance of the allocation problem: one item, buyers, priors, the seller's value.
+    """An instance of the allocation problem: identical units of one item, buyers, priors, the seller's value.
 
-    priors: prior of each signal by name, uniform on [0, 1] where none is given.
+    priors: prior of each signal by name, uniform on [0, 1] where none is given; a frozen distribution of scipy.stats
+    will do.
     seller: V_0, what society gets when the seller keeps the item; may use any signal.
     citation: where the instance comes from (paper, example, equation).
+    parameters: numbers by name that values, priors' parameters and the joint density may use.
+    joint: a density of all signals relative to the priors, formula or callable; None where signals are independent
+    but for conditional priors. It need not be normalized.
+    units: how many identical units there are; each buyer wants one.
 
     Raises InputError when a signal is declared twice, used but not declared, or a prior names no signal.
     """
 
     name: str
     buyers: tuple[Buyer, ...]
-    priors: Mapping[str, Prior] = field(default_factory=dict)
-    seller: ValuationLike = "0"
-    citation: str = ""
+    priors: Mapping[str, AnyPrior]
+    seller: ValuationLike
+    citation: str
+    parameters: Parameters
+    joint: ValuationLike | None
+    units: int
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "buyers", tuple(self.buyers))
-        object.__setattr__(self, "priors", dict(self.priors))
-        object.__setattr__(self, "seller", _plain(self.seller, "seller: value"))
-        check_instance(self)
+    def __init__(
+        self,
+        name: str,
+        buyers: Sequence[Buyer],
+        priors: Mapping[str, Any] | None = None,
+        seller: ValuationLike = "0",
+        citation: str = "",
+        *,
+        parameters: Mapping[str, float] | None = None,
+        joint: ValuationLike | None = None,
+        units: int = 1,
+    ) -> None:
+        fields: dict[str, Any] = {
+            "name": name,
+            "buyers": _buyers(buyers, name),
+            "priors": {
+                signal: as_prior(prior, where=f"priors.{signal}") for signal, prior in _table(priors).items()
+            },
+            "seller": plain_valuation(seller, "seller: value"),
+            "citation": citation,
+            "parameters": checked_parameters(parameters),
+            "joint": None if joint is None else plain_valuation(joint, "joint: density"),
+            "units": _units(units),
+        }
+        for field, content in fields.items():
+            object.__setattr__(self, field, content)
+        parts = Parts(name, self.buyers, self.parameters)
+        check_names(parts)
+        check_uses(parts, self._everything())
+        check_priors(parts, self.priors, self._bound)
 
     @property
     def n(self) -> int:
@@ -93,9 +105,18 @@ class Instance:
             expected=f"one of {', '.join(self.signals)}",
         )
 
-    def prior(self, signal: str) -> Prior:
-        """The prior of ``signal``."""
-        return self.priors.get(signal, UNIFORM)
+    def prior(self, signal: str) -> AnyPrior:
+        """The prior of ``signal``, parameters of the instance in their places."""
+        return self._bound.get(signal, UNIFORM)
+
+    @cached_property
+    def _bound(self) -> dict[str, AnyPrior]:
+        return {signal: _bound(signal, prior, self.parameters) for signal, prior in self.priors.items()}
+
+    def with_parameters(self, **parameters: float) -> Instance:
+        """The same instance with other parameters. Raises InputError for one that it does not have."""
+        given = overridden(self.parameters, parameters, f"parameters of {self.name}")
+        return replace(self, parameters=given)
 
     def stages(self, i: int) -> tuple[tuple[str, ...], ...]:
         """The stages of buyer ``i`` (counted from 0): as declared, or the first signal and the rest."""
@@ -109,8 +130,8 @@ class Instance:
         """(V_i, E_i) of every buyer."""
         return tuple(
             (
-                as_valuation(b.value, where=f"buyer {b.name}: value"),
-                as_valuation(b.externality, where=f"buyer {b.name}: externality"),
+                self._valuation(b.value, f"buyer {b.name}: value"),
+                self._valuation(b.externality, f"buyer {b.name}: externality"),
             )
             for b in self.buyers
         )
@@ -118,7 +139,25 @@ class Instance:
     @cached_property
     def seller_valuation(self) -> Valuation:
         """V_0."""
-        return as_valuation(self.seller, where="seller: value")
+        return self._valuation(self.seller, "seller: value")
+
+    @cached_property
+    def density(self) -> Valuation | None:
+        """The joint density relative to the priors, not normalized; None where there is none."""
+        return None if self.joint is None else self._valuation(self.joint, "joint: density")
+
+    def _valuation(self, value: ValuationLike, where: str) -> Valuation:
+        return as_valuation(value, where=where, parameters=self.parameters)
+
+    def _everything(self) -> dict[str, Valuation]:
+        """Every function of the instance by the place where it stands."""
+        found = {
+            f"buyer {buyer.name}: {part}": valuation
+            for buyer, pair in zip(self.buyers, self.valuations, strict=True)
+            for part, valuation in zip(("value", "externality"), pair, strict=True)
+        }
+        found["seller: value"] = self.seller_valuation
+        return found if self.density is None else {**found, "joint: density": self.density}
 
     def valuation(self, i: int) -> Valuation:
         """V_i as a Valuation (i counted from 0)."""
@@ -159,16 +198,33 @@ def non_finite_witness(instance: Instance, signals: Signals) -> str | None:
     return None
 
 
-def _plain(value: ValuationLike, where: str) -> ValuationLike:
-    """Numbers and compiled formulas become text, so that an instance reads back from a file as it was."""
-    if isinstance(value, Real) and not isinstance(value, bool):
-        return number_text(value, where=where)
-    if isinstance(value, Valuation) and value.text is not None:
-        return value.text
-    return value
+def _buyers(buyers: Any, name: str) -> tuple[Buyer, ...]:
+    if not isinstance(buyers, Sequence) or not all(isinstance(buyer, Buyer) for buyer in buyers):
+        raise InputError(
+            f"buyers {buyers!r:.60}",
+            where=f"instance {name}",
+            expected='a list of buyers: [Buyer("1", ["p1"], "p1"), ...]',
+        )
+    return tuple(buyers)
 
 
-def _names(names: object, where: str) -> tuple[str, ...]:
-    if isinstance(names, str) or not isinstance(names, (tuple, list)):
-        raise InputError(f"{names!r}", where=where, expected="a list of names")
-    return tuple(names)
+def _table(priors: Any) -> Mapping[str, Any]:
+    if priors is None:
+        return {}
+    if not isinstance(priors, Mapping):
+        raise InputError(f"{priors!r:.60}", where="priors", expected="priors by signal: {'p1': ...}")
+    return priors
+
+
+def _bound(signal: str, prior: AnyPrior, parameters: Parameters) -> AnyPrior:
+    try:
+        return prior.bound(parameters)
+    except InputError as error:
+        where = f"priors.{signal}.{error.where}"
+        raise InputError(error.found, where=where, expected=error.expected, remedy=error.remedy) from None
+
+
+def _units(units: Any) -> int:
+    if isinstance(units, bool) or not isinstance(units, int | np.integer) or units < 1:
+        raise InputError(f"{units!r:.40} units", where="units", expected="a positive whole number")
+    return int(units)

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from expost.errors import InputError
-from expost.instances.priors import nearest
+from expost.instances.parameters import is_parameter
 from expost.instances.valuations import as_valuation
+from expost.instances.words import LONGEST_NAME, is_printable_name, nearest
 
 _OUR_ERROR = "expost"
 _EXPECTED = {
@@ -23,23 +24,31 @@ _EXPECTED = {
     "model_attributes_type": "a table",
     "string_type": "text",
     "too_short": "at least one",
+    "int_type": "a positive whole number",
+    "greater_than_equal": "a positive whole number",
 }
 
 
-def _formula(value: Any) -> Any:
+def _formula(value: Any, info: ValidationInfo) -> Any:
     """Formula text or a number, checked by the compiler of formulas itself."""
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise _custom(f"{_shown(value)}", "formula text or a number")
     try:
-        as_valuation(value, where="")
+        as_valuation(value, where="", parameters=info.context or {})
     except InputError as error:
         raise _custom(error.found, error.expected, error.remedy) from None
     return value
 
 
 def _name(value: Any) -> Any:
-    if not isinstance(value, str) or not value.strip() or not value.isprintable():
-        raise _custom(_shown(value), "a name to print")
+    if not is_printable_name(value):
+        raise _custom(_shown(value), f"a name to print, of at most {LONGEST_NAME} characters")
+    return value
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise _custom(_shown(value), "a number")
     return value
 
 
@@ -51,6 +60,7 @@ def _custom(found: str, expected: str, remedy: str = "") -> PydanticCustomError:
 
 FormulaText = Annotated[Any, BeforeValidator(_formula)]
 Name = Annotated[Any, BeforeValidator(_name)]
+Number = Annotated[Any, BeforeValidator(_number)]
 
 
 class _Strict(BaseModel):
@@ -74,27 +84,50 @@ class BuyerTable(_Strict):
 
 
 class PriorTable(BaseModel):
-    """One ``[priors.SIGNAL]``: the distribution, and its parameters under their own names."""
+    """One ``[priors.SIGNAL]``: the distribution, and its parameters under their own names, or its data."""
 
     model_config = ConfigDict(extra="allow", strict=True)
     __pydantic_extra__: dict[str, FormulaText] = Field(init=False)
     distribution: Name = "uniform"
+    values: list[Number] | None = None
+    weights: list[Number] | None = None
+    sample: list[Number] | None = None
+    file: str | None = None
+    column: str | None = None
+
+
+class JointTable(_Strict):
+    """``[joint]``."""
+
+    density: FormulaText
 
 
 class InstanceFile(_Strict):
-    """A whole file."""
+    """A whole file; ``description`` is the catalogue's line about it."""
 
     name: Name
     citation: str = ""
+    description: str = ""
+    units: Annotated[int, Field(ge=1)] = 1
+    parameters: dict[str, Number] = Field(default_factory=dict)
     seller: SellerTable = SellerTable()
     buyers: list[BuyerTable] = Field(min_length=1)
     priors: dict[str, PriorTable] = Field(default_factory=dict)
+    joint: JointTable | None = None
 
 
-def check_document(document: Mapping[str, Any], *, where: str) -> None:
-    """Raise one InputError, the first problem and how many more there are, unless the shape is right."""
+def check_document(
+    document: Mapping[str, Any], *, where: str, parameters: Mapping[str, float] | None = None
+) -> None:
+    """Raise one InputError, the first problem and how many more there are, unless the shape is right.
+
+    parameters: values in place of the document's own, with which its formulas are checked.
+    """
+    own = document.get("parameters")
+    given = {**(own if isinstance(own, dict) else {}), **(parameters or {})}
+    numbers = {name: float(x) for name, x in given.items() if is_parameter(x)}
     try:
-        InstanceFile.model_validate(document)
+        InstanceFile.model_validate(document, context=numbers)
     except ValidationError as error:
         problems = error.errors(include_url=False, include_input=True)
         first = _explained(problems[0], where)
@@ -113,7 +146,7 @@ def _explained(problem: ErrorDetails, where: str) -> InputError:
         table, allowed = _table(place[:-1])
         expected = f"only {', '.join(allowed)}"
         return InputError(
-            f"unknown key {key!r}",
+            f"unknown key {_shown(key)}",
             where=_joined(where, table),
             expected=expected,
             remedy=nearest(key, allowed),
@@ -136,6 +169,7 @@ def _table(place: list[int | str]) -> tuple[str, list[str]]:
         "seller": SellerTable,
         "buyers": BuyerTable,
         "priors": PriorTable,
+        "joint": JointTable,
     }
     return _path(place), list(models[place[0]].model_fields)
 
@@ -148,7 +182,7 @@ def _path(place: list[int | str]) -> str:
         if isinstance(part, int):
             words += f" number {part + 1}"
         else:
-            words += f"{_LINK[type(before)]}{part}"
+            words += f"{_LINK[type(before)]}{_brief(part)}"
         before = part
     return words
 
@@ -161,5 +195,8 @@ def _joined(*places: str) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = f"{value!a}"
+    return _brief(f"{value!a}")
+
+
+def _brief(text: str) -> str:
     return text if len(text) <= 40 else text[:37] + "..."

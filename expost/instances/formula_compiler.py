@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import warnings
+from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
@@ -43,10 +44,10 @@ _SAID_OTHERWISE: dict[type[ast.AST], tuple[str, str]] = {
 
 
 class Compiler:
-    """One pass over one formula; keeps the text for the messages."""
+    """One pass over one formula; keeps the text for the messages. ``parameters`` are names that stand for numbers."""
 
-    def __init__(self, text: str, where: str) -> None:
-        self.text, self.where = text, where
+    def __init__(self, text: str, where: str, parameters: Mapping[str, float]) -> None:
+        self.text, self.where, self.parameters = text, where, parameters
 
     def program(self) -> list[Instruction]:
         """The instructions in postfix order, constant parts folded."""
@@ -165,6 +166,8 @@ class Compiler:
                 return ("", None, CONSTANTS[node.id])
             if node.id in FUNCTIONS:
                 raise self._refuse(node, f"the function {node.id} without arguments")
+            if node.id in self.parameters:
+                return ("", None, self._constant(node, self.parameters[node.id]))
             return (node.id, None, 0.0)
         if (
             isinstance(node, ast.Constant)

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from expost.instances.words import LONGEST_NAME
+
 Operation = Callable[..., Any]
 
 LONGEST = 10_000
@@ -21,7 +23,7 @@ LARGEST = 1e100
 """Absolute value that a constant part of a formula may have."""
 CONSTANTS = {"pi": float(np.pi)}
 ALLOWED = (
-    "numbers, signals, pi, + - * / **, comparisons < <= > >= == !=, parentheses, "
+    "numbers, signals, parameters, pi, + - * / **, comparisons < <= > >= == !=, parentheses, "
     "min, max, exp, log, sqrt, abs, where(condition, a, b), sin, cos"
 )
 
@@ -74,7 +76,8 @@ RESERVED = frozenset(FUNCTIONS) | frozenset(CONSTANTS)
 def is_signal_name(name: str) -> bool:
     """Whether ``name`` can be a signal: an identifier as formulas read it, without a meaning of its own."""
     return (
-        name.isidentifier()
+        len(name) <= LONGEST_NAME
+        and name.isidentifier()
         and unicodedata.normalize("NFKC", name) == name
         and not keyword.iskeyword(name)
         and name not in RESERVED

@@ -3,9 +3,8 @@ signal of the same buyer (a parameter may then be a formula in those signals).""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from numbers import Real
 from typing import Any
@@ -15,24 +14,54 @@ import numpy as np
 from expost._typing import Float
 from expost.errors import InputError
 from expost.instances.formula import Formula
+from expost.instances.parameters import Parameters
+from expost.instances.words import nearest
+
+LARGEST_SHAPES = {"ksone": {"n": 1e4}}
+"""Shapes beyond which scipy's quantiles take minutes instead of a fraction of a second (measured: ksone with
+n = 10,000 takes 0.06 s, with 100,000 more than 8 s)."""
 
 
 @dataclass(frozen=True)
 class Prior:
     """A prior: ``distribution`` is a scipy.stats name, ``parameters`` its parameters by name; a parameter
-    given as text is a formula in earlier signals of the same buyer (Zik 2.3.1)."""
+    given as text is a formula in earlier signals of the same buyer (Zik 2.3.1).
+
+    given: parameters of the instance that these formulas may use (see ``bound``).
+    """
 
     distribution: str = "uniform"
     parameters: Mapping[str, float | str] = field(default_factory=dict)
+    given: Parameters = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         plain = {name: _plain(value) for name, value in dict(self.parameters).items()}
         object.__setattr__(self, "parameters", plain)
 
+    def bound(self, parameters: Parameters) -> Prior:
+        """The same prior where the parameters of the instance are numbers; what depends on nothing else is one too."""
+        if not any(isinstance(value, str) for value in self.parameters.values()):
+            return self
+        known = replace(self, given=dict(parameters))
+        numbers = {
+            name: float(formula({})) for name, formula in known._formulas.items() if not formula.signals
+        }
+        return replace(known, parameters={**self.parameters, **numbers})
+
+    @property
+    def atoms(self) -> None:
+        """The values and weights of a discrete prior: this one has none."""
+        return None
+
+    @property
+    def plain(self) -> bool:
+        """Whether this is the uniform prior on [0, 1], whose quantiles are the levels themselves."""
+        return self.distribution == "uniform" and not self.parameters
+
     @cached_property
     def _formulas(self) -> dict[str, Formula]:
         return {
-            name: Formula(value, where=name)
+            name: Formula(value, where=name, parameters=self.given)
             for name, value in self.parameters.items()
             if isinstance(value, str)
         }
@@ -58,6 +87,16 @@ class Prior:
                 quantile = _continuous(self.distribution).ppf(probability, **given)
         self._refuse_undefined(np.asarray(quantile), given, earlier or {})
         return np.asarray(quantile, dtype=np.float64)
+
+    def level(self, value: Float, earlier: Mapping[str, Float] | None = None) -> Float:
+        """F(value | earlier signals), broadcast: the inverse of ``quantile`` where the distribution has a density."""
+        value = np.asarray(value, dtype=np.float64)
+        given = self._parameters_at(earlier or {})
+        if self.distribution == "uniform":
+            below = (value - given.get("loc", 0.0)) / given.get("scale", 1.0)
+            return np.asarray(np.clip(below, 0.0, 1.0), dtype=np.float64)
+        with np.errstate(all="ignore"):
+            return np.asarray(_continuous(self.distribution).cdf(value, **given), dtype=np.float64)
 
     def support(self, earlier: Mapping[str, Float] | None = None) -> tuple[Float, Float]:
         """The lowest and the highest value that the signal can take given the earlier signals, broadcast."""
@@ -106,17 +145,27 @@ class Prior:
         shapes = [] if self.distribution == "uniform" else _shapes(self.distribution, where)
         self._check_names(shapes, where)
         for name, value in self.parameters.items():
-            if isinstance(value, str):
-                Formula(value, where=f"{where}.{name}")
-            elif not isinstance(value, float) or not np.isfinite(value):
-                raise InputError(
-                    f"{name} = {value!r}", where=where, expected="a finite number or formula text"
-                )
+            self._check_parameter(name, value, where)
         if not self.conditions:
             try:
                 self.quantile(np.array([0.25, 0.5]))
             except InputError as error:
                 raise InputError(error.found, where=where, expected=error.expected) from None
+
+    def _check_parameter(self, name: str, value: object, where: str) -> None:
+        if isinstance(value, str):
+            Formula(value, where=f"{where}.{name}", parameters=self.given)
+            return
+        if not isinstance(value, float) or not np.isfinite(value):
+            raise InputError(f"{name} = {value!r}", where=where, expected="a finite number or formula text")
+        largest = LARGEST_SHAPES.get(self.distribution, {}).get(name, np.inf)
+        if value > largest:
+            raise InputError(
+                f"{self.distribution} with {name} = {value:g}, whose quantiles take scipy minutes",
+                where=where,
+                expected=f"{name} of at most {largest:g}",
+                remedy="take the limiting distribution instead",
+            )
 
     def _check_names(self, shapes: list[str], where: str) -> None:
         allowed = [*shapes, "loc", "scale"]
@@ -147,12 +196,6 @@ def _plain(value: Any) -> Any:
         return np.inf
 
 
-def nearest(word: str, known: list[str]) -> str:
-    """A remedy that names the known word closest to ``word``, or nothing when none is close."""
-    close = difflib.get_close_matches(word, known, n=1)
-    return f"did you mean {close[0]!r}?" if close else ""
-
-
 @cache
 def _names() -> tuple[str, ...]:
     import scipy.stats  # 0.4 s, and only priors that are not uniform need it
@@ -172,7 +215,8 @@ def _shapes(distribution: str, where: str) -> list[str]:
         raise InputError(
             f"unknown distribution {distribution!r}",
             where=where,
-            expected="a continuous distribution of scipy.stats, such as beta, truncnorm or triang",
+            expected="a continuous distribution of scipy.stats, such as beta, truncnorm or triang, "
+            "or discrete, or empirical",
             remedy=nearest(distribution, list(_names())),
         )
     shapes = _continuous(distribution).shapes

@@ -11,9 +11,11 @@ import numpy as np
 
 from expost._typing import Float
 from expost.errors import InputError
-from expost.instances.environment import Buyer, Instance
-from expost.instances.priors import Prior, nearest
+from expost.instances.buyer import Buyer
+from expost.instances.environment import Instance
+from expost.instances.priors import Prior
 from expost.instances.valuations import Valuation
+from expost.instances.words import nearest
 
 Family = Literal[
     "general", "linear", "one-dimensional", "private", "ties", "not-single-crossing", "not-monotone"

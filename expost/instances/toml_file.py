@@ -4,46 +4,44 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 
 from expost.errors import InputError
 from expost.files import write_whole
-from expost.instances import catalogue
 from expost.instances.documents import instance_from_document, instance_to_document
 from expost.instances.environment import Instance
-from expost.instances.priors import nearest
 
-LARGEST_FILE = 1_000_000
+LARGEST_FILE = 4_000_000
 """Bytes that an instance file may have."""
 
 
 def load_instance(name_or_path: str | os.PathLike[str]) -> Instance:
-    """The catalogue's instance of that name, or the one in the TOML file at that path.
+    """As ``load``."""
+    from expost.instances.load import load
 
-    A name of the catalogue comes before a file of the same name (``./jmmz`` is always a file).
-    Raises InputError when there is neither, or when the file is unusable.
+    return load(name_or_path)
+
+
+def read_instance(path: str | os.PathLike[str], **parameters: float) -> Instance:
+    """The instance in a TOML file, with the given parameters in place of its own.
+
+    Raises InputError with one line for anything unusable about it.
     """
-    given = os.fspath(name_or_path)
-    known = catalogue.names()
-    if isinstance(name_or_path, str) and given in known:
-        return catalogue.load(given)
-    if isinstance(name_or_path, str) and not _looks_like_path(given):
-        raise InputError(
-            f"no instance {_short(given)} in the catalogue and no such file",
-            expected=f"one of {', '.join(known)}, or the path of a TOML file",
-            remedy=nearest(given, list(known)),
-        )
-    return read_instance(name_or_path)
+    file = Path(path)
+    return instance_from_toml(_text(file), where=str(path), folder=file.parent, parameters=parameters)
 
 
-def read_instance(path: str | os.PathLike[str]) -> Instance:
-    """The instance in a TOML file. Raises InputError with one line for anything unusable about it."""
-    return instance_from_toml(_text(Path(path)), where=str(path))
-
-
-def instance_from_toml(text: str, *, where: str = "instance") -> Instance:
+def instance_from_toml(
+    text: str,
+    *,
+    where: str = "instance",
+    folder: Path | None = None,
+    parameters: Mapping[str, float] | None = None,
+) -> Instance:
     """The instance that TOML text describes; ``where`` names the text in messages.
 
+    folder: where relative paths of data files start. parameters: values in place of the text's own.
     Raises InputError for malformed TOML, unknown or missing keys, refused formulas, impossible priors,
     and names that do not fit together.
     """
@@ -57,9 +55,9 @@ def instance_from_toml(text: str, *, where: str = "instance") -> Instance:
         raise InputError(f"malformed TOML: {error}"[:300], where=where, expected="a TOML file") from None
     from expost.instances.file_model import check_document
 
-    check_document(document, where=where)
+    check_document(document, where=where, parameters=parameters)
     try:
-        return instance_from_document(document)
+        return instance_from_document(document, parameters, folder)
     except InputError as error:
         place = f"{where}: {error.where}" if error.where else where
         raise InputError(error.found, where=place, expected=error.expected, remedy=error.remedy) from None
@@ -79,21 +77,6 @@ def write_instance(instance: Instance, path: str | os.PathLike[str]) -> None:
     Raises InputError when a valuation is a callable or the file cannot be written.
     """
     write_whole(Path(path), instance_to_toml(instance).encode(), where=str(path))
-
-
-def _short(text: str) -> str:
-    return f"{text!a}" if len(text) <= 60 else f"{text[:57] + '...'!a}"
-
-
-def _looks_like_path(given: str) -> bool:
-    return given.endswith(".toml") or "/" in given or os.sep in given or _exists(given)
-
-
-def _exists(given: str) -> bool:
-    try:
-        return Path(given).exists()
-    except (OSError, ValueError):  # too long for a name, null bytes
-        return False
 
 
 def _text(path: Path) -> str:

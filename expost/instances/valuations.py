@@ -12,10 +12,12 @@ import numpy as np
 from expost._typing import Float
 from expost.errors import InputError
 from expost.instances.formula import Formula
+from expost.instances.parameters import NONE, Parameters
 
 
 class Valuation:
-    """A function of named signals; ``signals`` are the names it uses, ``text`` its formula or None.
+    """A function of named signals; ``signals`` are the names it uses, ``text`` its formula or None, ``constants`` what
+    a callable gets besides signals: parameters of the instance, by name.
 
     Calling it gives float64 in an array of its own, C-contiguous, of the broadcast shape of all the
     signals passed (also of those that it does not use), without numpy warnings: NaN and infinities
@@ -26,9 +28,15 @@ class Valuation:
     text: str | None
 
     def __init__(
-        self, function: Callable[..., Any], signals: tuple[str, ...], text: str | None, where: str
+        self,
+        function: Callable[..., Any],
+        signals: tuple[str, ...],
+        text: str | None,
+        where: str,
+        constants: Parameters = NONE,
     ) -> None:
         self._function, self.signals, self.text, self._where = function, signals, text, where
+        self._constants = dict(constants)
 
     def __call__(self, signals: Mapping[str, Float]) -> Float:
         """The value at the given signals, float64 of their broadcast shape.
@@ -46,7 +54,16 @@ class Valuation:
         with np.errstate(all="ignore"):
             if self.text is not None:
                 return _own(self._function(signals), shape)
-            return self._checked(self._function(**{name: signals[name] for name in self.signals}), shape)
+            given = {name: signals[name] for name in self.signals} | self._constants
+            return self._checked(self._function(**given), shape)
+
+    def bound(self, parameters: Parameters) -> Valuation:
+        """The same callable with the parameters that it names given; a formula is bound when it is compiled."""
+        named = {name: parameters[name] for name in self.signals if name in parameters}
+        if not named or self.text is not None:
+            return self
+        rest = tuple(name for name in self.signals if name not in named)
+        return Valuation(self._function, rest, None, self._where, {**self._constants, **named})
 
     def _checked(self, result: Any, shape: tuple[int, ...]) -> Float:
         array = np.asarray(result)
@@ -77,24 +94,24 @@ def _own(result: Any, shape: tuple[int, ...]) -> Float:
     return array
 
 
-def as_valuation(value: ValuationLike, *, where: str) -> Valuation:
+def as_valuation(value: ValuationLike, *, where: str, parameters: Parameters = NONE) -> Valuation:
     """A Valuation from formula text, a number, a callable of keyword arrays, or a Valuation.
 
-    A callable is called with one keyword array per parameter, so its parameters are named like signals;
-    parameters with a default are left alone. ``where`` names the place in messages.
+    A callable is called with one keyword array per signal and one number per parameter of the instance that it
+    names; what has a default and is no parameter of the instance is left alone. ``where`` names the place in messages.
 
     Raises InputError for a formula that is refused, a number that is not finite, and a callable whose
     parameters cannot be passed by name.
     """
     if isinstance(value, Valuation):
-        return value
+        return value.bound(parameters)
     if isinstance(value, str):
-        formula = Formula(value, where=where)
+        formula = Formula(value, where=where, parameters=parameters)
         return Valuation(formula, formula.signals, value, where)
     if isinstance(value, Real) and not isinstance(value, bool):
         return as_valuation(number_text(value, where=where), where=where)
     if callable(value):
-        return Valuation(value, _parameters(value, where), None, where)
+        return Valuation(value, _arguments(value, where, parameters), None, where).bound(parameters)
     raise InputError(
         f"a value of type {type(value).__name__}",
         where=where,
@@ -115,9 +132,19 @@ def number_text(value: Real | float, *, where: str) -> str:
     return repr(number)
 
 
-def _parameters(function: Callable[..., Any], where: str) -> tuple[str, ...]:
+def plain_valuation(value: ValuationLike, where: str) -> ValuationLike:
+    """Numbers and compiled formulas become text, so that an instance reads back from a file as it was."""
+    if isinstance(value, Real) and not isinstance(value, bool):
+        return number_text(value, where=where)
+    if isinstance(value, Valuation) and value.text is not None:
+        return value.text
+    return value
+
+
+def _arguments(function: Callable[..., Any], where: str, given: Parameters) -> tuple[str, ...]:
+    """The names that a callable is called with: those without a default, and the parameters of the instance."""
     try:
-        parameters = inspect.signature(function).parameters.values()
+        arguments = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
         raise InputError(
             "a callable whose parameters cannot be read",
@@ -126,14 +153,14 @@ def _parameters(function: Callable[..., Any], where: str) -> tuple[str, ...]:
             remedy="wrap it in a lambda",
         ) from None
     names = []
-    for parameter in parameters:
-        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+    for argument in arguments:
+        if argument.kind not in (argument.POSITIONAL_OR_KEYWORD, argument.KEYWORD_ONLY):
             raise InputError(
-                f"a callable with the parameter {parameter}",
+                f"a callable with the parameter {argument}",
                 where=where,
                 expected="parameters named like signals",
                 remedy="wrap it in a lambda",
             )
-        if parameter.default is parameter.empty:
-            names.append(parameter.name)
+        if argument.default is argument.empty or argument.name in given:
+            names.append(argument.name)
     return tuple(names)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from expost.errors import InputError
-from expost.instances.priors import nearest
+from expost.instances.words import nearest
 from expost.papers.bikhchandani import claims as bikhchandani
 from expost.papers.bikhchandani import claims_examples as bikhchandani_examples
 from expost.papers.bikhchandani import claims_several_items as several_items

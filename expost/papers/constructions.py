@@ -11,7 +11,7 @@ import numpy as np
 from expost._typing import Float, Timing
 from expost.errors import InputError
 from expost.instances.environment import Instance
-from expost.instances.priors import nearest
+from expost.instances.words import nearest
 from expost.mechanisms.given import (
     Given,
     PriceFunction,

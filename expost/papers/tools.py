@@ -5,7 +5,7 @@ hypothesis.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from expost._typing import Float
 from expost.formulations.assemble import assemble
@@ -84,9 +84,7 @@ class ExampleOnePrices:
 def reversed_signals(instance: Instance) -> Instance:
     """The same instance with every buyer's signals listed, hence arriving, the other way round."""
     buyers = tuple(Buyer(b.name, b.signals[::-1], b.value, b.externality) for b in instance.buyers)
-    return Instance(
-        f"{instance.name}, reversed order", buyers, instance.priors, instance.seller, instance.citation
-    )
+    return replace(instance, name=f"{instance.name:.80}, reversed order", buyers=buyers)
 
 
 def no_single_crossing() -> Instance:

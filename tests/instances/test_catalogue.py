@@ -47,7 +47,7 @@ def test_every_parameter_moves_a_value(name):
     entry = next(entry for entry in catalogue.describe() if entry.name == name)
     text = files(catalogue).joinpath(f"{name}.toml").read_text()
     for parameter, default in entry.parameters.items():
-        assert f"{{{parameter}}}" in text
+        assert text.count(parameter) > 1
         assert catalogue.load(name, **{parameter: default}) == catalogue.load(name)
         assert catalogue.load(name, **{parameter: -default - 0.125}) != catalogue.load(name)
 
@@ -69,7 +69,7 @@ def test_the_assumptions_hold(name):
         ("linear", {"alpha": 1.0}, "unknown parameter 'alpha'; expected one of alpha11"),
         ("linear", {"alpha11": "2"}, "alpha11 = '2'; expected a number"),
         ("linear", {"alpha11": True}, "alpha11 = True"),
-        ("linear", {"alpha11": float("inf")}, "alpha11: the number inf"),
+        ("linear", {"alpha11": float("inf")}, "alpha11 = inf; expected a finite number"),
         ("linear", {"alpha11": 10**400}, "alpha11"),
         ("linear", {"alpha11": 1e200}, "astronomically large"),
         ("../linear", {}, "no instance '../linear'"),
