@@ -45,7 +45,8 @@ class Boundary:
     where there is none).
     scale: the tolerance for comparisons of values (unit: values).
     fall: by how much V or U falls at most from one sampled level of an own signal to the next; the theory
-    asks for 0.
+    asks for 0. least_slope: the least rise of U between such levels, per unit of level; the corollaries on rates
+    ask for more than 0.
     """
 
     buyer: int
@@ -61,6 +62,7 @@ class Boundary:
     upper: Float = field(repr=False)
     scale: float
     fall: float
+    least_slope: float
 
     def segment(self) -> tuple[Float, Float]:
         """The lowest and the highest first signal at which each fibre has a boundary, (F,) each; NaN where
@@ -109,6 +111,7 @@ def efficient_boundary(
         upper=np.where(wins, np.where(loses, strike, bottom), np.inf),
         scale=scale,
         fall=max(_fall(function, rows) for function in (value, society)),
+        least_slope=_least_slope(society, rows, alone=second is None),
     )
 
 
@@ -188,12 +191,26 @@ def _root(function: OfLevels, rows: Float) -> Float:
     return 0.5 * (low + high)
 
 
+def _table(function: OfLevels, rows: Float) -> Float:
+    """``function`` at ``SECONDS`` levels of the second signal and on all rows: (SECONDS, F, P)."""
+    levels = np.linspace(EDGE, 1.0 - EDGE, SECONDS)
+    return np.stack([function(rows, np.full(rows.shape, level)) for level in levels])
+
+
 def _fall(function: OfLevels, rows: Float) -> float:
     """The largest fall of ``function`` along either level, on the rows and ``SECONDS`` levels of the second
     signal."""
-    levels = np.linspace(EDGE, 1.0 - EDGE, SECONDS)
-    table = np.stack([function(rows, np.full(rows.shape, level)) for level in levels])
+    table = _table(function, rows)
     return float(max(-np.diff(table, axis=0).min(initial=0.0), -np.diff(table, axis=2).min(initial=0.0)))
+
+
+def _least_slope(function: OfLevels, rows: Float, *, alone: bool) -> float:
+    """The least slope of ``function`` along either level, or along the first when it is ``alone``."""
+    table = _table(function, rows)
+    slopes = [np.diff(table, axis=2).min(initial=np.inf) * (rows.shape[1] - 1)]
+    if not alone:
+        slopes.append(np.diff(table, axis=0).min(initial=np.inf) * (SECONDS - 1))
+    return float(min(slopes))
 
 
 def _substitution(function: OfLevels, a: Float, b: Float) -> Float:
