@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from expost._typing import Int32
+from expost._typing import Bool, Int32
 from expost.solver.program import Program
 
 LARGEST_TABLE = 30_000_000
@@ -20,7 +20,8 @@ class Layers:
     fibre: int32 (variables,), connected component. level: int32 (variables,), length of the longest path
     that leads to the variable. fibres, depth: how many of either. series: every variable of a level implies
     every variable of the next level of its fibre, as in static timing (chains of groups with gates).
-    acyclic: no two variables imply each other; otherwise all levels are 0.
+    joined: bool (fibres,), the same fibre by fibre. acyclic: no two variables imply each other; otherwise all
+    levels are 0.
     """
 
     fibre: Int32
@@ -29,6 +30,7 @@ class Layers:
     depth: int
     series: bool
     acyclic: bool
+    joined: Bool
 
 
 def layers(program: Program) -> Layers:
@@ -43,8 +45,12 @@ def layers(program: Program) -> Layers:
     acyclic = connected_components(graph, directed=True, connection="strong")[0] == n
     level = _levels(program) if acyclic else np.zeros(n, dtype=np.int32)
     depth = int(level.max(initial=0)) + 1
-    series = acyclic and _is_series(program, fibre, level, int(fibres), depth)
-    return Layers(fibre, level, int(fibres), depth, series, acyclic)
+    joined = (
+        _joined(program, fibre, level, int(fibres), depth)
+        if acyclic and fibres * depth <= LARGEST_TABLE
+        else np.zeros(fibres, dtype=np.bool_)
+    )
+    return Layers(fibre, level, int(fibres), depth, bool(joined.all()), acyclic, joined)
 
 
 def _levels(program: Program) -> Int32:
@@ -58,15 +64,13 @@ def _levels(program: Program) -> Int32:
     return level
 
 
-def _is_series(program: Program, fibre: Int32, level: Int32, fibres: int, depth: int) -> bool:
-    """Whether consecutive levels of each fibre are completely joined."""
-    if fibres * depth > LARGEST_TABLE:
-        return False
+def _joined(program: Program, fibre: Int32, level: Int32, fibres: int, depth: int) -> Bool:
+    """Whether consecutive levels of each fibre are completely joined (what skips one is then implied): (fibres,)."""
     key = fibre.astype(np.int64) * depth + level
     size = np.bincount(key, minlength=fibres * depth)
     step = level[program.heads] == level[program.tails] + 1
     pair = np.unique(program.tails[step].astype(np.int64) * program.variables + program.heads[step])
-    joined = np.bincount(key[pair // program.variables], minlength=fibres * depth)
+    joins = np.bincount(key[pair // program.variables], minlength=fibres * depth)
     following = np.append(size[1:], 0)
     following[depth - 1 :: depth] = 0
-    return bool((joined == size * following).all())
+    return (joins == size * following).reshape(fibres, depth).all(axis=1)

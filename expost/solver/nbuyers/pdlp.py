@@ -17,8 +17,10 @@ from expost.solver.reduction import Reduction, reduced
 from expost.solver.result import Solution, Status
 
 
-def solve_pdlp(program: Program, *, time_limit: float | None = None) -> Solution:
+def solve_pdlp(program: Program, *, time_limit: float | None = None, method: str = "pdlp") -> Solution:
     """HiGHS's PDLP on the linear relaxation: its prices as a certificate, its point rounded to a rule.
+
+    method: ``pdlp``, HiGHS's newer ``hipdlp``, or any other of ``relaxation.METHODS``.
 
     The status is OPTIMAL where the rule attains the certified bound, FEASIBLE where it does not, UNKNOWN
     where no rule was found. ``details["linear_value"]`` is the value of the fractional point: for three
@@ -28,7 +30,7 @@ def solve_pdlp(program: Program, *, time_limit: float | None = None) -> Solution
     reduction = reduced(program, program.fixings)
     if reduction is None:
         return Solution("pdlp", Status.INFEASIBLE, bound=-math.inf)
-    answer = relax(reduction.program, time_limit, "pdlp")
+    answer = relax(reduction.program, time_limit, method)
     if answer.stopped == "Infeasible":
         return Solution("pdlp", Status.INFEASIBLE, bound=-math.inf)
     priced = lifted_price(program, reduction, answer.packing, answer.covering)

@@ -1,25 +1,40 @@
-"""The linear relaxation: by simplex where it is small, by HiGHS's first-order method (PDLP) where it is not."""
+"""The linear relaxation: by the first-order method that knows the chains, or by one of HiGHS's for a second opinion."""
 
 from __future__ import annotations
 
+import math
+import time
 from dataclasses import dataclass
 
 import numpy as np
 
 from expost._typing import Float
 from expost.solver.adapters.highs_run import load, run
+from expost.solver.answers import slack
+from expost.solver.interrupts import listening
 from expost.solver.linear import cost_scale, rows_of
+from expost.solver.nbuyers.chains import Cover, cover
+from expost.solver.nbuyers.first_order import FirstOrder, Progressed
 from expost.solver.nbuyers.lagrangian import Priced, price
+from expost.solver.nbuyers.layers import layers
 from expost.solver.program import Program
 from expost.solver.reduction import Reduction
 from expost.tolerances import WELFARE
 
-SMALL = 3000
-"""Variables up to which the simplex method is faster than the first-order method, and exact."""
+METHODS = ("chains", "pdlp", "hipdlp", "simplex")
+"""Ours first; the others are HiGHS's."""
+
+FEASIBLE = 1e-8
+"""Excess of rows up to which the first-order method's value counts as attained; its bound is proved all the same."""
+
+ENOUGH = 0.3
+"""Part of the slack between welfares to which bound and value have to agree."""
+
+STALLED = 3000
+"""Steps without an improvement of the bound that counts, after which the first-order method gives up."""
 
 # Presolve gains the first-order method nothing here, and its postsolve can lose the duals (HiGHS 1.15.1).
 FIRST_ORDER = {
-    "solver": "pdlp",
     "presolve": "off",
     "pdlp_optimality_tolerance": WELFARE,
     "kkt_tolerance": WELFARE,
@@ -31,8 +46,9 @@ SIMPLEX = {"presolve": "off", "dual_feasibility_tolerance": WELFARE}
 class Relaxation:
     """A near-optimal point of the linear relaxation and prices that nearly prove it.
 
-    stopped: HiGHS's word. fractional: float64 (variables,) or None. packing, covering: prices in the unit of
-    the weights, float64 (rows,), zero where the method had none. method: ``simplex`` or ``pdlp``.
+    stopped: ``Optimal``, ``Infeasible``, ``time limit``, ``interrupted``, ``stalled``, or HiGHS's word. fractional:
+    float64 (variables,) or None. packing, covering: prices in the unit of the weights, float64 (rows,), zero where
+    the method had none. method: of ``METHODS``.
     """
 
     stopped: str
@@ -48,11 +64,12 @@ class Relaxation:
         return cls("", None, np.zeros(len(program.packing)), np.zeros(len(program.covering)), "none", 0)
 
 
-def relax(program: Program, time_limit: float | None = None, method: str | None = None) -> Relaxation:
-    """Solve the linear relaxation; the answer is evidence, ``price`` turns it into proof."""
-    method = method or ("simplex" if program.variables <= SMALL else "pdlp")
+def relax(program: Program, time_limit: float | None = None, method: str = METHODS[0]) -> Relaxation:
+    """Solve the linear relaxation of a reduced program; the answer is evidence, ``price`` turns it into proof."""
+    if method == "chains":
+        return by_chains(program, time_limit)
     scale = cost_scale(program)
-    options = FIRST_ORDER if method == "pdlp" else SIMPLEX
+    options = SIMPLEX if method == "simplex" else FIRST_ORDER | {"solver": method}
     h = load(rows_of(program), -scale * program.weights, integer=False, options=dict(options))
     stopped = run(h, time_limit=time_limit)
     answer, info = h.getSolution(), h.getInfo()
@@ -61,8 +78,48 @@ def relax(program: Program, time_limit: float | None = None, method: str | None 
         duals = np.maximum(-np.asarray(answer.row_dual) / scale, 0.0)
     packing, covering = np.split(duals[program.arcs :], [len(program.packing)])
     fractional = np.asarray(answer.col_value) if answer.value_valid else None
-    iterations = info.pdlp_iteration_count if method == "pdlp" else info.simplex_iteration_count
+    iterations = info.simplex_iteration_count if method == "simplex" else info.pdlp_iteration_count
     return Relaxation(stopped, fractional, packing, covering, method, int(iterations))
+
+
+def by_chains(program: Program, time_limit: float | None = None) -> Relaxation:
+    """The first-order method on chains, until bound and value agree, nothing moves, or time is up."""
+    deadline = math.inf if time_limit is None else time.monotonic() + time_limit
+    chains = cover(program, layers(program))
+    with listening():
+        seen = FirstOrder.at(chains).run(Patience(program), deadline)
+    return read(program, chains, seen)
+
+
+def read(program: Program, chains: Cover, seen: Progressed) -> Relaxation:
+    """What the first-order method has, in the program's own variables and rows."""
+    rows = len(program.packing)
+    packing, covering = seen.prices[:rows], seen.prices[rows : rows + len(program.covering)]
+    stopped = "Infeasible" if hopeless(program, seen.bound) else seen.stopped
+    return Relaxation(stopped, chains.point(program, seen.x), packing, covering, "chains", seen.steps)
+
+
+def hopeless(program: Program, bound: float) -> bool:
+    """Whether a bound (without the constant) is below what any 0/1 vector is worth: then there is no rule at all."""
+    return bound < float(np.minimum(program.weights, 0.0).sum()) - slack(program)
+
+
+class Patience:
+    """When the first-order method has done what it can: says why, or nothing."""
+
+    def __init__(self, program: Program) -> None:
+        self.program, self.width = program, ENOUGH * slack(program)
+        self.best, self.improved = math.inf, 0
+
+    def __call__(self, seen: Progressed) -> str:
+        """Why to stop, or ``""``."""
+        if hopeless(self.program, seen.bound):
+            return "Infeasible"
+        if abs(seen.bound - seen.value) <= self.width and seen.excess <= FEASIBLE:
+            return "Optimal"
+        if seen.bound < self.best - self.width:
+            self.best, self.improved = seen.bound, seen.steps
+        return "stalled" if seen.steps - self.improved > STALLED else ""
 
 
 def lifted_price(program: Program, reduction: Reduction, packing: Float, covering: Float) -> Priced | None:

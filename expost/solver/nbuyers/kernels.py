@@ -1,0 +1,205 @@
+# mypy: disable-error-code="untyped-decorator"
+"""Compiled steps of the first-order method: projection onto chains of groups, prices of rows, the bound.
+
+A chain is a sequence of groups of variables, every member of a group at most every member of the next. The
+nearest point of that set: sort each group by its current values (the projection keeps their order), pool adjacent
+violators, clip to [0, 1]. Nothing here holds Python's lock, so that two threads share the chains.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from expost._compiled import compiled
+from expost._typing import Float, Int8, Int32, UInt8
+
+
+class Chains(NamedTuple):
+    """The program in chains: positions are variables laid out chain by chain, group by group upwards.
+
+    start: int32 (chains + 1,), first position of each chain. opens: uint8 (positions,), 1 where a group begins.
+    tied: uint8 (chains,), whether some group of the chain has two members. weight: float64 (positions,).
+    at_start, at_row, at_sign: the rows of each position, compressed. row_start, row_position, row_sign: the
+    positions of each row. limit: float64 (rows,), ``sum(sign * x) <= limit``.
+    single: every position is in one row, with the sign 1.
+    """
+
+    start: Int32
+    opens: UInt8
+    tied: UInt8
+    weight: Float
+    at_start: Int32
+    at_row: Int32
+    at_sign: Int8
+    row_start: Int32
+    row_position: Int32
+    row_sign: Int8
+    limit: Float
+    single: bool
+
+
+@compiled(nogil=True, _nrt=False)
+def sort_groups(opens: UInt8, first: int, size: int, value: Float, rank: Int32) -> None:
+    """Order every group of a chain by value, starting from the order of the last time."""
+    for k in range(1, size):
+        m, held = k, rank[first + k]
+        while not opens[first + m] and value[rank[first + m - 1]] > value[held]:
+            rank[first + m] = rank[first + m - 1]
+            m -= 1
+        rank[first + m] = held
+
+
+@compiled(nogil=True, _nrt=False)
+def pool(value: Float, size: int, mean: Float, count: Int32) -> None:
+    """The nearest increasing sequence in [0, 1], in place. mean, count: scratch.
+
+    It is 0 up to where the sum of the values is least, and 1 from where the sum of the values less 1 is: two scans
+    without branches, and pools of violators only between.
+    """
+    total, least, zeros = 0.0, 0.0, 0
+    shifted, ones = 0.0, 0
+    for k in range(size):
+        total += value[k]
+        below = total - (k + 1)
+        zeros = k + 1 if total <= least else zeros
+        least = min(total, least)
+        ones = k + 1 if below < shifted else ones
+        shifted = min(below, shifted)
+    ones = max(ones, zeros)
+    for k in range(zeros):
+        value[k] = 0.0
+    for k in range(ones, size):
+        value[k] = 1.0
+    mean[0], pools = -np.inf, 0
+    for k in range(zeros, ones):
+        m, n = value[k], 1
+        while m <= mean[pools]:
+            both = n + count[pools]
+            m += (mean[pools] - m) * (count[pools] / both)
+            n = both
+            pools -= 1
+        pools += 1
+        mean[pools], count[pools] = m, n
+    k = zeros
+    for q in range(1, pools + 1):
+        m = min(max(mean[q], 0.0), 1.0)
+        for _ in range(count[q]):
+            value[k] = m
+            k += 1
+
+
+@compiled(nogil=True)
+def project(
+    chains: Chains,
+    low: int,
+    high: int,
+    x: Float,
+    anchor: Float,
+    mirror: Float,
+    prices: Float,
+    rank: Int32,
+    step: float,
+    keep: float,
+) -> float:
+    """One primal step of the chains ``low .. high - 1``; the sum of squares of what it changes.
+
+    With ``t`` the projection of ``x + step * (weight - price of its rows)``: ``mirror`` becomes ``2 t - x`` and
+    ``x`` becomes ``keep * mirror + (1 - keep) * anchor``. rank: the order of the positions, kept for the next call.
+    """
+    longest = 0
+    for c in range(low, high):
+        longest = max(longest, chains.start[c + 1] - chains.start[c])
+    value, level = np.empty(longest), np.empty(longest)
+    mean, count = np.empty(longest + 1), np.empty(longest + 1, dtype=np.int32)
+    moved = 0.0
+    for c in range(low, high):
+        first, size = chains.start[c], chains.start[c + 1] - chains.start[c]
+        if chains.single:
+            for k in range(size):
+                p = first + k
+                value[k] = x[p] + step * (chains.weight[p] - prices[chains.at_row[p]])
+        else:
+            for k in range(size):
+                p = first + k
+                gain = chains.weight[p]
+                for e in range(chains.at_start[p], chains.at_start[p + 1]):
+                    gain -= chains.at_sign[e] * prices[chains.at_row[e]]
+                value[k] = x[p] + step * gain
+        if chains.tied[c]:
+            sort_groups(chains.opens, first, size, value, rank)
+            for k in range(size):
+                level[k] = value[rank[first + k]]
+            pool(level, size, mean, count)
+            for k in range(size):
+                value[rank[first + k]] = level[k]
+        else:
+            pool(value, size, mean, count)
+        for k in range(size):
+            p = first + k
+            change = value[k] - x[p]
+            moved += change * change
+            turned = value[k] + change
+            mirror[p] = turned
+            x[p] = keep * turned + (1.0 - keep) * anchor[p]
+    return moved
+
+
+@compiled(nogil=True)
+def reprice(
+    chains: Chains,
+    low: int,
+    high: int,
+    mirror: Float,
+    prices: Float,
+    anchor: Float,
+    step: float,
+    keep: float,
+) -> float:
+    """One dual step of the rows ``low .. high - 1`` at ``mirror``; the sum of squares of what it changes.
+
+    With ``t = max(0, price + step * (sum(sign * mirror) - limit))`` the price becomes
+    ``keep * (2 t - price) + (1 - keep) * anchor``.
+    """
+    moved = 0.0
+    for r in range(low, high):
+        over = -chains.limit[r]
+        for e in range(chains.row_start[r], chains.row_start[r + 1]):
+            over += chains.row_sign[e] * mirror[chains.row_position[e]]
+        change = max(0.0, prices[r] + step * over) - prices[r]
+        moved += change * change
+        prices[r] = keep * (prices[r] + 2.0 * change) + (1.0 - keep) * anchor[r]
+    return moved
+
+
+@compiled(nogil=True)
+def best_response(chains: Chains, low: int, high: int, prices: Float) -> float:
+    """What the chains ``low .. high - 1`` are worth at these prices: the best threshold of each, added up."""
+    total = 0.0
+    for c in range(low, high):
+        best, above, whole, part = 0.0, 0.0, 0.0, 0.0
+        for p in range(chains.start[c + 1] - 1, chains.start[c] - 1, -1):
+            gain = chains.weight[p]
+            for e in range(chains.at_start[p], chains.at_start[p + 1]):
+                gain -= chains.at_sign[e] * prices[chains.at_row[e]]
+            whole += gain
+            part += max(gain, 0.0)
+            if chains.opens[p]:
+                best = max(best, above + part)
+                above += whole
+                whole, part = 0.0, 0.0
+        total += best
+    return total
+
+
+@compiled(nogil=True)
+def largest_excess(chains: Chains, low: int, high: int, x: Float) -> float:
+    """By how much ``x`` breaks the worst of the rows ``low .. high - 1``."""
+    worst = 0.0
+    for r in range(low, high):
+        over = -chains.limit[r]
+        for e in range(chains.row_start[r], chains.row_start[r + 1]):
+            over += chains.row_sign[e] * x[chains.row_position[e]]
+        worst = max(worst, over)
+    return worst
