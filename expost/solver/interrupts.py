@@ -36,7 +36,11 @@ def _note(number: int, frame: FrameType | None) -> None:
 
 @contextlib.contextmanager
 def listening() -> Iterator[None]:
-    """Turn Ctrl-C into a request, where this thread may and nobody else has taken it over already."""
+    """Turn Ctrl-C into a request, where this thread may and nobody else has taken it over already.
+
+    Only the main thread can, and only Python's own handler is replaced, for as long as this lasts; a handler
+    that the program inside sets itself is left alone.
+    """
     if (
         threading.current_thread() is not threading.main_thread()
         or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
@@ -44,9 +48,10 @@ def listening() -> Iterator[None]:
         yield
         return
     _Request.asked = False
-    signal.signal(signal.SIGINT, _note)
+    found = signal.signal(signal.SIGINT, _note)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if signal.getsignal(signal.SIGINT) is _note:
+            signal.signal(signal.SIGINT, found)
         _Request.asked = False

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from support.fees_program import pair_gains, seller_best_program
 
 from expost.mechanisms.fees import integral_fees, option_gains, seller_best_fees
-from expost.mechanisms.fees_program import pair_gains, seller_best_program
 from expost.mechanisms.menu import Fees, menu_from_rule, shared_strikes, strike_intervals
 from expost.mechanisms.prices import Choice
 from expost.mechanisms.sequential_audit import audit_menu

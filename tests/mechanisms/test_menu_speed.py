@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from support.fees_program import seller_best_program
 
-from expost.mechanisms.fees_program import seller_best_program
 from expost.mechanisms.menu import Fees, menu_from_rule
 from expost.mechanisms.sequential_audit import audit_menu
 from expost.spaces.stages import Stages

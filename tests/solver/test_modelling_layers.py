@@ -1,6 +1,5 @@
 """PuLP, cvxpy and model files: solvers by name, what they print, how they fail, limits, relaxations."""
 
-import sys
 import time
 
 import highspy
@@ -17,7 +16,6 @@ from expost.solver.answers import audited
 from expost.solver.backends import BACKENDS, solve_program
 from expost.solver.certificate import check
 from expost.solver.program import Program
-from expost.solver.quiet import quiet
 from expost.solver.result import Solution, Status
 
 
@@ -102,12 +100,12 @@ def test_infeasible_is_refuted_by_never_selling():
 def test_a_core_that_is_called_infeasible_proves_nothing(monkeypatch):
     said = []
 
-    def liar(program, *_):
+    def liar(program, **_):
         said.append(program)
         return Solution("pulp", Status.INFEASIBLE)
 
-    monkeypatch.setattr("expost.solver.nbuyers.core.solve_beside", liar)
-    solution = solve_program(hard(), "nbuyers", time_limit=2.0)
+    monkeypatch.setattr("expost.solver.nbuyers.core.solve_pulp", liar)
+    solution = solve_program(hard(), "nbuyers", time_limit=5.0)
     assert said and solution.status is Status.TIME_LIMIT
     assert solution.bound >= 1.734375 - 1e-9  # the optimum, proved by highs
 
@@ -116,16 +114,6 @@ def test_a_core_that_is_called_infeasible_proves_nothing(monkeypatch):
 def test_nothing_reaches_standard_output(name, capfd):
     solve_program(small(1), name)
     assert capfd.readouterr().out == ""
-
-
-def test_quiet_silences_c_and_python_and_restores_both(capfd):
-    import os
-
-    with quiet():
-        print("python")
-        os.write(1, b"c level")
-    print("after", file=sys.stdout, flush=True)
-    assert capfd.readouterr().out == "after\n"
 
 
 @pytest.mark.parametrize("garbage", ["ones", "short", "fractional", "bound", "claim", "none", "certificate"])
@@ -153,34 +141,6 @@ def test_a_solver_that_returns_garbage_is_that_solvers_failure(monkeypatch, garb
     monkeypatch.setattr(pulp_backend, "solve_pulp", lambda *_, **__: answers[garbage])
     with pytest.raises(SolverError, match="pulp"):
         solve_program(program, "pulp")
-
-
-def test_a_solver_that_dies_is_reported_by_name(monkeypatch):
-    import pulp
-
-    def die(*_, **__):
-        raise pulp.PulpSolverError("cannot execute")
-
-    monkeypatch.setattr(pulp.PULP_CBC_CMD, "actualSolve", die)
-    with pytest.raises(SolverError, match="PULP_CBC_CMD died: cannot execute"):
-        solve_program(small(), "pulp")
-
-
-def test_a_process_that_ignores_its_limit_is_ended(monkeypatch):
-    import subprocess
-
-    import pulp
-
-    def hang(*_, **__):
-        if subprocess.run([sys.executable, "-c", "import time; time.sleep(60)"], check=False).returncode:
-            raise pulp.PulpSolverError("ended")
-
-    monkeypatch.setattr(pulp.PULP_CBC_CMD, "actualSolve", hang)
-    monkeypatch.setattr(pulp_backend, "GRACE", 0.5)
-    begun = time.monotonic()
-    solution = solve_program(small(), "pulp", time_limit=0.5)
-    assert time.monotonic() - begun < 20.0
-    assert solution.status is Status.TIME_LIMIT and solution.x is None and solution.details["overran"]
 
 
 def test_cvxpy_relaxation_has_duals_that_prove_its_value():

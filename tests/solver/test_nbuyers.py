@@ -11,8 +11,8 @@ import pytest
 from support.programs import max_program, random_program
 
 from expost.solver.adapters.brute import optimal_rules
+from expost.solver.adapters.pulp import solve_pulp
 from expost.solver.backends import solve_program
-from expost.solver.beside import cbc_available, solve_beside
 from expost.solver.certificate import check
 from expost.solver.nbuyers import core, efforts
 from expost.solver.nbuyers.kicks import Kicks, descend, nothing_sold, rounded
@@ -144,7 +144,7 @@ def test_branch_and_bound_that_answers_wrongly_proves_nothing(monkeypatch):
         raise core.SolverError("highs failed the audit")
 
     monkeypatch.setattr(core, "solve_highs", wrong)
-    monkeypatch.setattr(core, "solve_beside", wrong)
+    monkeypatch.setattr(core, "solve_pulp", wrong)
     monkeypatch.setattr(efforts, "PATIENCE", dict.fromkeys(efforts.PATIENCE, 0))
     solution = solve_program(program, time_limit=3.0)
     assert solution.bound == pytest.approx(solution.details["certified_bound"], abs=1e-12)
@@ -177,17 +177,17 @@ def test_cbc_beside_kicks_is_ended_by_an_interrupt():
     timer = threading.Timer(2.5, _thread.interrupt_main)
     calls = []
     timer.start()
-    answer = solve_beside(max_program(3, 5), None, lambda: not calls.append(time.sleep(0.01)))
+    answer = solve_pulp(max_program(3, 5), idle=lambda: not calls.append(time.sleep(0.01)))
     timer.cancel()
     assert answer.status is Status.INTERRUPTED and answer.x is None
     assert len(calls) > 1
-    assert not [child for child in psutil.Process().children() if "cbc" in child.name()]
+    assert not [child for child in psutil.Process().children(recursive=True) if "cbc" in child.name()]
 
 
 def test_cbc_beside_answers_like_cbc():
     program = cube(3)
-    answer = solve_beside(program, 60.0, None)
-    assert cbc_available() and answer.status is Status.OPTIMAL
+    answer = solve_pulp(program, time_limit=60.0)
+    assert answer.status is Status.OPTIMAL
     assert program.value(answer.x) == pytest.approx(program.value(solve_program(program).x), abs=1e-9)
 
 

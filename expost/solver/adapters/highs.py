@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,12 +11,12 @@ import numpy as np
 
 from expost._typing import Int8
 from expost.errors import SolverError
-from expost.solver.adapters.highs_run import load, run
 from expost.solver.certificate import check
 from expost.solver.linear import certificate_of, cost_scale, rows_of
+from expost.solver.processes import Reply, call
 from expost.solver.program import Program
-from expost.solver.progress import ProgressCallback
-from expost.solver.result import Solution, Status
+from expost.solver.progress import Progress, ProgressCallback
+from expost.solver.result import Certificate, Solution, Status
 from expost.tolerances import WELFARE
 
 STATUS = {
@@ -39,11 +40,14 @@ def solve_highs(
     """Solve with HiGHS, gap zero; the answer is audited, and sought again without presolve if it fails.
 
     options: HiGHS options by name. Up to two blocks the bound is the checker's, from the duals; beyond,
-    it is HiGHS's own and ``details["bound_certified"]`` is False. idle: see ``highs_run.run``.
-    Raises SolverError when both answers fail.
+    it is HiGHS's own and ``details["bound_certified"]`` is False. idle: called again and again while HiGHS works,
+    on another core; False when there is nothing left to do. Raises SolverError when both answers fail.
     """
-    failures = []
+    failures: list[str] = []
+    deadline = None if time_limit is None else time.monotonic() + time_limit
     for extra in ({}, {"presolve": "off"}):
+        if failures and deadline is not None:
+            time_limit = max(deadline - time.monotonic(), 0.01)
         if program.n_blocks <= 2:
             solution = _solve_linear(program, time_limit, options | extra)
         else:
@@ -59,25 +63,71 @@ def _solve_linear(program: Program, time_limit: float | None, options: dict[str,
     """The linear program: its vertices are integral for up to two blocks, its duals a certificate."""
     scale = cost_scale(program)
     # Presolve saves nothing on difference rows, and without it the duals need no postsolve.
-    h = load(
-        rows_of(program),
-        -scale * program.weights,
-        integer=False,
-        options={"presolve": "off", "dual_feasibility_tolerance": WELFARE} | options,
-    )
-    status = _status(run(h, time_limit=time_limit))
+    options = {"presolve": "off", "dual_feasibility_tolerance": WELFARE} | options
+    found, reply = minimized(program, scale, time_limit, options)
+    if found is None:
+        nothing = certificate_of(program, np.zeros(rows_of(program).count))
+        return Solution("highs", Status(reply.stopped), certificate=nothing, details=_ended("linear program"))
+    status = _status(found, reply)
     if status is Status.INFEASIBLE:
         return Solution("highs", status, bound=-math.inf)
-    answer = h.getSolution()
-    certificate = certificate_of(program, -np.asarray(answer.row_dual) / scale) if answer.dual_valid else None
+    certificate = None if found.duals is None else certificate_of(program, -found.duals / scale)
     bound = math.inf if certificate is None else check(program, certificate).upper_bound
-    x = _rounded(answer.col_value) if status is Status.OPTIMAL else None
+    x = _rounded(found.point) if status is Status.OPTIMAL else None
     details = {
         "method": "linear program",
         "bound_certified": certificate is not None,
-        "simplex_iterations": h.getInfo().simplex_iteration_count,
+        "simplex_iterations": found.iterations,
     }
     return Solution("highs", status, x, bound, certificate, details=details)
+
+
+def minimized(
+    program: Program, scale: float, time_limit: float | None, options: dict[str, Any]
+) -> tuple[Any, Reply]:
+    """What HiGHS found on the linear relaxation (``highs_run.Found``; None when it had to be ended), and the reply."""
+    reply = call(
+        "expost.solver.adapters.highs_run:linear",
+        who="highs",
+        seconds=time_limit,
+        rows=rows_of(program),
+        cost=-scale * program.weights,
+        options=options,
+    )
+    return reply.answer, reply
+
+
+class _Search:
+    """What branch and bound tells on its way: kept for the case that it has to be ended."""
+
+    def __init__(self, program: Program, scale: float, progress: ProgressCallback | None) -> None:
+        self.program, self.scale, self.progress = program, scale, progress
+        self.begun = time.monotonic()
+        self.rule: Int8 | None = None
+        self.bound = math.inf
+
+    def hear(self, note: tuple[Any, ...]) -> None:
+        """Take a note of ``highs_run.integer``."""
+        if note[0] == "rule":
+            self.rule = note[1]
+            return
+        constant = self.program.constant
+        self.bound = min(self.bound, constant - note[1] / self.scale)
+        if self.progress is not None:
+            incumbent, elapsed = constant - note[2] / self.scale, time.monotonic() - self.begun
+            self.progress(Progress("branch and bound", constant - note[1] / self.scale, incumbent, elapsed))
+
+    def ended(self, status: Status) -> Solution:
+        """The answer of a search that had to be ended: the best rule that it told of, if it is one."""
+        x = self.rule if self.rule is not None and not self.program.violations(self.rule) else None
+        return Solution(
+            "highs",
+            status,
+            x,
+            self.bound,
+            _certificate_without_bound(self.program, self.bound),
+            details=_ended("branch and bound"),
+        )
 
 
 def _solve_integer(
@@ -90,30 +140,47 @@ def _solve_integer(
 ) -> Solution:
     """Branch and bound."""
     scale = cost_scale(program)
-    h = load(rows_of(program), -scale * program.weights, integer=True, options=options)
-    if start is not None:
-        h.setSolution(len(start), np.arange(len(start), dtype=np.int32), start.astype(np.float64))
-    status = _status(
-        run(h, time_limit=time_limit, progress=progress, scale=scale, constant=program.constant, idle=idle)
+    search = _Search(program, scale, progress)
+    reply = call(
+        "expost.solver.adapters.highs_run:integer",
+        who="highs",
+        seconds=time_limit,
+        heard=search.hear,
+        idle=idle,
+        rows=rows_of(program),
+        cost=-scale * program.weights,
+        options=options,
+        start=start,
     )
-    info = h.getInfo()
+    found = reply.answer
+    if found is None:
+        return search.ended(Status(reply.stopped))
+    status = _status(found, reply)
     if status is Status.INFEASIBLE:
         return Solution("highs", status, bound=-math.inf)
-    x = _rounded(h.getSolution().col_value) if math.isfinite(info.objective_function_value) else None
-    if info.primal_solution_status != 2:
-        x = None
-    bound = program.constant - info.mip_dual_bound / scale
-    details = {"method": "branch and bound", "bound_certified": False, "nodes": info.mip_node_count}
-    # Stopped before its first bound: the sum of the positive weights is one, proved by multipliers of zero.
-    certificate = None if math.isfinite(bound) else certificate_of(program, np.zeros(rows_of(program).count))
-    return Solution("highs", status, x, bound, certificate, details=details)
+    x = None if found.point is None or not found.feasible else _rounded(found.point)
+    bound = program.constant - found.bound / scale
+    details = {"method": "branch and bound", "bound_certified": False, "nodes": found.nodes}
+    return Solution("highs", status, x, bound, _certificate_without_bound(program, bound), details=details)
 
 
-def _status(words: str) -> Status:
+def _certificate_without_bound(program: Program, bound: float) -> Certificate | None:
+    """Stopped before its first bound: the sum of the positive weights is one, proved by multipliers of zero."""
+    return None if math.isfinite(bound) else certificate_of(program, np.zeros(rows_of(program).count))
+
+
+def _ended(method: str) -> dict[str, Any]:
+    """Details of an answer that had to do without the solver's last word."""
+    return {"method": method, "bound_certified": False, "overran": True}
+
+
+def _status(found: Any, reply: Reply) -> Status:
     """HiGHS's status as ours. Raises SolverError for one that answers nothing."""
-    if words not in STATUS:
-        raise SolverError(f"highs stopped with the status {words!r}")
-    return STATUS[words]
+    if found.stopped == "interrupted":  # told to, for one of two reasons
+        return Status(reply.stopped or "interrupted")
+    if found.stopped not in STATUS:
+        raise SolverError(f"highs stopped with the status {found.stopped!r}")
+    return STATUS[found.stopped]
 
 
 def _rounded(values: Any) -> Int8:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import highspy
 import numpy as np
 
 from expost.errors import InputError, SolverError
-from expost.solver.adapters.highs_run import load
 from expost.solver.linear import rows_of
+from expost.solver.processes import call
 from expost.solver.program import Program
 
 SUFFIXES = (".lp", ".mps")
@@ -30,12 +29,18 @@ def write_model(program: Program, path: str | Path) -> Path:
         raise InputError(
             f"no folder {str(target.parent)!r}", where="write_model", expected="an existing folder"
         )
-    h = load(rows_of(program), program.weights, integer=True)
-    h.changeObjectiveSense(highspy.ObjSense.kMaximize)
-    h.changeObjectiveOffset(program.constant)
-    for column, name in enumerate(_names(program)):
-        h.passColName(column, name)
-    if h.writeModel(str(target)) == highspy.HighsStatus.kError:
+    reply = call(
+        "expost.solver.adapters.highs_run:write",
+        who="highs",
+        rows=rows_of(program),
+        weights=program.weights,
+        constant=program.constant,
+        names=names_of(program),
+        target=str(target.absolute()),
+    )
+    if reply.ended:
+        raise KeyboardInterrupt
+    if not reply.answer:
         raise InputError(
             f"{str(target)!r} cannot be written", where="write_model", expected="a writable place"
         )
@@ -44,6 +49,6 @@ def write_model(program: Program, path: str | Path) -> Path:
     return target
 
 
-def _names(program: Program) -> list[str]:
+def names_of(program: Program) -> list[str]:
     """The names of all variables."""
     return [f"x{b}_{k}" for b, size in enumerate(np.diff(program.blocks)) for k in range(size)]

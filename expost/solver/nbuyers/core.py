@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from expost._typing import Int8
-from expost.errors import SolverError
+from expost.errors import InputError, SolverError
 from expost.solver.adapters.highs import solve_highs
+from expost.solver.adapters.pulp import solve_pulp
 from expost.solver.answers import never_sells
-from expost.solver.beside import solve_beside
 from expost.solver.nbuyers.fixing import Costs
 from expost.solver.program import FREE, Program
 from expost.solver.progress import ProgressCallback
@@ -82,7 +82,7 @@ def search_core(
 
     def branch() -> Solution:
         if engine == "cbc":
-            return solve_beside(core.program, time_limit, idle)
+            return solve_pulp(core.program, time_limit=time_limit, idle=idle)
         return solve_highs(core.program, time_limit=time_limit, start=begin, progress=progress, idle=idle)
 
     return _concluded(core, bound, allowance, branch)
@@ -93,7 +93,7 @@ def _concluded(core: Reduction, bound: float, allowance: float, branch: Callable
     free, rest = len(core.kept), bound - allowance
     try:
         answer = branch()
-    except SolverError:
+    except (SolverError, InputError):  # it died, or is not installed
         return CoreAnswer(Status.UNKNOWN, None, bound, free, allowance)
     if answer.status is Status.INFEASIBLE:
         if never_sells(core.program):  # so it is not, and the engine has shown nothing

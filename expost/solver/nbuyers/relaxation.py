@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from expost._typing import Float
-from expost.solver.adapters.highs_run import load, run
+from expost.solver.adapters.highs import minimized
 from expost.solver.answers import slack
 from expost.solver.interrupts import listening
-from expost.solver.linear import cost_scale, rows_of
+from expost.solver.linear import cost_scale
 from expost.solver.nbuyers.chains import Cover, cover
 from expost.solver.nbuyers.first_order import FirstOrder, Progressed
 from expost.solver.nbuyers.lagrangian import Priced, price
@@ -70,16 +70,15 @@ def relax(program: Program, time_limit: float | None = None, method: str = METHO
         return by_chains(program, time_limit)
     scale = cost_scale(program)
     options = SIMPLEX if method == "simplex" else FIRST_ORDER | {"solver": method}
-    h = load(rows_of(program), -scale * program.weights, integer=False, options=dict(options))
-    stopped = run(h, time_limit=time_limit)
-    answer, info = h.getSolution(), h.getInfo()
+    found, reply = minimized(program, scale, time_limit, dict(options))
+    if found is None:
+        return replace(Relaxation.nothing(program), stopped=reply.stopped, method=method)
     duals = np.zeros(program.arcs + len(program.packing) + len(program.covering))
-    if answer.dual_valid:
-        duals = np.maximum(-np.asarray(answer.row_dual) / scale, 0.0)
+    if found.duals is not None:
+        duals = np.maximum(-found.duals / scale, 0.0)
     packing, covering = np.split(duals[program.arcs :], [len(program.packing)])
-    fractional = np.asarray(answer.col_value) if answer.value_valid else None
-    iterations = info.simplex_iteration_count if method == "simplex" else info.pdlp_iteration_count
-    return Relaxation(stopped, fractional, packing, covering, method, int(iterations))
+    stopped = reply.stopped if reply.stopped and found.stopped == "interrupted" else found.stopped
+    return Relaxation(stopped, found.point, packing, covering, method, found.iterations)
 
 
 def by_chains(program: Program, time_limit: float | None = None) -> Relaxation:

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from expost._typing import Int8
-from expost.solver.beside import cbc_available
 from expost.solver.interrupts import listening
 from expost.solver.mincut.backend import solve_mincut
 from expost.solver.nbuyers import efforts
@@ -30,6 +29,7 @@ from expost.solver.nbuyers.layers import layers
 from expost.solver.nbuyers.pairs import Pairs
 from expost.solver.nbuyers.relaxation import Relaxation, lifted_price, relax
 from expost.solver.nbuyers.standing import Standing
+from expost.solver.processes import prepare
 from expost.solver.program import Program
 from expost.solver.progress import ProgressCallback
 from expost.solver.reduction import Reduction, reduced
@@ -62,6 +62,7 @@ def solve_nbuyers(
             answer.largest,
             answer.details | {"method": "minimum cut"},
         )
+    prepare()
     standing = Standing.begin(program, time_limit, progress)
     reduction = reduced(program, program.fixings)
     if reduction is None:
@@ -157,7 +158,7 @@ class Search:
     def second_core(self, costs: Costs) -> None:
         """A wider core for CBC, which finds good rules in it sooner than HiGHS; kicks meanwhile."""
         self.set_out()
-        if self.at.closed() or self.at.left() <= 0 or not cbc_available():
+        if self.at.closed() or self.at.left() <= 0:
             return
         allowance = self.allowance_of(costs, efforts.SECOND_CORE)
         if core_size(self.reduction.program, costs, allowance) > efforts.LARGEST_CORE // 2:
