@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -115,6 +114,3 @@ class Account:
             upper = self.upper.value if self.upper else math.inf
             lower = self.lower.value if self.lower else -math.inf
             self.progress(Progress(stage, upper, lower, self.seconds))
-
-
-Step = Callable[[Account], None]

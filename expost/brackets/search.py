@@ -7,16 +7,16 @@ import sys
 from collections.abc import Sequence
 
 from expost.brackets.account import Account
-from expost.brackets.effort import stages
+from expost.brackets.effort import efforts
 from expost.brackets.lower.evaluation import mechanism_limit
 from expost.brackets.lower.side import LowerSide
 from expost.brackets.lower.single import best_solo, no_prices
 from expost.brackets.records import LOWER, UPPER, Bracket
-from expost.brackets.starts import Starts, nothing
+from expost.brackets.starts import Starts, first_names, nothing
 from expost.brackets.upper.dual import Quadrature, dual_limit
 from expost.brackets.upper.side import UpperSide, first_bounds
 from expost.errors import InputError
-from expost.formulations.timing import build_blocks
+from expost.formulations.timing import SEQUENTIAL, build_blocks, parse_first, parse_timing
 from expost.instances.environment import Instance
 from expost.solver.progress import ProgressCallback, check_time_limit
 from expost.spaces.quantile_space import QuantileSpace, quantile_space
@@ -28,8 +28,8 @@ def bracket(
     accuracy: float = 0.01,
     time_limit: float | None = None,
     *,
-    timing: str = "static",
-    first: Sequence[str] = (),
+    timing: str | Sequence[str] = "static",
+    first: str | Sequence[str | None] = (),
     seed: int = 0,
     confidence: float = 0.99,
     progress: ProgressCallback | None = None,
@@ -38,14 +38,17 @@ def bracket(
     """Bounds on the second best of a continuous instance, refined until ``upper - lower <= accuracy * upper``.
 
     time_limit: seconds; the best bracket so far is returned then (it may be overrun by the step under way). Without
-    one, the search ends after its last stage. first: signals that arrive first, at most one per buyer (sequential).
+    one, the search ends after its last stage. timing: ``static`` or ``sequential``, for all buyers or one word for each
+    (a sequence, or joined by commas). first: signals that arrive first, at most one per sequential buyer.
     confidence: with which both sides hold together. Bounds that cannot be had (say, because a value is not monotone)
     are named in ``left_out``. starts: mechanisms that completions start from, beside grid optima.
 
-    Raises InputError for an accuracy or confidence outside (0, 1), an unknown timing, stages that do not suit
-    sequential timing, and values without a finite mean."""
+    Raises InputError for an accuracy or confidence outside (0, 1), a negative seed, an unknown timing, stages that do
+    not suit sequential timing, and values without a finite mean."""
+    _check(accuracy, confidence, seed)
+    timings = parse_timing(instance.n, timing)
     account = Account(
-        _space(instance, accuracy, confidence, timing, first),
+        _space(instance, timings, first),
         accuracy,
         time_limit,
         seed,
@@ -65,40 +68,30 @@ def bracket(
         _one_buyer(account)
     else:
         _several(account, lower)
-    return _result(account, timing, tuple(first))
+    return _result(account, timings)
 
 
-def _space(
-    instance: Instance, accuracy: float, confidence: float, timing: str, first: Sequence[str]
-) -> QuantileSpace:
-    if not 0.0 < accuracy < 1.0:
-        raise InputError(
-            f"accuracy {accuracy}",
-            where="accuracy",
-            expected="a number between 0 and 1",
-            remedy="for example 0.01",
-        )
-    if not 0.0 < confidence < 1.0:
-        raise InputError(
-            f"confidence {confidence}",
-            where="confidence",
-            expected="a number between 0 and 1",
-            remedy="for example 0.99",
-        )
-    if timing not in ("static", "sequential"):
-        raise InputError(f"{timing!r}", where="timing", expected="static or sequential")
-    if timing == "static":
-        if first:
+def _check(accuracy: float, confidence: float, seed: int) -> None:
+    """Raise InputError unless the numbers are usable."""
+    for name, number, example in (("accuracy", accuracy, 0.01), ("confidence", confidence, 0.99)):
+        if not 0.0 < number < 1.0:
             raise InputError(
-                f"first signals {', '.join(first)} with static timing",
-                where="first",
-                expected='timing="sequential"',
+                f"{number}",
+                where=name,
+                expected="a number between 0 and 1",
+                remedy=f"for example {example}",
             )
-        return quantile_space(instance, timing, (None,) * instance.n)
-    types = discretize(instance, Grid(4 if instance.n < 3 else 2))
-    build_blocks(types, ("sequential",) * instance.n, tuple(first))
-    owners = {instance.owner(signal): signal for signal in first}
-    return quantile_space(instance, timing, [owners.get(i) for i in range(instance.n)])
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise InputError(f"{seed!r}", where="seed", expected="a whole number from 0")
+
+
+def _space(instance: Instance, timings: tuple[str, ...], first: str | Sequence[str | None]) -> QuantileSpace:
+    """The quantile space. Raises InputError for stages that do not suit sequential timing."""
+    firsts = parse_first(instance, first)
+    if SEQUENTIAL in timings or any(firsts):
+        types = discretize(instance, Grid(4 if instance.n < 3 else 2))
+        build_blocks(types, timings, firsts)
+    return quantile_space(instance, timings, firsts)
 
 
 def _one_buyer(account: Account) -> None:
@@ -137,17 +130,19 @@ def _several(account: Account, lower: LowerSide) -> None:
         if account.over:
             return
         step()
-    for number in range(len(stages(account.space.n))):
+    for number in range(len(efforts(account.space.n))):
         for stage in (lower.stage, upper.stage):
             if account.over:
                 return
             stage(number)
 
 
-def _result(account: Account, timing: str, first: tuple[str, ...]) -> Bracket:
+def _result(account: Account, timings: tuple[str, ...]) -> Bracket:
     assert account.lower is not None and account.upper is not None
+    space = account.space
+    timing = timings[0] if len(set(timings)) == 1 else ",".join(timings)
     return Bracket(
-        instance=account.space.instance.name,
+        instance=space.instance.name,
         timing=timing,
         lower=account.lower,
         upper=account.upper,
@@ -157,7 +152,7 @@ def _result(account: Account, timing: str, first: tuple[str, ...]) -> Bracket:
         seed=account.seed,
         seconds=account.seconds,
         peak_memory_mb=_peak_memory(),
-        first=first,
+        first=first_names(space),
         history=tuple(account.history),
         estimates=tuple(account.estimates),
         left_out=tuple(account.left_out),

@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
-from expost._typing import Float
+from expost._typing import Float, Timing
 from expost.instances.environment import Instance
 from expost.spaces.stages import stages_of
 
@@ -112,15 +112,20 @@ class QuantileSpace:
         return all((low == 0.0).all() and (high == 1.0).all() for low, high in self.box)
 
 
-def quantile_space(instance: Instance, timing: str, first: Sequence[str | None]) -> QuantileSpace:
-    """The quantile space of ``instance`` under one timing; ``first`` per buyer overrides his declared first signal.
+def quantile_space(
+    instance: Instance, timing: str | Sequence[str], first: Sequence[str | None]
+) -> QuantileSpace:
+    """The quantile space of ``instance`` under a timing for all buyers or one for each; ``first`` per buyer overrides
+    his declared first signal.
 
     Raises InputError when sequential timing asks for stages that an instance does not have.
     """
-    if timing == "static":
-        return QuantileSpace(instance, (None,) * instance.n)
+    timings = (timing,) * instance.n if isinstance(timing, str) else timing
     places: list[int | None] = []
     for i, buyer in enumerate(instance.buyers):
+        if timings[i] == Timing.STATIC:
+            places.append(None)
+            continue
         stages = stages_of(instance, i, (1,) * len(buyer.signals), first[i])
         places.append(buyer.signals.index(stages.first))
     return QuantileSpace(instance, tuple(places))

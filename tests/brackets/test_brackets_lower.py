@@ -6,7 +6,7 @@ import pytest
 from expost.brackets.lower.cells import cell_mechanism, guaranteed_welfare
 from expost.brackets.lower.evaluation import _fibres, _states, mechanism_limit
 from expost.brackets.lower.polish import PolishPlan, falling, polish
-from expost.brackets.lower.polish_fibres import draw_fibres, gradient
+from expost.brackets.lower.polish_fibres import gradient, polish_sample
 from expost.brackets.starts import (
     complete,
     given_strikes,
@@ -211,7 +211,7 @@ def test_the_polish_gradient_is_the_derivative(case, static, sequential):
     rng = np.random.default_rng(5)
     order = (1, 2, 0)[: space.n] if space.n > 2 else (0, 1)
     mechanism = random_completion(space, rng, nodes=3, order=order)
-    fibres = draw_fibres(mechanism, 64, rng)
+    fibres = polish_sample(mechanism, 64, rng)
 
     def welfare(theta):
         parts = [gradient(replace(mechanism, theta=theta), part, 0.2) for part in fibres]

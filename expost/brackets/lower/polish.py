@@ -10,7 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from expost._typing import Float
-from expost.brackets.lower.polish_fibres import PolishFibres, draw_fibres, gradient
+from expost.brackets.lower.polish_fibres import PolishFibres, gradient, polish_sample
 from expost.brackets.upper.fit import Adam, paced
 from expost.mechanisms.continuum.completion import CompletedMechanism
 from expost.spaces.mesh import hats, mesh_points
@@ -47,7 +47,7 @@ def polish(
     climb = _Climb(mechanism, plan)
     with ThreadPoolExecutor(max_workers=2) as pool:
         for _, done in paced(plan.steps, deadline):
-            climb.step(draw_fibres(mechanism, plan.points, rng), done, pool)
+            climb.step(polish_sample(mechanism, plan.points, rng), done, pool)
     method = mechanism.method.removesuffix(POLISHED) + POLISHED
     return replace(mechanism, theta=climb.mean(), method=method)
 

@@ -39,7 +39,7 @@ def fine_nodes(dims: int) -> int:
     return {1: 257, 2: 33, 3: 13}.get(dims, 7)
 
 
-def draw_fibres(mechanism: CompletedMechanism, points: int, rng: np.random.Generator) -> list[PolishFibres]:
+def polish_sample(mechanism: CompletedMechanism, points: int, rng: np.random.Generator) -> list[PolishFibres]:
     """Random fibres of every buyer in order, of the same types: what one buyer takes from another he takes where the
     other loses it."""
     space = mechanism.space

@@ -14,7 +14,7 @@ import numpy as np
 
 from expost._typing import Float
 from expost.brackets.account import Account
-from expost.brackets.effort import stages
+from expost.brackets.effort import efforts
 from expost.brackets.lower.cells import cell_mechanism, guaranteed_welfare
 from expost.brackets.lower.evaluation import mechanism_limit
 from expost.brackets.lower.polish import polish
@@ -169,7 +169,7 @@ class LowerSide:
 
     def _polish(self, number: int) -> None:
         """Polish what there is, keep what a pilot prefers, and evaluate the best."""
-        account, effort = self.account, stages(self.account.space.n)[number]
+        account, effort = self.account, efforts(self.account.space.n)[number]
         account.tell("polishing completions")
         share = 0.3 if account.space.n == 2 else 0.15
         found: list[tuple[float, CompletedMechanism]] = []

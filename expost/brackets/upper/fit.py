@@ -20,7 +20,7 @@ import numpy as np
 
 from expost._typing import Float
 from expost.brackets.upper.basis import ShadowPrices, mesh_size
-from expost.brackets.upper.samples import Fibres, draw_fibres, outer_points, respond
+from expost.brackets.upper.samples import FibreSample, draw_fibres, outer_points, respond
 from expost.spaces.quantile_space import QuantileSpace
 
 
@@ -103,7 +103,9 @@ def fit_prices(
     return ShadowPrices(start.dims, start.nodes, start.floor, mesh)
 
 
-def _draw(space: QuantileSpace, start: ShadowPrices, plan: FitPlan, rng: np.random.Generator) -> list[Fibres]:
+def _draw(
+    space: QuantileSpace, start: ShadowPrices, plan: FitPlan, rng: np.random.Generator
+) -> list[FibreSample]:
     return [
         draw_fibres(
             space,
@@ -119,7 +121,7 @@ def _draw(space: QuantileSpace, start: ShadowPrices, plan: FitPlan, rng: np.rand
     ]
 
 
-def _masses(u: ShadowPrices, sample: list[Fibres]) -> Float:
+def _masses(u: ShadowPrices, sample: list[FibreSample]) -> Float:
     """E[base x hat] of every node."""
     total = np.zeros(u.mesh.shape)
     for fibres in sample:
@@ -127,12 +129,12 @@ def _masses(u: ShadowPrices, sample: list[Fibres]) -> Float:
     return total
 
 
-def _subgradient(u: ShadowPrices, fibres: Fibres, smoothing: float, n: int) -> Float:
+def _subgradient(u: ShadowPrices, fibres: FibreSample, smoothing: float, n: int) -> Float:
     _, wins = respond(fibres, fibres.prices(u), smoothing=smoothing, bins=128, rule=fibres.rows > 1)
     return spread(u, fibres, fibres.base * (1.0 / n - wins) / wins.size)
 
 
-def spread(u: ShadowPrices, fibres: Fibres, weights: Float) -> Float:
+def spread(u: ShadowPrices, fibres: FibreSample, weights: Float) -> Float:
     """The transpose of interpolation: ``weights`` (P, Q) of the states gathered at the nodes, in the mesh's shape."""
     at_nodes = np.asarray(fibres.inner.T @ np.asarray(fibres.outer.T @ weights).T)
     own = u.mesh.shape[fibres.buyer]

@@ -20,7 +20,7 @@ from expost.spaces.quantile_space import QuantileSpace, lattice, scrambled
 
 
 @dataclass(frozen=True, eq=False)
-class Fibres:
+class FibreSample:
     """P fibres of buyer ``i`` with Q own types each; arrays (P, Q) in the order of the sample.
 
     order: own types by increasing value within each row (rows = 1 unless sequential).
@@ -81,7 +81,7 @@ def draw_fibres(
     nodes: int,
     floor: float,
     rng: np.random.Generator,
-) -> Fibres:
+) -> FibreSample:
     """Fibres of buyer ``i`` at the others' levels ``outer`` (P, their dimensions), each with the same random own
     types."""
     inner, rows = own_types(space, i, types, rows, rng)
@@ -91,7 +91,7 @@ def draw_fibres(
     values = np.broadcast_to(space.instance.value(i, signals), shape)
     order = np.argsort(values.reshape(len(outer), rows, -1), axis=2).astype(np.int32).reshape(shape)
     joint = hats(outer, nodes) if nodes and outer.shape[1] else sparse.csr_array(np.ones((len(outer), 1)))
-    return Fibres(
+    return FibreSample(
         i,
         rows,
         np.ascontiguousarray(values),
@@ -105,7 +105,7 @@ def draw_fibres(
 
 
 def respond(
-    fibres: Fibres, u: Float, *, smoothing: float = 0.0, bins: int = 512, rule: bool = False
+    fibres: FibreSample, u: Float, *, smoothing: float = 0.0, bins: int = 512, rule: bool = False
 ) -> tuple[Float, Float]:
     """The maxima of the fibres (P,) at shadow prices ``u`` (P, Q), and a response (P, Q) when asked for by
     ``smoothing`` (static) or ``rule`` (sequential), else an empty array."""

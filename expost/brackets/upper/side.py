@@ -8,7 +8,7 @@ import time
 import numpy as np
 
 from expost.brackets.account import Account
-from expost.brackets.effort import Effort, scaled, stages
+from expost.brackets.effort import Effort, efforts, scaled
 from expost.brackets.records import UPPER
 from expost.brackets.statistics import Limit
 from expost.brackets.upper.basis import ShadowPrices, constant_prices
@@ -103,7 +103,7 @@ class UpperSide:
 
     def stage(self, number: int) -> None:
         """Fit shadow prices on this stage's mesh and evaluate them."""
-        account, effort = self.account, stages(self.account.space.n)[number]
+        account, effort = self.account, efforts(self.account.space.n)[number]
         space = account.space
         nodes = largest_nodes(space.dims, effort.mesh)
         floor = self._floor()

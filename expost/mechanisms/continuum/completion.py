@@ -30,12 +30,10 @@ from scipy import sparse
 from expost._typing import Array, Bool, Float, Int8, Int64
 from expost.mechanisms.continuum.mechanism import ContinuumMechanism
 from expost.mechanisms.continuum.monotone import directions
-from expost.mechanisms.continuum.suprema import Suprema
+from expost.mechanisms.continuum.suprema import Conflicts, Suprema, batch, bins_at
 from expost.spaces.mesh import hats, mesh_cell
 from expost.spaces.quantile_space import Levels, lattice
 
-CELLS = 1 << 21
-"""Cells handled at once."""
 RAISE_TYPES = 512
 """Types of the last buyer on which the best price at or above the admissible one is chosen."""
 
@@ -149,24 +147,35 @@ class CompletedMechanism(ContinuumMechanism):
         return 1 if self.space.first[k] is None else self.bins
 
     def bin_at(self, k: int, own: Float) -> Int64:
-        """The bin of each of buyer k's types (.., d_k) in ``suprema``; bins are closed above."""
-        place = self.space.first[k]
-        if place is None:
-            return np.zeros(own.shape[:-1], dtype=np.int64)
-        return np.clip(np.ceil(own[..., place] * self.bins).astype(np.int64) - 1, 0, self.bins - 1)
+        """The bin of each of buyer k's types (.., d_k) in ``suprema``."""
+        return bins_at(own, self.space.first[k], self.bins)
 
     def suprema(self, k: int, levels: Levels) -> Float:
         """Buyer k's lowest admissible strikes in P states, by bin of his first level, not rising: (P, bins); his own
         levels do not matter. The last buyer's are raised where that is asked for."""
         count = max(len(own) for own in levels)
         whole = [np.broadcast_to(own, (count, own.shape[1])) for own in levels]
-        step = max(1, CELLS // ((self.nodes - 1) ** self.space.dims[k]))
+        step = batch(self.nodes, self.space.dims[k])
         parts = [
-            Suprema(self, k, [own[start : start + step] for own in whole]).run()
-            for start in range(0, count, step)
+            self._suprema(k, [own[start : start + step] for own in whole]) for start in range(0, count, step)
         ]
         found = np.concatenate(parts) if parts else np.empty((0, self.bins_of(k)))
         return self._raise(whole, found) if self.raised and k == self.last else found
+
+    def _suprema(self, k: int, levels: Levels) -> Float:
+        """The same for one batch of states, not raised."""
+        earlier = self.earlier(k)
+        conflicts = Conflicts(
+            self.space,
+            k,
+            {j: self.slices(j, k, levels) for j in earlier},
+            {j: self.directions[j, k] for j in (*earlier, k)},
+            self.nodes,
+            self.bins_of(k),
+            self.depth,
+            self.precision,
+        )
+        return Suprema(conflicts, levels).run()
 
     def _raise(self, levels: Levels, strikes: Float) -> Float:
         """Lift each schedule of the last buyer to the floor that earns most; a floor keeps it from rising."""

@@ -6,37 +6,67 @@ favourable corner; cells that cannot matter are dropped, the rest halved, down t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from expost._typing import Float, Int64
+from expost._typing import Float, Int8, Int64
 from expost.spaces.mesh import box_minimum
-from expost.spaces.quantile_space import Levels
+from expost.spaces.quantile_space import Levels, QuantileSpace
 from expost.tolerances import TIE
-
-if TYPE_CHECKING:
-    from expost.mechanisms.continuum.completion import CompletedMechanism
-
 
 SLACK = TIE
 """For the rounding of computed values, in comparisons and on suprema (relative to the largest value at hand)."""
 OPEN_CELLS = 1024
-"""Cells per state beyond which they are no longer halved: the over-estimate stays, only coarser."""
+"""Cells of a state beyond which they are no longer halved: the over-estimate stays, only coarser."""
+CELLS = 1 << 21
+"""Cells handled at once, at most."""
+
+
+@dataclass(frozen=True, eq=False)
+class Conflicts:
+    """What the strikes of one later buyer ``k`` have to respect.
+
+    given: for every earlier buyer j his strikes on the mesh of k's levels, one row a state: (P, nodes**d_k).
+    directions: the sign in each of k's levels of V_j of every earlier j, and of V_k. bins: of k's first level, 1 if he
+    is static. depth, precision: when cells are no longer halved, and by how much a supremum may be over-estimated
+    before (unit: values).
+    """
+
+    space: QuantileSpace
+    k: int
+    given: Mapping[int, Float] = field(repr=False)
+    directions: Mapping[int, Int8]
+    nodes: int
+    bins: int
+    depth: int
+    precision: float
+
+
+def bins_at(own: Float, place: int | None, bins: int) -> Int64:
+    """The bin of each type (.., d) in the strikes by first level, which is at ``place``; bins are closed above."""
+    if place is None:
+        return np.zeros(own.shape[:-1], dtype=np.int64)
+    return np.clip(np.ceil(own[..., place] * bins).astype(np.int64) - 1, 0, bins - 1)
+
+
+def batch(nodes: int, dims: int) -> int:
+    """How many states are handled at once: no more cells than ``CELLS`` at the start, nor when each is halved."""
+    return max(1, CELLS // max((nodes - 1) ** dims, OPEN_CELLS << dims))
 
 
 class Suprema:
-    """Branch and bound for the strikes of one later buyer ``k`` in a batch of states, all of shape (P, d)."""
+    """Branch and bound for the strikes of one later buyer in a batch of states, all of shape (P, d)."""
 
-    def __init__(self, mechanism: CompletedMechanism, k: int, levels: Levels) -> None:
-        self.m, self.k, self.levels = mechanism, k, levels
-        self.count = len(levels[k])
-        self.low, self.high = mechanism.space.box[k]
-        self.dims, self.bins = mechanism.space.dims[k], mechanism.bins_of(k)
-        self.given = {j: mechanism.slices(j, k, levels) for j in mechanism.earlier(k)}
+    def __init__(self, conflicts: Conflicts, levels: Levels) -> None:
+        self.m, self.k, self.levels = conflicts, conflicts.k, levels
+        self.count = len(levels[self.k])
+        self.low, self.high = conflicts.space.box[self.k]
+        self.dims, self.bins, self.given = conflicts.space.dims[self.k], conflicts.bins, conflicts.given
         self.rounding = SLACK * max(
             float(np.abs(self._everywhere(j, corner)).max())
-            for j in (*self.given, k)
+            for j in (*self.given, self.k)
             for corner in (self.low, self.high)
         )
         self.certain = np.full((self.count, self.bins), -np.inf)
@@ -51,12 +81,15 @@ class Suprema:
         place = np.tile(line, (self.count, 1))
         for depth in range(self.m.depth + 1):
             point, place, value = self._sift(point, place, cells << depth)
-            if depth == self.m.depth or not len(point) or len(point) > OPEN_CELLS * self.count:
+            ends = np.bincount(point, minlength=self.count)[point] > OPEN_CELLS
+            if depth == self.m.depth:
+                ends[:] = True
+            np.maximum.at(self.possible, (point[ends], self._bin(place[ends], cells << depth)), value[ends])
+            point, place = point[~ends], place[~ends]
+            if not len(point):
                 break
             place = (2 * place[:, None, :] + halves[None]).reshape(-1, dims)
             point = np.repeat(point, len(halves))
-        if len(point):
-            np.maximum.at(self.possible, (point, self._bin(place, cells << depth)), value)
         found = np.isfinite(self.certain)
         bound = np.maximum(_settled(self.possible), np.where(found, self.certain + self.m.precision, -np.inf))
         bound = np.maximum(bound, self._lowest()[:, None])
@@ -64,7 +97,7 @@ class Suprema:
 
     def _lowest(self) -> Float:
         """Less than the buyer's lowest value in each state: the strike where he may always win."""
-        corner = np.where(self.m.directions[self.k, self.k] > 0, self.low, self.high)
+        corner = np.where(self.m.directions[self.k] > 0, self.low, self.high)
         return self._everywhere(self.k, corner) - 2.0 * self.rounding
 
     def _everywhere(self, buyer: int, own: Float) -> Float:
@@ -95,7 +128,7 @@ class Suprema:
 
     def _corner(self, place: Int64, cells: int, j: int) -> Float:
         """Each cell's most favourable corner for V_j."""
-        up = self.m.directions[j, self.k] > 0
+        up = self.m.directions[j] > 0
         return np.clip((place + up) / cells, self.low, self.high)
 
     def _sift(self, point: Int64, place: Int64, cells: int) -> tuple[Int64, Int64, Float]:
@@ -118,7 +151,9 @@ class Suprema:
             wins |= self._value(j, point, middle) > self._minimum(j, point, place, cells, 0.5, 0.5)
         point, middle = point[wins], middle[wins]
         np.maximum.at(
-            self.certain, (point, self.m.bin_at(self.k, middle)), self._value(self.k, point, middle)
+            self.certain,
+            (point, bins_at(middle, self.m.space.first[self.k], self.bins)),
+            self._value(self.k, point, middle),
         )
         self.certain = _settled(self.certain)
 
