@@ -59,8 +59,16 @@ class Formulation:
         """u(s) >= 0, what one more unit of supply is worth in state ``s`` (unit: values), state shape."""
         if self.space.n == 1:
             return np.zeros(self.space.shape)
+        if not len(self.program.packing):  # as many units as buyers
+            return np.zeros(self.space.shape)
         scaled = certificate.packing.astype(np.float64) * 2.0 ** (-certificate.scale_exponent)
-        return (scaled * self.space.states).reshape(self.space.shape)
+        if self.space.weights is None:
+            return (scaled * self.space.states).reshape(self.space.shape)
+        chances = self.space.weights.chances
+        prices = np.zeros(self.space.shape)
+        return np.asarray(
+            np.divide(scaled.reshape(self.space.shape), chances, out=prices, where=chances > 0.0)
+        )
 
 
 def assemble(
@@ -80,19 +88,25 @@ def assemble(
     for start, block, gain in zip(starts, blocks, space.gains, strict=False):
         part = weights[start : start + block.size]
         if alpha > 0.0:
-            part[block.index] = gain * (alpha / space.states)
+            part[block.index] = gain * _shares(space, alpha)
         if alpha < 1.0:
-            part += _revenue(block) * ((1.0 - alpha) / space.states)
+            part += _revenue(block) * ((1.0 - alpha) / (space.states if space.weights is None else 1))
     program = Program(
         weights=weights,
         blocks=starts,
         tails=_joined([block.tails for block in blocks], starts),
         heads=_joined([block.heads for block in blocks], starts),
-        packing=_packing(blocks, starts),
+        packing=_packing(blocks, starts, space.units),
+        capacity=space.units if space.units < space.n else 1,
         fixed=_fixings(space, blocks, starts) if conditional else None,
         constant=alpha * space.seller,
     )
     return Formulation(space, blocks, program, alpha)
+
+
+def _shares(space: TypeSpace, alpha: float) -> Float | float:
+    """``alpha`` times the probability of each state."""
+    return alpha / space.states if space.weights is None else alpha * space.weights.chances
 
 
 def _revenue(block: Block) -> Float:
@@ -113,9 +127,9 @@ def _joined(parts: list[Int32], starts: Int64) -> Int32:
     ).astype(np.int32, copy=False)
 
 
-def _packing(blocks: tuple[Block, ...], starts: Int64) -> Int32:
-    """One row per state with every buyer's variable, or none when there is one buyer."""
-    if len(blocks) == 1:
+def _packing(blocks: tuple[Block, ...], starts: Int64, units: int) -> Int32:
+    """One row per state with every buyer's variable, or none when there are as many units as buyers."""
+    if len(blocks) <= units:
         return np.empty((0, 1), dtype=np.int32)
     return np.stack(
         [block.index.ravel() + np.int32(start) for block, start in zip(blocks, starts, strict=False)], axis=1

@@ -16,7 +16,8 @@ class Block:
     size: variables of the block, auxiliary ones included.
     tails, heads: int32 (arcs,), ``x[tail] <= x[head]``.
     revenue: float64 (size,), weights whose sum over a feasible rule is the sum over states of the
-    buyer's payment at the highest implementing prices; None where the rule does not determine it.
+    buyer's payment at the highest implementing prices (where states are not equally likely: his expected payment);
+    None where the rule does not determine it.
     """
 
     index: Int32

@@ -23,13 +23,14 @@ def allowed_winners(space: TypeSpace, order: Sequence[int] | None = None) -> Boo
     order: buyers by precedence where they share the highest gain; without it all of them may win there.
     """
     width = tie_width(space.gains)
-    best = np.maximum(space.gains.max(axis=0), 0.0)
-    allowed = space.gains >= best - width
+    least = -min(space.units, space.n)  # the lowest of the highest gains, as many as there are units
+    best = space.gains.max(axis=0) if least == -1 else np.partition(space.gains, least, axis=0)[least]
+    allowed = space.gains >= np.maximum(best, 0.0) - width
     if order is not None:
-        taken = np.zeros(space.shape, dtype=np.bool_)
+        taken = np.zeros(space.shape, dtype=np.int16)
         for i in order:
-            allowed[i] &= ~taken
-            taken |= allowed[i]
+            allowed[i] &= taken < space.units
+            taken += allowed[i]
     return allowed
 
 
@@ -49,7 +50,7 @@ def conditional_bound(space: TypeSpace) -> float:
     optimum.
     """
     rule = _fibre_rule(space, allowed_winners(space))
-    return space.seller + float(np.where(rule, space.gains, 0.0).sum(axis=0).mean())
+    return space.seller + space.mean(np.where(rule, space.gains, 0.0).sum(axis=0))
 
 
 def conditional_prices(space: TypeSpace, i: int, order: Sequence[int] | None = None) -> Float:

@@ -84,10 +84,10 @@ def dominate(
     proved = solution.status is Status.OPTIMAL
     at = int(np.argmax(new - old)) if better else None
     return Dominance(
-        gain=float((new - old).mean()),
+        gain=space.mean(new - old),
         gain_bound=max(0.0, solution.bound - formulation.program.value(start)),
-        welfare=space.seller + float(old.mean()),
-        dominating_welfare=space.seller + float(new.mean()),
+        welfare=space.seller + space.mean(old),
+        dominating_welfare=space.seller + space.mean(new),
         constrained_efficient=False if better else (True if proved else None),
         status=solution.status,
         backend=solution.backend,
@@ -101,7 +101,16 @@ def dominate(
 def dominance_program(
     space: TypeSpace, allocation: Bool, timings: tuple[str, ...], first: Sequence[str | None] = ()
 ) -> Formulation:
-    """The program whose optimum dominates ``allocation`` by the most; Bikhchandani 2006, section 4, on a type space."""
+    """The program whose optimum dominates ``allocation`` by the most; Bikhchandani 2006, section 4, on a type space.
+
+    Raises InputError for several units and buyers: what a state has to be worth is no row of the program then.
+    """
+    if space.units > 1 and space.n > 1:
+        raise InputError(
+            f"{space.units} units",
+            where="units",
+            expected="one unit, for which dominance is a statement on who wins",
+        )
     free = assemble(space, build_blocks(space, timings, first))
     width = tie_width(space.gains)
     attained = _state_gains(space, allocation)

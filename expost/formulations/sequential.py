@@ -9,6 +9,7 @@ and Corollary 10). On the rule of a fibre that is: if (a, b) wins, a' >= a and V
 
 from __future__ import annotations
 
+from expost.errors import InputError
 from expost.formulations.blocks import Block, tie_width
 from expost.formulations.sequential_checks import check_stages
 from expost.formulations.sequential_order import sequential_order
@@ -36,8 +37,21 @@ def sequential_block(space: TypeSpace, i: int, first: str | None = None) -> Bloc
     theory needs them to rise (see ``sequential_checks``).
     """
     stages = sequential_stages(space, i, first)
+    _refuse_correlation(space, i)
     values = space.values[i]
     fibres = stages.fibres(values)
     check_stages(space, stages, fibres)
     order = sequential_order(fibres, tie_width(values))
     return Block(stages.states(order.variable, space.shape), order.size, order.tails, order.heads)
+
+
+def _refuse_correlation(space: TypeSpace, i: int) -> None:
+    """Raise InputError where the second stage of buyer ``i`` depends on the others' signals: his fees would, too."""
+    if space.weights is not None and not space.weights.independent:
+        raise InputError(
+            "signals of different buyers that are correlated, under sequential timing",
+            where="joint: density",
+            expected=f"a density under which the signals of buyer {space.instance.buyers[i].name} are independent "
+            "of the others'",
+            remedy="use timing='static', whose incentives do not involve the density",
+        )

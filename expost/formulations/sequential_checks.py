@@ -13,6 +13,7 @@ import numpy as np
 
 from expost._typing import Float
 from expost.errors import InputError
+from expost.spaces.second_stage import NO_WIDTH, common_quantiles, given_level
 from expost.spaces.stages import Stages
 from expost.spaces.type_space import TypeSpace
 from expost.tolerances import ASSUMPTION, allowance
@@ -23,11 +24,16 @@ def check_stages(space: TypeSpace, stages: Stages, fibres: Float) -> None:
     saying where."""
     _check_levels(space, stages)
     slack = allowance(ASSUMPTION, fibres)
+    chances = None
+    if space.weights is not None:
+        chances = given_level(space.weights.types[stages.buyer][stages.types])
+    same = chances is None or bool((chances == chances[:1]).all())
     if len(stages.second) == 1:
         _check_rise(space, stages, fibres, slack, second=True)
+    if len(stages.second) == 1 and same:
         _check_rise(space, stages, fibres, slack, second=False)
     else:
-        _check_quantiles(space, stages, np.sort(fibres, axis=2), slack)
+        _check_quantiles(space, stages, *common_quantiles(fibres, chances), slack)
 
 
 def _check_levels(space: TypeSpace, stages: Stages) -> None:
@@ -38,7 +44,7 @@ def _check_levels(space: TypeSpace, stages: Stages) -> None:
             f"{stages.first} is {levels[k]:.6g} at two points of the grid",
             where=f"priors.{stages.first}",
             expected="a first signal that rises from each grid point to the next",
-            remedy="use a continuous prior or fewer points",
+            remedy="state a signal with atoms by a discrete prior, or use fewer points",
         )
 
 
@@ -78,16 +84,23 @@ def _expected(stages: Stages, second: bool) -> str:
     )
 
 
-def _check_quantiles(space: TypeSpace, stages: Stages, ranked: Float, slack: float) -> None:
-    """The k-th lowest value of a row must not be lower in the next row."""
-    steps = np.diff(ranked, axis=1)
+def _ordinal(ranked: Float, width: Float, k: int) -> str:
+    """Which quantile of the second stage the k-th cell is, in words."""
+    if float(np.ptp(width)) == 0.0:
+        return f"{k + 1}. lowest of {ranked.shape[2]}"
+    return f"{100.0 * float(width[0, :k].sum()):.3g}% quantile of the"
+
+
+def _check_quantiles(space: TypeSpace, stages: Stages, ranked: Float, width: Float, slack: float) -> None:
+    """The value at each quantile of a row must not be lower in the next row; (F, A, Q), quantile cells (F or 1, Q)."""
+    steps = np.where(width[:, None, :] > NO_WIDTH, np.diff(ranked, axis=1), np.inf)
     if not steps.size or float(steps.min()) >= -slack:
         return
     fibre, a, k = (int(t) for t in np.unravel_index(int(np.argmin(steps)), steps.shape))
     low, high = (space.signals_at(stages.state(fibre, row, 0, space.shape)) for row in (a, a + 1))
     rest = ", ".join(f"{name} = {value:.6g}" for name, value in low.items() if name not in stages.signals)
     raise InputError(
-        f"the {k + 1}. lowest of {ranked.shape[2]} second-stage values falls from {ranked[fibre, a, k]:.6g} "
+        f"the {_ordinal(ranked, width, k)} second-stage values falls from {ranked[fibre, a, k]:.6g} "
         f"to {ranked[fibre, a + 1, k]:.6g} as {stages.first} rises "
         f"from {low[stages.first]:.6g} to {high[stages.first]:.6g}" + (f" ({rest})" if rest else ""),
         where=f"buyer {space.instance.buyers[stages.buyer].name}: value",

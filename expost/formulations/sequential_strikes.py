@@ -60,9 +60,10 @@ def strike_rule(space: TypeSpace, first: str | None = None) -> tuple[float, Bool
     stages = sequential_stages(space, 0, first)
     fibres = stages.fibres(space.values[0])
     check_stages(space, stages, fibres)
-    best = strike_program(fibres, stages.fibres(space.gains[0]))
+    gains = space.gains[0] if space.weights is None else space.gains[0] * space.weights.chances
+    best = strike_program(fibres, stages.fibres(gains))
     rule = stages.states(best.wins, space.shape)[None]
-    return space.seller + float(np.where(rule[0], space.gains[0], 0.0).mean()), rule
+    return space.seller + space.mean(np.where(rule[0], space.gains[0], 0.0)), rule
 
 
 def _solve(values: Float, gains: Float, width: float) -> Strikes:

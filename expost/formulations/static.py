@@ -26,11 +26,12 @@ class _Groups(NamedTuple):
     last: Bool  # (groups,) highest of its fibre
 
 
-def static_block(values: Float, axis: int, *, revenue: bool = False) -> Block:
+def static_block(values: Float, axis: int, *, revenue: bool = False, chances: Float | None = None) -> Block:
     """The block of the buyer on ``axis`` with values ``V_i`` of state shape (T_1, .., T_n).
 
     Variables are numbered fibre by fibre, by increasing value within a fibre, so that chains are
-    contiguous in memory; gates follow. ``revenue`` asks for the revenue weights too.
+    contiguous in memory; gates follow. ``revenue`` asks for the revenue weights too, in expectation where ``chances``
+    says how likely each state is.
     """
     fibres = np.ascontiguousarray(np.moveaxis(values, axis, -1)).reshape(-1, values.shape[axis])
     order = np.argsort(fibres, axis=1, kind="stable")
@@ -38,7 +39,12 @@ def static_block(values: Float, axis: int, *, revenue: bool = False) -> Block:
     groups = _group(ranked, tie_width(values))
     gate, size = _gates(groups, fibres.size)
     tails, heads = _arcs(groups, gate)
-    weights = _revenue_weights(ranked, groups, gate, size) if revenue else None
+    weights = None
+    if revenue:
+        above = (
+            _counts_above(ranked, groups) if chances is None else _chances_above(chances, axis, order, groups)
+        )
+        weights = _revenue_weights(ranked, groups, gate, size, *above)
     return Block(_state_index(order, values.shape, axis), size, tails, heads, weights)
 
 
@@ -80,17 +86,32 @@ def _state_index(order: Place, shape: tuple[int, ...], axis: int) -> Int32:
     return np.ascontiguousarray(np.moveaxis(position.reshape((*others, shape[axis])), -1, axis))
 
 
-def _revenue_weights(ranked: Float, groups: _Groups, gate: Int32, size: int) -> Float:
-    """Weights whose sum over an upper set is (its lowest value) x (its size), fibre by fibre.
+def _counts_above(ranked: Float, groups: _Groups) -> tuple[float, Float]:
+    """The weight of every type, 1, and how many types lie above each group but the highest."""
+    inner = np.flatnonzero(~groups.last)
+    above = ranked.shape[1] - (groups.start[inner] + groups.size[inner]) % ranked.shape[1]
+    return 1.0, above.astype(np.float64)
+
+
+def _chances_above(chances: Float, axis: int, order: Place, groups: _Groups) -> tuple[Float, Float]:
+    """How likely each type is, by increasing value, and how likely the types above each group but the highest are."""
+    fibres = np.ascontiguousarray(np.moveaxis(chances, axis, -1)).reshape(order.shape)
+    ranked = np.take_along_axis(fibres, order, axis=1)
+    from_here = np.cumsum(ranked[:, ::-1], axis=1)[:, ::-1].ravel()
+    return ranked.ravel(), from_here[groups.start[np.flatnonzero(~groups.last) + 1]]
+
+
+def _revenue_weights(
+    ranked: Float, groups: _Groups, gate: Int32, size: int, weight: Float | float, above: Float
+) -> Float:
+    """Weights whose sum over an upper set is (its lowest value) x (its size, or how likely it is), fibre by fibre.
 
     A member brings the value of its group. Opening a group moves the price of every type above down
     from the next group's value; that loss sits on the gate, which every member implies.
     """
-    types = ranked.shape[1]
     value = ranked.ravel()[groups.start]
     weights = np.zeros(size)
-    weights[: ranked.size] = value[groups.of]
+    weights[: ranked.size] = value[groups.of] * weight
     inner = np.flatnonzero(~groups.last)
-    above = types - (groups.start[inner] + groups.size[inner]) % types
     weights[gate[inner]] -= (value[inner + 1] - value[inner]) * above
     return weights

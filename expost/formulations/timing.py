@@ -65,7 +65,12 @@ def build_blocks(
     return tuple(
         sequential_block(space, i, firsts[i])
         if timing == SEQUENTIAL
-        else static_block(space.values[i], i, revenue=revenue)
+        else static_block(
+            space.values[i],
+            i,
+            revenue=revenue,
+            chances=None if space.weights is None else space.weights.chances,
+        )
         for i, timing in enumerate(timings)
     )
 
@@ -90,9 +95,11 @@ def mixed_mechanism(
         tuple(
             implementing_prices(space.values[i], allocation[i], i, choice)
             if own is None
-            else menu_from_rule(space.values[i], allocation[i], own, choice)
+            else menu_from_rule(space.values[i], allocation[i], own, choice, space.weights)
             for i, own in enumerate(stages)
         ),
+        space.weights,
+        space.units,
     )
 
 

@@ -42,12 +42,13 @@ class BuyerAudit:
 class Audit:
     """The verdict on a mechanism: incentives buyer by buyer, and admissibility.
 
-    crowded: the number of states with more than one winner; ``crowded_state`` is one of them.
+    crowded: the number of states with more winners than units; ``crowded_state`` is one of them.
     """
 
     buyers: tuple[BuyerAudit, ...]
     crowded: int
     crowded_state: State | None
+    units: int = 1
 
     @property
     def passed(self) -> bool:
@@ -62,7 +63,8 @@ class Audit:
     def explain(self) -> str:
         """One line: what is wrong, or that nothing is."""
         if self.crowded:
-            return f"{self.crowded} states have more than one winner, for example {self.crowded_state}"
+            most = "one winner" if self.units == 1 else f"{self.units} winners"
+            return f"{self.crowded} states have more than {most}, for example {self.crowded_state}"
         for buyer in self.buyers:
             if not buyer.passed:
                 return (
@@ -100,10 +102,10 @@ def audit_prices(values: Float, wins: Bool, prices: Prices) -> BuyerAudit:
     return BuyerAudit(buyer, max(float(worst), 0.0), state, deviation, allowed_gain(values))
 
 
-def audit_admissibility(allocation: Bool) -> tuple[int, State | None]:
-    """How many states have more than one winner, and one of them; ``allocation`` is bool (n, T_1, .., T_n)."""
-    winners = allocation.sum(axis=0, dtype=np.int8)
-    crowded = int(np.count_nonzero(winners > 1))
+def audit_admissibility(allocation: Bool, units: int = 1) -> tuple[int, State | None]:
+    """How many states have more winners than units, and one of them; ``allocation`` is bool (n, T_1, .., T_n)."""
+    winners = allocation.sum(axis=0, dtype=np.int16)
+    crowded = int(np.count_nonzero(winners > units))
     if not crowded:
         return 0, None
     return crowded, tuple(int(t) for t in np.unravel_index(int(np.argmax(winners)), winners.shape))

@@ -3,7 +3,8 @@ of Appendix B).
 
 A menu gives first-stage type ``a`` the strike ``tau(a)``, not rising in ``a``; his gain from a strike is
 ``u(a, tau) = E_b[(V(a, b) - tau)^+]``. Fees are incentive compatible when between two neighbouring options
-the difference lies between the two marginal types' willingness to pay for the step.
+the difference lies between the two marginal types' willingness to pay for the step. ``chances``: the probability of
+each second-stage type given the first signal, (A, B), or None where all are equal.
 """
 
 from __future__ import annotations
@@ -11,18 +12,19 @@ from __future__ import annotations
 import numpy as np
 
 from expost._typing import Float
+from expost.spaces.second_stage import common_quantiles, expected
 
 
-def option_gains(values: Float, strikes: Float) -> Float:
+def option_gains(values: Float, strikes: Float, chances: Float | None = None) -> Float:
     """u(a, tau) of each type at one strike each: ``values`` (F, A, B), ``strikes`` (F, A); unit: values,
     shape (F, A).
 
     An infinite strike is worth 0.
     """
-    return np.maximum(values - strikes[:, :, None], 0.0).mean(axis=2)
+    return expected(np.maximum(values - strikes[:, :, None], 0.0), chances)
 
 
-def seller_best_fees(values: Float, strikes: Float) -> Float:
+def seller_best_fees(values: Float, strikes: Float, chances: Float | None = None) -> Float:
     """The largest fees that keep every type's choice and leave him a non-negative expected gain, shape (F,
     A).
 
@@ -30,12 +32,12 @@ def seller_best_fees(values: Float, strikes: Float) -> Float:
     lower strike costs what the lowest type who takes it would pay for it. Needs strikes that do not rise
     and values that do not fall in ``a``.
     """
-    step = option_gains(values, strikes)
-    step[:, 1:] -= option_gains(values[:, 1:], strikes[:, :-1])
+    step = option_gains(values, strikes, chances)
+    step[:, 1:] -= option_gains(values[:, 1:], strikes[:, :-1], None if chances is None else chances[1:])
     return np.cumsum(step, axis=1)
 
 
-def integral_fees(values: Float, strikes: Float) -> Float:
+def integral_fees(values: Float, strikes: Float, chances: Float | None = None) -> Float:
     """Zik's integral construction (end of Appendix B), the cheapest option free, shape (F, A).
 
     The option with strike y costs the integral of m(s) - y over the second-stage quantiles s at which its
@@ -44,14 +46,15 @@ def integral_fees(values: Float, strikes: Float) -> Float:
     (in the continuum the two agree). What the highest strike would cost is taken off every fee of the
     fibre.
     """
-    pivotal = _pivotal_values(values, strikes)
-    fees = np.maximum(pivotal[:, None, :] - strikes[:, :, None], 0.0).mean(axis=2)
+    ranked, width = common_quantiles(values, chances)
+    pivotal = _pivotal_values(ranked, strikes)
+    costs = np.maximum(pivotal[:, None, :] - strikes[:, :, None], 0.0)
+    fees = expected(costs, None if chances is None else width[:, None, :])
     return fees - fees[:, :1]
 
 
-def _pivotal_values(values: Float, strikes: Float) -> Float:
-    """m(s), shape (F, B); -inf at quantiles where nobody buys."""
-    ranked = np.sort(values, axis=2)
+def _pivotal_values(ranked: Float, strikes: Float) -> Float:
+    """m(s), shape (F, Q), of values by quantile (F, A, Q); -inf at quantiles where nobody buys."""
     buys = ranked >= strikes[:, :, None]
     lowest = buys.argmax(axis=1)
     value = np.take_along_axis(ranked, lowest[:, None, :], axis=1)[:, 0, :]

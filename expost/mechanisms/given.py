@@ -122,7 +122,11 @@ def tie_of(values: Float, accuracy: float = 0.0) -> float:
 def priced_mechanism(space: TypeSpace, prices: PriceFunction) -> Mechanism:
     """The mechanism of the prices on ``space`` under rule (9) of Bikhchandani (2006)."""
     return mechanism_from_prices(
-        space.values, prices_on(space, prices), tie_of(space.values, prices.accuracy)
+        space.values,
+        prices_on(space, prices),
+        tie_of(space.values, prices.accuracy),
+        space.weights,
+        space.units,
     )
 
 
@@ -170,15 +174,21 @@ def strike_mechanism(space: TypeSpace, strikes: StrikeFunction) -> Mechanism:
 
 
 def efficient_rule(space: TypeSpace) -> Bool:
-    """The first-best rule: the highest positive gain wins, the first buyer where it is shared; (n, T_1, .., T_n)."""
-    best = np.argmax(space.gains, axis=0)
-    positive = space.gains.max(axis=0) > tie_of(space.gains)
-    return np.stack([(best == i) & positive for i in range(len(space.gains))])
+    """The first-best rule: the highest positive gains win, as many as there are units, the first buyers where they are
+    shared; (n, T_1, .., T_n)."""
+    if space.units == 1:
+        best = np.argmax(space.gains, axis=0)
+        positive = space.gains.max(axis=0) > tie_of(space.gains)
+        return np.stack([(best == i) & positive for i in range(len(space.gains))])
+    order = np.argsort(-space.gains, axis=0, kind="stable")
+    rank = np.argsort(order, axis=0, kind="stable")
+    return np.asarray((rank < space.units) & (space.gains > tie_of(space.gains)))
 
 
 def menu_mechanism(space: TypeSpace, allocation: Bool) -> Mechanism:
     """The mechanism of a rule with a menu for every buyer; the rule is not checked (see ``sequential_audit``)."""
     menus = tuple(
-        menu_from_rule(space.values[i], allocation[i], space_stages(space, i)) for i in range(space.n)
+        menu_from_rule(space.values[i], allocation[i], space_stages(space, i), weights=space.weights)
+        for i in range(space.n)
     )
-    return Mechanism(allocation, menus)
+    return Mechanism(allocation, menus, space.weights, space.units)

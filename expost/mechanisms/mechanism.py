@@ -7,9 +7,10 @@ from typing import Protocol
 
 import numpy as np
 
-from expost._typing import Bool, Float
+from expost._typing import Array, Bool, Float
 from expost.mechanisms.audit import Audit, BuyerAudit, audit_admissibility, audit_prices
 from expost.mechanisms.prices import Choice, Prices, allocation_from_prices, implementing_prices
+from expost.spaces.weights import Weights
 
 
 class Terms(Protocol):
@@ -20,7 +21,7 @@ class Terms(Protocol):
         """The buyer, counted from 0."""
         ...
 
-    def revenue(self, wins: Bool) -> float:
+    def revenue(self, wins: Bool, *, weights: Weights | None = None) -> float:
         """Expected payment under the rule ``wins`` of state shape."""
         ...
 
@@ -31,19 +32,30 @@ class Mechanism:
 
     allocation: bool (n, T_1, .., T_n).
     terms: one per buyer, in the order of the buyers.
+    weights: how likely the states are; None where all are equally likely.
+    units: how many units there are to sell.
     """
 
     allocation: Bool = field(repr=False)
     terms: tuple[Terms, ...]
+    weights: Weights | None = field(default=None, repr=False)
+    units: int = 1
+
+    def mean(self, array: Array) -> float:
+        """The expectation of an array of state shape."""
+        return float(array.mean()) if self.weights is None else self.weights.mean(array)
 
     @property
     def sold(self) -> float:
-        """The probability of a sale."""
-        return float(self.allocation.any(axis=0).mean())
+        """The probability of a sale; of several units, how many are sold on average."""
+        if self.units == 1:
+            return self.mean(np.asarray(self.allocation.any(axis=0)))
+        return self.mean(self.allocation.sum(axis=0, dtype=np.float64))
 
     def revenue(self) -> float:
         """The seller's expected revenue."""
-        return sum(terms.revenue(wins) for terms, wins in zip(self.terms, self.allocation, strict=True))
+        pairs = zip(self.terms, self.allocation, strict=True)
+        return sum(terms.revenue(wins, weights=self.weights) for terms, wins in pairs)
 
     def state_welfare(self, gains: Float) -> Float:
         """The gain realized in each state, state shape; ``gains`` has shape (n, T_1, .., T_n)."""
@@ -51,7 +63,7 @@ class Mechanism:
 
     def welfare(self, gains: Float, seller: float) -> float:
         """Expected welfare, E[V_0] + E[sum_i w_i q_i], recomputed from the rule."""
-        return seller + float(self.state_welfare(gains).mean())
+        return seller + self.mean(self.state_welfare(gains))
 
 
 def static_mechanism(values: Float, allocation: Bool, choice: Choice = Choice.MIDPOINT) -> Mechanism:
@@ -62,9 +74,15 @@ def static_mechanism(values: Float, allocation: Bool, choice: Choice = Choice.MI
     )
 
 
-def mechanism_from_prices(values: Float, prices: tuple[Prices, ...], tie: float = 0.0) -> Mechanism:
+def mechanism_from_prices(
+    values: Float,
+    prices: tuple[Prices, ...],
+    tie: float = 0.0,
+    weights: Weights | None = None,
+    units: int = 1,
+) -> Mechanism:
     """The mechanism that prices support on a type space (Bikhchandani 2006, rule (9))."""
-    return Mechanism(allocation_from_prices(values, prices, tie), prices)
+    return Mechanism(allocation_from_prices(values, prices, tie, units), prices, weights, units)
 
 
 def audit_static(values: Float, mechanism: Mechanism) -> Audit:
@@ -73,4 +91,6 @@ def audit_static(values: Float, mechanism: Mechanism) -> Audit:
     for terms, value, wins in zip(mechanism.terms, values, mechanism.allocation, strict=True):
         assert isinstance(terms, Prices)
         buyers.append(audit_prices(value, wins, terms))
-    return Audit(tuple(buyers), *audit_admissibility(mechanism.allocation))
+    return Audit(
+        tuple(buyers), *audit_admissibility(mechanism.allocation, mechanism.units), units=mechanism.units
+    )

@@ -17,7 +17,9 @@ import numpy as np
 from expost._typing import Bool, Float
 from expost.mechanisms.fees import integral_fees, seller_best_fees
 from expost.mechanisms.prices import Choice
+from expost.spaces.second_stage import expected, given_level
 from expost.spaces.stages import Stages
+from expost.spaces.weights import Weights
 
 
 class Fees(StrEnum):
@@ -36,6 +38,7 @@ class Menu:
     the strike from below, +inf where a type never wins and none below him does.
     strike: the strike charged, not rising in the level, +inf where there is nothing to buy.
     seller_best, integral: the two fee schedules (unit: values; see ``fees``).
+    weights: the probability of each of the buyer's types, (A, B), or None where all are equal.
     """
 
     stages: Stages
@@ -44,6 +47,12 @@ class Menu:
     strike: Float = field(repr=False)
     seller_best: Float = field(repr=False)
     integral: Float = field(repr=False)
+    weights: Float | None = field(default=None, repr=False)
+
+    @property
+    def chances(self) -> Float | None:
+        """The probability of each second-stage type given the first signal, (A, B), or None where all are equal."""
+        return given_level(self.weights)
 
     @property
     def buyer(self) -> int:
@@ -62,29 +71,59 @@ class Menu:
 
     def exercise(self, wins: Bool) -> Float:
         """The probability that each first-stage type buys, shape (F, A); ``wins`` has state shape."""
-        return self.stages.fibres(wins).mean(axis=2)
+        return expected(self.stages.fibres(wins), self.chances)
 
-    def revenue(self, wins: Bool, fees: Fees = Fees.SELLER_BEST) -> float:
+    def revenue(self, wins: Bool, fees: Fees = Fees.SELLER_BEST, *, weights: Weights | None = None) -> float:
         """Expected payment, fees and strikes, under the rule ``wins`` of state shape."""
         exercise = self.exercise(wins)
         strikes = np.where(exercise > 0.0, self.strike, 0.0)
-        return float((self.fees(fees) + strikes * exercise).mean())
+        payments = self.fees(fees) + strikes * exercise
+        if weights is None or self.weights is None:
+            own = np.full(payments.shape[1], 1.0 / payments.shape[1])
+        else:
+            own = self.weights.sum(axis=1)
+        if weights is None:
+            return float(payments.mean())
+        return float((payments * np.outer(weights.others(self.buyer), own)).sum())
 
 
-def menu_from_rule(values: Float, wins: Bool, stages: Stages, choice: Choice = Choice.MIDPOINT) -> Menu:
+def menu_from_rule(
+    values: Float,
+    wins: Bool,
+    stages: Stages,
+    choice: Choice = Choice.MIDPOINT,
+    weights: Weights | None = None,
+) -> Menu:
     """The menu with the fewest options that implements ``wins``; both arrays of state shape.
 
+    weights: how likely the states are, under which the buyer's types are independent of the others'.
     The rule is not checked here (see ``sequential_audit``): where it is not incentive compatible, lower
     exceeds upper.
     """
-    return menu_from_fibres(stages.fibres(values), stages.fibres(wins), stages, choice)
+    own = None if weights is None else weights.types[stages.buyer][stages.types]
+    return menu_from_fibres(stages.fibres(values), stages.fibres(wins), stages, choice, own)
 
 
-def menu_from_fibres(values: Float, wins: Bool, stages: Stages, choice: Choice = Choice.MIDPOINT) -> Menu:
-    """As ``menu_from_rule``, with values and rule already laid out as fibres (F, A, B)."""
+def menu_from_fibres(
+    values: Float,
+    wins: Bool,
+    stages: Stages,
+    choice: Choice = Choice.MIDPOINT,
+    weights: Float | None = None,
+) -> Menu:
+    """As ``menu_from_rule``, with values and rule already laid out as fibres (F, A, B), and weights (A, B)."""
     lower, upper = strike_intervals(values, wins)
     strike = shared_strikes(lower, upper, choice)
-    return Menu(stages, lower, upper, strike, seller_best_fees(values, strike), integral_fees(values, strike))
+    chances = given_level(weights)
+    return Menu(
+        stages,
+        lower,
+        upper,
+        strike,
+        seller_best_fees(values, strike, chances),
+        integral_fees(values, strike, chances),
+        weights,
+    )
 
 
 def strike_intervals(values: Float, wins: Bool) -> tuple[Float, Float]:

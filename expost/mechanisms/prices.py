@@ -12,6 +12,7 @@ from enum import StrEnum
 import numpy as np
 
 from expost._typing import Bool, Float
+from expost.spaces.weights import Weights
 
 
 class Choice(StrEnum):
@@ -45,9 +46,18 @@ class Prices:
         """What the buyer pays in each state under the rule ``wins`` (state shape): the price if he wins, else 0."""
         return np.where(wins, self.broadcast(), 0.0)
 
-    def revenue(self, wins: Bool) -> float:
-        """Expected payment, all states equally likely."""
-        return float(self.payments(wins).mean())
+    def revenue(self, wins: Bool, *, weights: Weights | None = None) -> float:
+        """Expected payment; all states are equally likely unless ``weights`` say otherwise."""
+        payments = self.payments(wins)
+        return float(payments.mean()) if weights is None else weights.mean(payments)
+
+    def exercise(self, wins: Bool, weights: Weights | None = None) -> Float:
+        """The probability that the buyer wins in each state of the others, of the others' shape."""
+        if weights is None:
+            return np.asarray(wins.mean(axis=self.buyer), dtype=np.float64)
+        total = weights.others(self.buyer)
+        won = (wins * weights.chances).sum(axis=self.buyer)
+        return np.asarray(np.divide(won, total, out=np.zeros(total.shape), where=total > 0.0))
 
 
 def implementing_prices(values: Float, wins: Bool, buyer: int, choice: Choice = Choice.MIDPOINT) -> Prices:
@@ -72,18 +82,18 @@ def given_prices(price: Float, buyer: int) -> Prices:
     return Prices(buyer, price, price, price)
 
 
-def allocation_from_prices(values: Float, prices: tuple[Prices, ...], tie: float = 0.0) -> Bool:
+def allocation_from_prices(
+    values: Float, prices: tuple[Prices, ...], tie: float = 0.0, units: int = 1
+) -> Bool:
     """The rule that prices support: bool (n, T_1, .., T_n) (Bikhchandani 2006, rule (9)).
 
-    A buyer whose value exceeds his price wins; in a state where nobody's does, the first buyer whose value
-    equals his price (within ``tie``) wins. ``values`` has shape (n, T_1, .., T_n). Inadmissible prices show as
-    states with several winners; ``audit`` reports them.
+    A buyer whose value exceeds his price wins; where that leaves units over, the first buyers whose values equal
+    their prices (within ``tie``) win them. ``values`` has shape (n, T_1, .., T_n). Inadmissible prices show as
+    states with more winners than units; ``audit`` reports them.
     """
     margin = np.stack([value - price.broadcast() for value, price in zip(values, prices, strict=True)])
     above = margin > tie
-    open_states = ~above.any(axis=0)
-    level = (
-        np.abs(margin, where=np.isfinite(margin), out=np.full(margin.shape, np.inf)) <= tie
-    ) & open_states
-    first = level & (np.cumsum(level, axis=0, dtype=np.int8) == 1)
-    return above | first
+    left = units - above.sum(axis=0, dtype=np.int16)
+    level = (np.abs(margin, where=np.isfinite(margin), out=np.full(margin.shape, np.inf)) <= tie) & ~above
+    first = level & (np.cumsum(level, axis=0, dtype=np.int16) <= left)
+    return np.asarray(above | first)

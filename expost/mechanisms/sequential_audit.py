@@ -18,6 +18,7 @@ from expost.mechanisms.audit import Audit, BuyerAudit, allowed_gain, audit_admis
 from expost.mechanisms.mechanism import Mechanism
 from expost.mechanisms.menu import Fees, Menu
 from expost.mechanisms.prices import Prices
+from expost.spaces.second_stage import expected
 
 CHUNK = 1 << 18
 """States that are audited at once: a few arrays of this many numbers are all the memory the audit takes."""
@@ -61,7 +62,9 @@ def audit_mechanism(values: Float, mechanism: Mechanism) -> Audit:
         else:
             assert isinstance(terms, Prices)
             buyers.append(audit_prices(value, wins, terms))
-    return Audit(tuple(buyers), *audit_admissibility(mechanism.allocation))
+    return Audit(
+        tuple(buyers), *audit_admissibility(mechanism.allocation, mechanism.units), units=mechanism.units
+    )
 
 
 def _chunks(shape: tuple[int, ...]) -> Iterator[tuple[int, int]]:
@@ -83,23 +86,23 @@ def _findings(
         wins, np.where(can_lose[:, :, None], -margin, -np.inf), np.where(can_win[:, :, None], margin, -np.inf)
     )
     yield _finding(gain, "another report in the second stage")
-    truthful = np.where(wins, margin, 0.0).mean(axis=2)
+    truthful = expected(np.where(wins, margin, 0.0), menu.chances)
     schedules = [menu.fees(schedule)[part] for schedule in fees]
     for schedule, fee in zip(fees, schedules, strict=True):
         yield _finding(fee - truthful, f"staying away, {schedule} fees")
     for o in range(strike.shape[1]):
-        best = _best_after(values, strike[:, o], can_win[:, o], can_lose[:, o])
+        best = _best_after(values, strike[:, o], can_win[:, o], can_lose[:, o], menu.chances)
         for schedule, fee in zip(fees, schedules, strict=True):
             gain = (best - fee[:, o, None]) - (truthful - fee)
             yield _finding(gain, f"reporting level {o} in the first stage, {schedule} fees")
 
 
-def _best_after(values: Float, strike: Float, can_win: Bool, can_lose: Bool) -> Float:
+def _best_after(values: Float, strike: Float, can_win: Bool, can_lose: Bool, chances: Float | None) -> Float:
     """What each first-stage type expects from the second stage of one option, its fee apart, shape (F, A)."""
     margin = values - strike[:, None, None]
     np.maximum(margin, 0.0, out=margin, where=can_lose[:, None, None])
     np.copyto(margin, 0.0, where=~can_win[:, None, None])
-    return margin.mean(axis=2)
+    return expected(margin, chances)
 
 
 def _finding(gain: Float, deviation: str) -> _Finding:

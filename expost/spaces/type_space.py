@@ -1,7 +1,5 @@
-"""Grids in quantile space, and the finite type space that a grid makes of an instance.
+"""The finite type space that a grid makes of an instance.
 
-Point ``k`` of ``m`` on a signal is ``F^{-1}((k + offset) / m)``, ``k = 0 .. m-1``, with offset 0.5
-(midpoint) unless asked otherwise; ``endpoint`` is ``F^{-1}(k / (m - 1))``. All points have equal weight.
 State arrays are C-ordered with one axis per buyer, whose types are the product of his own signals in
 listed order, the last signal fastest.
 """
@@ -15,143 +13,37 @@ from functools import cached_property
 
 import numpy as np
 
-from expost._typing import Float
+from expost._typing import Array, Float
 from expost.errors import InputError
 from expost.instances.environment import Instance
+from expost.spaces.grid import ENDPOINT, MIDPOINT, Grid, parse_grid
+from expost.spaces.weights import Weights, product_of, weights_of
 
-MIDPOINT = 0.5
-ENDPOINT = "endpoint"
+__all__ = [
+    "ENDPOINT",
+    "MIDPOINT",
+    "Grid",
+    "TypeSpace",
+    "buyer_types",
+    "check_memory",
+    "discretize",
+    "open_signals",
+    "parse_grid",
+    "type_counts",
+]
+
 MAX_STATES = 2**31 - 1
-
-
-@dataclass(frozen=True)
-class Grid:
-    """How many points each signal gets, and where they lie in its quantile cells.
-
-    points: one number for every signal, or one per signal by name.
-    offset: in [0, 1], for every signal or by name, or ``"endpoint"``.
-
-    Raises InputError for a number of points that is not a positive integer or an offset outside [0, 1].
-    """
-
-    points: int | Mapping[str, int]
-    offset: float | str | Mapping[str, float] = MIDPOINT
-
-    def __post_init__(self) -> None:
-        counts = self.points.values() if isinstance(self.points, Mapping) else (self.points,)
-        for count in counts:
-            if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1:
-                raise InputError(
-                    f"{count!r} points", where="grid", expected="a positive whole number of points per signal"
-                )
-        for offset in self.offset.values() if isinstance(self.offset, Mapping) else (self.offset,):
-            _check_offset(offset)
-
-    def size(self, signal: str) -> int:
-        """Points on ``signal``."""
-        return int(self.points[signal] if isinstance(self.points, Mapping) else self.points)
-
-    def probabilities(self, signal: str) -> Float:
-        """The quantile levels of the points on ``signal``, shape (size,), increasing."""
-        m = self.size(signal)
-        offset = self.offset.get(signal, MIDPOINT) if isinstance(self.offset, Mapping) else self.offset
-        if offset == ENDPOINT:
-            if m == 1:
-                raise InputError(
-                    f"1 point on {signal}", where="grid", expected='at least 2 points with points="endpoint"'
-                )
-            return np.linspace(0.0, 1.0, m)
-        return (np.arange(m) + float(offset)) / m
-
-    def resolve(self, instance: Instance) -> Grid:
-        """The same grid with points by signal name. Raises InputError for unknown or missing signals."""
-        named = [part for part in (self.points, self.offset) if isinstance(part, Mapping)]
-        unknown = [signal for part in named for signal in part if signal not in instance.signals]
-        if unknown:
-            raise InputError(
-                f"unknown signal {unknown[0]!r}", where="grid", expected=f"of {', '.join(instance.signals)}"
-            )
-        if not isinstance(self.points, Mapping):
-            return Grid({signal: int(self.points) for signal in instance.signals}, self.offset)
-        missing = [signal for signal in instance.signals if signal not in self.points]
-        if missing:
-            raise InputError(
-                f"no number of points for {', '.join(missing)}",
-                where="grid",
-                expected="one number, or one for each signal",
-                remedy=f"add {missing[0]}=...",
-            )
-        return Grid({signal: int(self.points[signal]) for signal in instance.signals}, self.offset)
-
-    def describe(self) -> str | int:
-        """The grid as the command line writes it: one number, or ``p1=24,c1=12``."""
-        if not isinstance(self.points, Mapping):
-            return int(self.points)
-        counts = set(self.points.values())
-        if len(counts) == 1:
-            return int(counts.pop())
-        return ",".join(f"{signal}={count}" for signal, count in self.points.items())
-
-
-def _check_offset(offset: object) -> None:
-    if offset == ENDPOINT:
-        return
-    if isinstance(offset, bool) or not isinstance(offset, int | float) or not 0.0 <= offset <= 1.0:
-        raise InputError(f"offset {offset!r}", where="grid", expected="a number in [0, 1], or endpoint")
-
-
-def parse_grid(text: str, points: str = "midpoint") -> Grid:
-    """A grid from the command line: ``16`` or ``p1=24,c1=12``, and ``midpoint``, ``endpoint`` or an offset."""
-    return Grid(_parse_points(text), _parse_offset(points))
-
-
-def _parse_points(text: str) -> int | dict[str, int]:
-    if "=" not in text:
-        return _parse_count(text)
-    counts: dict[str, int] = {}
-    for part in text.split(","):
-        name, equals, count = (piece.strip() for piece in part.partition("="))
-        if not equals or not name or name in counts:
-            raise InputError(
-                f"{part!r}", where="grid", expected="SIGNAL=POINTS, each signal once, separated by commas"
-            )
-        counts[name] = _parse_count(count)
-    return counts
-
-
-def _parse_count(text: str) -> int:
-    digits = text.strip()
-    if not (digits.isascii() and digits.isdigit() and len(digits) < 10 and int(digits) > 0):
-        raise InputError(
-            f"{text!r}",
-            where="grid",
-            expected="a positive whole number of points per signal",
-            remedy='for example grid=16 or grid={"p1": 24, "c1": 12, ...}',
-        )
-    return int(digits)
-
-
-def _parse_offset(text: str) -> float | str:
-    named: dict[str, float | str] = {"midpoint": MIDPOINT, "endpoint": ENDPOINT}
-    if text in named:
-        return named[text]
-    try:
-        offset = float(text)
-    except ValueError:
-        offset = math.nan
-    if not 0.0 <= offset <= 1.0:
-        raise InputError(f"{text!r}", where="points", expected="midpoint, endpoint, or an offset in [0, 1]")
-    return offset
 
 
 @dataclass(frozen=True, eq=False)
 class TypeSpace:
-    """The finite type space of an instance on a grid; every state is equally likely.
+    """The finite type space of an instance on a grid.
 
     types: per buyer, the value of each own signal at each of his types, shape (T_i,).
     values: float64 (n, T_1, .., T_n), V_i at each state.
     gains: float64 (n, T_1, .., T_n), w_i = V_i + E_i - V_0.
     seller: float, E[V_0].
+    weights: how likely the states are; None where all are equally likely.
     """
 
     instance: Instance
@@ -160,6 +52,7 @@ class TypeSpace:
     values: Float = field(repr=False)
     gains: Float = field(repr=False)
     seller: float
+    weights: Weights | None = field(default=None, repr=False)
 
     @property
     def n(self) -> int:
@@ -176,10 +69,22 @@ class TypeSpace:
         """How many information states there are."""
         return math.prod(self.shape)
 
+    @property
+    def units(self) -> int:
+        """How many units there are to sell."""
+        return self.instance.units
+
+    def mean(self, array: Array) -> float:
+        """The expectation of an array of state shape."""
+        return float(array.mean()) if self.weights is None else self.weights.mean(array)
+
     @cached_property
     def first_best(self) -> float:
-        """Expected welfare of the efficient rule on this type space: E[V_0] + E[max(0, max_i w_i)]."""
-        return self.seller + float(np.maximum(self.gains.max(axis=0), 0.0).mean())
+        """Expected welfare of the efficient rule on this type space: E[V_0] + E[the ``units`` largest positive w_i]."""
+        if self.units == 1:
+            return self.seller + self.mean(np.maximum(self.gains.max(axis=0), 0.0))
+        largest = np.partition(self.gains, -min(self.units, self.n), axis=0)[-min(self.units, self.n) :]
+        return self.seller + self.mean(np.maximum(largest, 0.0).sum(axis=0))
 
     def signals_at(self, state: tuple[int, ...]) -> dict[str, float]:
         """The signals of all buyers in one state, given by its index on each axis."""
@@ -194,7 +99,7 @@ def discretize(instance: Instance, grid: Grid | int) -> TypeSpace:
     """The type space of ``instance`` on ``grid``.
 
     Raises InputError when the grid needs more memory than the machine has, or when a signal, a value
-    or a gain is not finite somewhere (saying at which signals).
+    or a gain is not finite somewhere (saying at which signals), or the joint density is no density.
     """
     grid = (grid if isinstance(grid, Grid) else Grid(grid)).resolve(instance)
     check_memory(instance, grid)
@@ -218,7 +123,43 @@ def discretize(instance: Instance, grid: Grid | int) -> TypeSpace:
     if seller.any() or any(extra.any() for extra in society):
         gains = np.stack([values[i] + society[i] - seller for i in range(instance.n)])
     values.flags.writeable = gains.flags.writeable = False
-    return TypeSpace(instance, grid, types, values, gains, float(seller.mean()))
+    weights = _weights(instance, grid, types, signals)
+    kept = float(seller.mean()) if weights is None else weights.mean(seller)
+    return TypeSpace(instance, grid, types, values, gains, kept, weights)
+
+
+def _weights(
+    instance: Instance, grid: Grid, types: tuple[dict[str, Float], ...], signals: Mapping[str, Float]
+) -> Weights | None:
+    """How likely the states are. Raises InputError for a density that is negative, not finite or nowhere positive."""
+    own = tuple(_type_weights(instance, grid, i) for i in range(instance.n))
+    if instance.density is None:
+        return weights_of(own, None)
+    shape = type_counts(instance, grid)
+    density = _on_grid(instance.density(signals), shape, "the density", types, where="joint: density")
+    if density.min() < 0.0:
+        state = tuple(int(t) for t in np.unravel_index(int(np.argmin(density)), shape))
+        raise InputError(
+            f"{density[state]:.6g} at {_state_text(types, state)}",
+            where="joint: density",
+            expected="a density that is nowhere negative",
+        )
+    if not density.any():
+        raise InputError(
+            "0 in every state of the grid",
+            where="joint: density",
+            expected="a density whose integral is positive",
+        )
+    return weights_of(own, density)
+
+
+def _type_weights(instance: Instance, grid: Grid, i: int) -> Float:
+    """The probability of each type of buyer ``i`` under his priors, (T_i,), last signal fastest."""
+    parts = []
+    for name in instance.buyers[i].signals:
+        atoms = instance.prior(name).atoms
+        parts.append(np.full(grid.size(name), 1.0 / grid.size(name)) if atoms is None else atoms[1])
+    return product_of(parts).ravel()
 
 
 def type_counts(instance: Instance, grid: Grid) -> tuple[int, ...]:
@@ -229,15 +170,16 @@ def type_counts(instance: Instance, grid: Grid) -> tuple[int, ...]:
 def buyer_types(instance: Instance, grid: Grid, i: int) -> dict[str, Float]:
     """The own signals of buyer ``i`` at each of his types, each of shape (T_i,), last signal fastest.
 
-    A signal whose prior depends on earlier signals is taken at its conditional quantile (Zik 2.3.1).
+    A signal whose prior depends on earlier signals is taken at its conditional quantile (Zik 2.3.1), one with a
+    discrete prior at its atoms.
     """
     names = instance.buyers[i].signals
-    levels = np.meshgrid(*(grid.probabilities(name) for name in names), indexing="ij")
+    levels = np.meshgrid(*(_levels(instance, grid, name) for name in names), indexing="ij")
     own: dict[str, Float] = {}
     for name, level in zip(names, levels, strict=True):
-        points = np.broadcast_to(
-            np.asarray(instance.prior(name).quantile(level.ravel(), own), dtype=np.float64), (level.size,)
-        )
+        prior = instance.prior(name)
+        at = level.ravel() if prior.atoms is not None else prior.quantile(level.ravel(), own)
+        points = np.broadcast_to(np.asarray(at, dtype=np.float64), (level.size,))
         if not np.isfinite(points).all():
             raise InputError(
                 f"a point of {name} is infinite",
@@ -247,6 +189,12 @@ def buyer_types(instance: Instance, grid: Grid, i: int) -> dict[str, Float]:
             )
         own[name] = points
     return own
+
+
+def _levels(instance: Instance, grid: Grid, name: str) -> Float:
+    """The quantile levels of the points on a signal; of a discrete prior the atoms themselves."""
+    atoms = instance.prior(name).atoms
+    return grid.probabilities(name) if atoms is None else atoms[0]
 
 
 def open_signals(types: tuple[Mapping[str, Float], ...]) -> dict[str, Float]:
@@ -259,20 +207,30 @@ def open_signals(types: tuple[Mapping[str, Float], ...]) -> dict[str, Float]:
     }
 
 
-def _on_grid(array: Float, shape: tuple[int, ...], what: str, types: tuple[dict[str, Float], ...]) -> Float:
+def _state_text(types: tuple[dict[str, Float], ...], state: tuple[int, ...]) -> str:
+    """The signals in one state, in words."""
+    return ", ".join(
+        f"{name} = {column[t]:.6g}"
+        for own, t in zip(types, state, strict=True)
+        for name, column in own.items()
+    )
+
+
+def _on_grid(
+    array: Float,
+    shape: tuple[int, ...],
+    what: str,
+    types: tuple[dict[str, Float], ...],
+    where: str = "values on the grid",
+) -> Float:
     """``array`` broadcast to the states; InputError at the first state where it is not finite."""
     full = np.broadcast_to(np.asarray(array, dtype=np.float64), shape)
     finite = np.isfinite(full)
     if not finite.all():
-        state = np.unravel_index(int(np.argmin(finite)), shape)
-        at = ", ".join(
-            f"{name} = {column[t]:.6g}"
-            for own, t in zip(types, state, strict=True)
-            for name, column in own.items()
-        )
+        state = tuple(int(t) for t in np.unravel_index(int(np.argmin(finite)), shape))
         raise InputError(
-            f"{what} is {full[state]} at {at}",
-            where="values on the grid",
+            f"{what} is {full[state]} at {_state_text(types, state)}",
+            where=where,
             expected="finite values",
             remedy="mend the formula, the prior or the grid",
         )

@@ -9,22 +9,25 @@ import numpy as np
 
 from expost._typing import Float
 from expost.errors import SolverError
+from expost.spaces.second_stage import expected
 
 
-def seller_best_program(values: Float, strikes: Float, solver: str = "HIGHS") -> Float:
+def seller_best_program(
+    values: Float, strikes: Float, solver: str = "HIGHS", chances: Float | None = None
+) -> Float:
     """The fees (F, A) that maximize the seller's expected fees subject to incentives and participation.
 
-    values: (F, A, B). strikes: (F, A). maximize sum of fees subject to, in each fibre and for all types a,
-    o, ``fee(a) - fee(o) <= u(a, tau(a)) - u(a, tau(o))`` and ``fee(a) <= u(a, tau(a))`` (Zik 2.3, condition
-    1, after the best second stage). The feasible fees are closed under maximum, so the optimum is the
-    largest fee of every type at once.
+    values: (F, A, B). strikes: (F, A). chances: as in ``fees``. maximize sum of fees subject to, in each fibre
+    and for all types a, o, ``fee(a) - fee(o) <= u(a, tau(a)) - u(a, tau(o))`` and ``fee(a) <= u(a, tau(a))``
+    (Zik 2.3, condition 1, after the best second stage). The feasible fees are closed under maximum, so the
+    optimum is the largest fee of every type at once.
 
     Raises SolverError when cvxpy's solver does not return an optimum.
     """
     import cvxpy as cp  # 0.9 s, and only this program needs it
 
     fees = cp.Variable(strikes.size)
-    matrix, right = _rows(pair_gains(values, strikes))
+    matrix, right = _rows(pair_gains(values, strikes, chances))
     problem = cp.Problem(cp.Maximize(cp.sum(fees)), [matrix @ fees <= right])
     options = (
         {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
@@ -40,9 +43,9 @@ def seller_best_program(values: Float, strikes: Float, solver: str = "HIGHS") ->
     return np.asarray(fees.value, dtype=np.float64).reshape(strikes.shape)
 
 
-def pair_gains(values: Float, strikes: Float) -> Float:
+def pair_gains(values: Float, strikes: Float, chances: Float | None = None) -> Float:
     """u(a, tau(o)) of every type at every option of his fibre, shape (F, A, A), the option last."""
-    gains = [np.maximum(values - strike[:, None, None], 0.0).mean(axis=2) for strike in strikes.T]
+    gains = [expected(np.maximum(values - strike[:, None, None], 0.0), chances) for strike in strikes.T]
     return np.stack(gains, axis=2)
 
 

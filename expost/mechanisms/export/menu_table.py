@@ -14,6 +14,7 @@ from expost.mechanisms.export.tables import Columns, Types, others_signals
 from expost.mechanisms.mechanism import Mechanism, Terms
 from expost.mechanisms.menu import Menu
 from expost.mechanisms.prices import Prices
+from expost.spaces.weights import Weights
 
 MENU_NOTES = (
     "Menus: one row for each option of each buyer in each state of the other buyers' signals.",
@@ -52,7 +53,7 @@ def menu_columns(instance: Instance, types: Types, mechanism: Mechanism) -> Colu
     the table gets the prefix ``signal_``.
     """
     parts = [
-        _buyer_columns(instance, types, terms, wins)
+        _buyer_columns(instance, types, terms, wins, mechanism.weights)
         for terms, wins in zip(mechanism.terms, mechanism.allocation, strict=True)
     ]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -69,13 +70,15 @@ def require_menus(terms: Sequence[Terms], where: str) -> None:
         )
 
 
-def _buyer_columns(instance: Instance, types: Types, terms: Terms, wins: Bool) -> Columns:
+def _buyer_columns(
+    instance: Instance, types: Types, terms: Terms, wins: Bool, weights: Weights | None
+) -> Columns:
     if isinstance(terms, Menu):
         fibre, options = _menu_options(terms, types, wins)
         first = terms.stages.first
     else:
         assert isinstance(terms, Prices)
-        fibre, options = _price_option(terms, wins)
+        fibre, options = _price_option(terms, wins, weights)
         first = ""
     columns: Columns = {
         "buyer": np.full(len(fibre), instance.buyers[terms.buyer].name),
@@ -95,6 +98,13 @@ def _menu_options(menu: Menu, types: Types, wins: Bool) -> tuple[Place, Mapping[
     stop = np.nonzero(closes)[1]
     levels = types[menu.buyer][menu.stages.first][menu.stages.types[:, 0]]
     starts = np.flatnonzero(opens.ravel())
+    level = (
+        np.ones(opens.shape)
+        if menu.weights is None
+        else np.broadcast_to(menu.weights.sum(axis=1), opens.shape)
+    )
+    holders = np.add.reduceat(level.ravel(), starts)
+    buying = np.add.reduceat((menu.exercise(wins) * level).ravel(), starts)
     return fibre, {
         "option": _numbers_within(fibre),
         "first_from": levels[start],
@@ -105,7 +115,7 @@ def _menu_options(menu: Menu, types: Types, wins: Bool) -> tuple[Place, Mapping[
         "strike": menu.strike[fibre, start],
         "seller_best_fee": menu.seller_best[fibre, start],
         "integral_fee": menu.integral[fibre, start],
-        "exercise": np.add.reduceat(menu.exercise(wins).ravel(), starts) / (stop - start + 1),
+        "exercise": np.divide(buying, holders, out=np.zeros(len(holders)), where=holders > 0.0),
     }
 
 
@@ -116,7 +126,9 @@ def _numbers_within(fibre: Place) -> Place:
     return place - np.maximum.accumulate(np.where(new, place, 0)) + 1
 
 
-def _price_option(prices: Prices, wins: Bool) -> tuple[Place, Mapping[str, NDArray[np.generic]]]:
+def _price_option(
+    prices: Prices, wins: Bool, weights: Weights | None
+) -> tuple[Place, Mapping[str, NDArray[np.generic]]]:
     """The one option of a static buyer in each fibre: his price, free to hold."""
     rows = prices.price.size
     nothing, free = np.full(rows, np.nan), np.zeros(rows)
@@ -130,5 +142,5 @@ def _price_option(prices: Prices, wins: Bool) -> tuple[Place, Mapping[str, NDArr
         "strike": prices.price.ravel(),
         "seller_best_fee": free,
         "integral_fee": free,
-        "exercise": wins.mean(axis=prices.buyer).ravel(),
+        "exercise": prices.exercise(wins, weights).ravel(),
     }
