@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,8 @@ from expost.solver.program import Program
 from expost.solver.progress import ProgressCallback, check_time_limit
 from expost.solver.result import Solution
 
+MANY = 16
+"""More blocks than anybody has buyers, and fewer than symmetric rules make."""
 ANY = 1 << 30
 """As many blocks as the program has."""
 
@@ -32,7 +34,8 @@ class Backend:
     blocks: the largest number of blocks. certifies: the bound comes with a certificate up to so many blocks.
     start: takes a feasible rule to start from. time_limit: stops there. bound_at_limit: has a finite
     bound then, too. progress: reports it. extremes: the smallest and the largest optimal closure up to
-    so many blocks. solvers: drives other solvers by name (``pulp:NAME``).
+    so many blocks. solvers: drives other solvers by name (``pulp:NAME``). units: takes packing rows with room for more
+    than one.
     """
 
     name: str
@@ -47,6 +50,7 @@ class Backend:
     progress: bool = False
     extremes: int = 0
     solvers: bool = False
+    units: bool = False
 
     @property
     def installed(self) -> bool:
@@ -71,6 +75,7 @@ BACKENDS: dict[str, Backend] = {
             "expost.solver.nbuyers.search:solve_nbuyers",
             "highspy",
             "certified bound, rounding, pairwise minimum cuts, branch and bound on what is left",
+            blocks=MANY,
             certifies=ANY,
             start=True,
             progress=True,
@@ -83,12 +88,24 @@ BACKENDS: dict[str, Backend] = {
             certifies=2,
             start=True,
             progress=True,
+            units=True,
+        ),
+        Backend(
+            "branch",
+            "expost.solver.branch:solve_branch",
+            "highspy",
+            "HiGHS: a certified bound from the linear program, then branch and bound",
+            certifies=ANY,
+            start=True,
+            progress=True,
+            units=True,
         ),
         Backend(
             "pdlp",
             "expost.solver.nbuyers.pdlp:solve_pdlp",
             "highspy",
             "first-order linear program: a certified bound and a rounded rule",
+            blocks=MANY,
             certifies=ANY,
         ),
         Backend(
@@ -98,6 +115,7 @@ BACKENDS: dict[str, Backend] = {
             "any solver that PuLP finds, CBC by default",
             bound_at_limit=False,
             solvers=True,
+            units=True,
         ),
         Backend(
             "cvxpy",
@@ -106,6 +124,7 @@ BACKENDS: dict[str, Backend] = {
             "any mixed-integer solver that cvxpy finds, HiGHS by default",
             bound_at_limit=False,
             solvers=True,
+            units=True,
         ),
         Backend(
             "brute",
@@ -114,6 +133,7 @@ BACKENDS: dict[str, Backend] = {
             "enumeration, for tests",
             time_limit=False,
             extremes=2,
+            units=True,
         ),
     )
 }
@@ -134,7 +154,8 @@ def solve_program(
 ) -> Solution:
     """Solve a program with a backend by name and audit the answer.
 
-    backend: ``auto`` (the minimum cut up to two blocks, ``nbuyers`` beyond), a name in ``BACKENDS``, or
+    backend: ``auto`` (the minimum cut where it is exact, ``nbuyers`` for more blocks, ``branch`` for several units
+    and for rules that bind the same buyer in several states), a name in ``BACKENDS``, or
     ``pulp:NAME`` and ``cvxpy:NAME`` for a solver behind these. time_limit: seconds. start: a feasible
     0/1 vector of shape (variables,). progress: called now and then with a ``Progress``. options: passed
     on to the backend. What a backend cannot use is listed in ``details["ignored"]``.
@@ -152,14 +173,15 @@ def solve_program(
     if solver:
         arguments["solver"] = solver
     module, function = chosen.call.split(":")
-    solution = getattr(importlib.import_module(module), function)(program, **arguments)
+    asked = _joined(program) if chosen.name == "mincut" else program
+    solution = getattr(importlib.import_module(module), function)(asked, **arguments)
     return audited(program, solution, chosen.name + (f":{solver}" if solver else ""), ignored)
 
 
 def select(program: Program, name: str) -> tuple[Backend, str]:
     """The backend for a name and the solver behind it (or ""). Raises InputError where there is none."""
     if name == "auto":
-        name = "mincut" if program.n_blocks <= 2 else "nbuyers"
+        name = _best(program)
     base, colon, solver = name.partition(":")
     backend = BACKENDS.get(base)
     known = f"one of {', '.join(installed_backends())}"
@@ -173,14 +195,40 @@ def select(program: Program, name: str) -> tuple[Backend, str]:
         raise InputError(
             f"{name!r} names no solver behind {base!r}", where="backend", expected="pulp:NAME or cvxpy:NAME"
         )
-    if program.n_blocks > backend.blocks:
+    if program.capacity > 1 and len(program.packing) and not backend.units:
         raise InputError(
-            f"{base} asked for {program.n_blocks} buyers",
+            f"{base} asked for {program.capacity} units",
+            where="backend",
+            expected="one unit: with several, admissibility is no minimum cut and no clique",
+            remedy="use auto, branch, highs, pulp or cvxpy",
+        )
+    if program.n_blocks > backend.blocks and not (base == "mincut" and _apart(program)):
+        raise InputError(
+            f"{base} asked for {program.n_blocks} {'buyers' if program.n_blocks <= MANY else 'blocks'}",
             where="backend",
             expected=f"at most {backend.blocks}: beyond, admissibility is no minimum cut",
             remedy="use auto, highs, pulp or cvxpy",
         )
     return backend, solver
+
+
+def _best(program: Program) -> str:
+    """What ``auto`` stands for: the minimum cut wherever the program is one, else what bounds and branches best."""
+    if _apart(program) or (program.n_blocks <= 2 and program.capacity == 1):
+        return "mincut"
+    return "nbuyers" if program.capacity == 1 and program.n_blocks <= MANY else "branch"
+
+
+def _apart(program: Program) -> bool:
+    """Whether no row joins two blocks: every block is a maximum-weight closure of its own."""
+    return not len(program.packing) and not len(program.covering)
+
+
+def _joined(program: Program) -> Program:
+    """Blocks that nothing joins as one block: a single closure, solved by one minimum cut."""
+    if program.n_blocks <= 2 or not _apart(program):
+        return program
+    return replace(program, blocks=np.array([0, program.variables], dtype=np.int64))
 
 
 def _check_start(program: Program, start: Int8 | None) -> None:

@@ -144,7 +144,7 @@ def _bound(program: Program, certificate: Certificate, reduced: Int64) -> int:
     """The dual bound as a Python integer, whatever its size."""
     best = np.where(program.fixings == 1, reduced, np.maximum(reduced, 0))
     best[program.fixings == 0] = 0
-    return _total(certificate.packing) - _total(certificate.covering) + _total(best)
+    return program.capacity * _total(certificate.packing) - _total(certificate.covering) + _total(best)
 
 
 def _total(values: Int64) -> int:
@@ -174,7 +174,7 @@ def _rule(
 def _broken(program: Program, won: Bool) -> int:
     """How many rows and fixings the rule breaks."""
     broken = np.count_nonzero(won[program.tails] & ~won[program.heads])
-    broken += np.count_nonzero(np.count_nonzero(won[program.packing], axis=1) > 1)
+    broken += np.count_nonzero(np.count_nonzero(won[program.packing], axis=1) > program.capacity)
     broken += np.count_nonzero(~won[program.covering].any(axis=1))
     return int(broken + np.count_nonzero((program.fixings == 1) & ~won | (program.fixings == 0) & won))
 

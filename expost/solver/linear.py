@@ -37,7 +37,7 @@ def rows_of(program: Program) -> Rows:
     """All rows of a program, without a loop over them."""
     parts = [
         (np.stack([program.tails, program.heads], axis=1), np.array([1.0, -1.0]), 0.0),
-        (program.packing, np.ones(program.packing.shape[1]), 1.0),
+        (program.packing, np.ones(program.packing.shape[1]), float(program.capacity)),
         (program.covering, -np.ones(program.covering.shape[1]), -1.0),
     ]
     lengths = np.concatenate([np.full(len(index), index.shape[1]) for index, _, _ in parts])

@@ -2,7 +2,7 @@
 
     maximize    constant + weights @ x,   x binary
     subject to  x[tails[k]] <= x[heads[k]]        for every arc k         (precedence)
-                sum(x[packing[r]]) <= 1           for every row r         (at most one)
+                sum(x[packing[r]]) <= capacity    for every row r         (as many as there are units)
                 sum(x[covering[r]]) >= 1          for every row r         (at least one)
                 x[v] == fixed[v]                  where fixed[v] >= 0
 
@@ -22,6 +22,8 @@ from expost._typing import Float, Int8, Int32, Int64
 from expost.errors import InputError
 
 FREE = -1
+FEW_BLOCKS = 16
+"""Up to so many blocks one comparison each finds the block of a variable fastest."""
 
 
 def _no_rows(width: int = 2) -> Int32:
@@ -38,6 +40,7 @@ class Program:
     packing, covering: int32 (rows, k), variable indices; k may be the number of blocks or less.
     fixed: int8 (variables,), ``FREE`` (-1), 0 or 1.
     constant: added to the objective.
+    capacity: the right-hand side of all packing rows.
 
     Raises InputError when an index is out of range, a weight is not finite, or a row crosses blocks
     in a way that the description above forbids.
@@ -51,6 +54,7 @@ class Program:
     covering: Int32 = field(default_factory=_no_rows)
     fixed: Int8 | None = None
     constant: float = 0.0
+    capacity: int = 1
 
     def __post_init__(self) -> None:
         if self.fixed is None:
@@ -94,7 +98,7 @@ class Program:
         """How many rows and fixings a 0/1 vector ``x`` of shape (variables,) breaks."""
         bits = x.astype(np.int8)
         broken = int(np.count_nonzero(bits[self.tails] > bits[self.heads]))
-        broken += int(np.count_nonzero(bits[self.packing].sum(axis=1) > 1))
+        broken += int(np.count_nonzero(bits[self.packing].sum(axis=1) > self.capacity))
         broken += int(np.count_nonzero(bits[self.covering].sum(axis=1) < 1))
         return broken + int(np.count_nonzero((self.fixings != FREE) & (bits != self.fixings)))
 
@@ -106,6 +110,8 @@ def _check(program: Program) -> None:
         raise InputError("a weight that is not finite", where="program", expected="finite float64 weights")
     if blocks[0] != 0 or blocks[-1] != n or (np.diff(blocks) < 0).any():
         raise InputError(f"blocks {blocks.tolist()}", where="program", expected=f"0 .. {n}, in order")
+    if program.capacity < 1:
+        raise InputError(f"capacity {program.capacity}", where="program", expected="a positive whole number")
     if program.fixings.shape != (n,) or program.tails.shape != program.heads.shape:
         raise InputError(
             "arrays of different lengths", where="program", expected="one entry a variable or arc"
@@ -128,8 +134,11 @@ def _check(program: Program) -> None:
             )
 
 
-def block_of(program: Program, variables: Int32) -> Int8:
+def block_of(program: Program, variables: Int32) -> Int8 | Int32:
     """The block of each variable, same shape as ``variables``."""
+    if program.n_blocks > FEW_BLOCKS:
+        found = np.searchsorted(program.blocks[1:-1], variables, side="right")
+        return np.asarray(found, dtype=np.int32)
     block = np.zeros(variables.shape, dtype=np.int8)
     for start in program.blocks[1:-1]:
         block += variables >= start

@@ -28,7 +28,7 @@ class Certificate:
     The program's weights are scaled: ``integer_weights = rint(weights * 2**scale_exponent)``. With
     multipliers ``y >= 0`` the bound is, in those integers,
 
-        sum(packing) - sum(covering) + sum_v max over allowed x_v of x_v * reduced_v,
+        capacity * sum(packing) - sum(covering) + sum_v max over allowed x_v of x_v * reduced_v,
         reduced_v = integer_weight_v - (arcs out of v) + (arcs into v) - (packing rows of v) + (covering rows of v).
 
     For two blocks the arc multipliers are the flow on the precedence arcs and the packing multipliers

@@ -46,7 +46,7 @@ def _consistent(program: Program, rules: Int8, v: int) -> Bool:
     keep: Bool = np.all(rules[:, program.tails[arcs]] <= rules[:, program.heads[arcs]], axis=1)
     if len(program.packing):
         rows = program.packing[program.packing.max(axis=1) == v]
-        keep &= (rules[:, rows].sum(axis=2) <= 1).all(axis=1)
+        keep &= (rules[:, rows].sum(axis=2) <= program.capacity).all(axis=1)
     if len(program.covering):
         rows = program.covering[program.covering.max(axis=1) == v]
         keep &= (rules[:, rows].sum(axis=2) >= 1).all(axis=1)
