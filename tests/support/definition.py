@@ -12,7 +12,7 @@ import numpy as np
 
 
 def fibre_rules(values, sequential):
-    """All incentive compatible rules of one fibre: ``values`` is (types,) or, sequential, (A, B); bool (rules, types)."""
+    """All incentive compatible rules of a fibre, bool (rules, types); ``values`` is (types,) or, sequential, (A, B)."""
     flat = np.asarray(values, dtype=float).ravel()
     level = np.repeat(np.arange(values.shape[0]), values.shape[1]) if sequential else np.zeros(len(flat))
     found = []
@@ -36,19 +36,23 @@ def buyer_rules(values, i, stages=None):
     return np.moveaxis(np.array(rules), -1, i + 1)
 
 
-def second_best(values, gains, chances, units, stages=None, keep=None):
-    """The largest expected gain; all arrays of shape (n, *states) or (*states); ``keep(rules)`` filters nothing by default."""
+def second_best(values, gains, chances, units, stages=None):
+    """The largest expected gain; arrays of shape (n, *states), ``chances`` (*states)."""
     n = len(values)
     rules = [buyer_rules(values[i], i, None if stages is None else stages[i]) for i in range(n)]
     worth = [(r * (gains[i] * chances)).reshape(len(r), -1).sum(axis=1) for i, r in enumerate(rules)]
     flat = [r.reshape(len(r), -1).astype(np.int8) for r in rules]
+    if units >= n:
+        return sum(w.max() for w in worth)
     best = -np.inf
-    if n == 1:
-        return max(worth[0])
-    for lead in itertools.product(*(range(len(f)) for f in flat[:-1])):
-        taken = sum(flat[k][c] for k, c in enumerate(lead))
-        if (taken > units).any():
-            continue
-        feasible = (flat[-1] + taken <= units).all(axis=1)
-        best = max(best, sum(worth[k][c] for k, c in enumerate(lead)) + worth[-1][feasible].max())
+    for lead in itertools.product(*(range(len(f)) for f in flat[:-2])):
+        taken = sum((flat[k][c] for k, c in enumerate(lead)), start=np.zeros(flat[0].shape[1], dtype=np.int8))
+        base = sum(worth[k][c] for k, c in enumerate(lead))
+        second = flat[-2] + taken
+        feasible = np.ones((len(second), len(flat[-1])), dtype=bool)
+        for state in range(second.shape[1]):
+            feasible &= second[:, None, state] + flat[-1][None, :, state] <= units
+        both = worth[-2][:, None] + worth[-1][None, :]
+        if feasible.any():
+            best = max(best, base + both[feasible].max())
     return best
