@@ -7,6 +7,8 @@ the precedence rows: whatever the prices came from, the bound they prove is the 
 
 from __future__ import annotations
 
+import math
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,10 +37,11 @@ class Priced:
     closure: Int8
 
 
-def price(program: Program, packing: Float, covering: Float) -> Priced | None:
+def price(program: Program, packing: Float, covering: Float, deadline: float = math.inf) -> Priced | None:
     """Best responses to prices in the unit of the weights, with the flow that proves them.
 
-    None when precedence and fixings alone are infeasible. Raises KeyboardInterrupt when interrupted.
+    deadline: on ``time.monotonic``; a flow that is cut off there proves a bound too, a weaker one. None when
+    precedence and fixings alone are infeasible. Raises KeyboardInterrupt when interrupted.
     """
     stop_if_requested()
     exponent, priced, rows = _priced(program, packing, covering)
@@ -49,7 +52,8 @@ def price(program: Program, packing: Float, covering: Float) -> Priced | None:
         program.heads,
         fixed=program.fixings,
     )
-    solution = solve_mincut(alone, extremes=False)
+    left = None if math.isinf(deadline) else max(deadline - time.monotonic(), 0.01)
+    solution = solve_mincut(alone, time_limit=left, extremes=False)
     if solution.status is Status.INTERRUPTED:
         raise KeyboardInterrupt
     if solution.x is None or solution.certificate is None:

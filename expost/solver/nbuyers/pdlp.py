@@ -8,6 +8,7 @@ import time
 from expost._typing import Int8
 from expost.solver.answers import slack
 from expost.solver.certificate import check
+from expost.solver.nbuyers import efforts
 from expost.solver.nbuyers.kicks import nothing_sold, rounded
 from expost.solver.nbuyers.lagrangian import Priced
 from expost.solver.nbuyers.pairs import Pairs
@@ -30,10 +31,11 @@ def solve_pdlp(program: Program, *, time_limit: float | None = None, method: str
     reduction = reduced(program, program.fixings)
     if reduction is None:
         return Solution("pdlp", Status.INFEASIBLE, bound=-math.inf)
-    answer = relax(reduction.program, time_limit, method)
+    limit = None if time_limit is None else efforts.SHARES["relaxation"] * time_limit
+    answer = relax(reduction.program, limit, method)
     if answer.stopped == "Infeasible":
         return Solution("pdlp", Status.INFEASIBLE, bound=-math.inf)
-    priced = lifted_price(program, reduction, answer.packing, answer.covering)
+    priced = lifted_price(program, reduction, answer.packing, answer.covering, deadline)
     if priced is None:
         return Solution("pdlp", Status.INFEASIBLE, bound=-math.inf)
     bound = check(program, priced.certificate).upper_bound

@@ -121,11 +121,13 @@ class Patience:
         return "stalled" if seen.steps - self.improved > STALLED else ""
 
 
-def lifted_price(program: Program, reduction: Reduction, packing: Float, covering: Float) -> Priced | None:
+def lifted_price(
+    program: Program, reduction: Reduction, packing: Float, covering: Float, deadline: float = math.inf
+) -> Priced | None:
     """Prices of a reduced program's rows, put back into the original, with the flow that proves them.
 
     A row that fixings decide is dear enough there to imply what it does; None when the precedence and
-    the fixings alone are infeasible.
+    the fixings alone are infeasible. deadline: see ``price``.
     """
     full_packing, full_covering = np.zeros(len(program.packing)), np.zeros(len(program.covering))
     full_packing[reduction.packing_rows] = packing
@@ -134,4 +136,4 @@ def lifted_price(program: Program, reduction: Reduction, packing: Float, coverin
     fixed = reduction.fixed
     full_packing[(fixed[program.packing] == 1).any(axis=1)] = dear
     full_covering[(fixed[program.covering] == 0).sum(axis=1) == program.covering.shape[1] - 1] = dear
-    return price(program, full_packing, full_covering)
+    return price(program, full_packing, full_covering, deadline)
