@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -31,11 +33,12 @@ class _Pair:
 class Pairs:
     """The pairs of blocks of a program with three or more, prepared once and solved many times.
 
-    names: the pairs of blocks, in order.
+    names: the pairs of blocks, in order. deadline: on ``time.monotonic``, for every response; one that is cut off
+    there is a rule all the same, if not the best.
     """
 
-    def __init__(self, program: Program) -> None:
-        self.program = program
+    def __init__(self, program: Program, deadline: float = math.inf) -> None:
+        self.program, self.deadline = program, deadline
         self.names = list(combinations(range(program.n_blocks), 2))
         packing, covering = (_by_block(program, rows) for rows in (program.packing, program.covering))
         self._pairs = {name: _pair(program, name, packing, covering) for name in self.names}
@@ -48,7 +51,8 @@ class Pairs:
         stop_if_requested()
         pair = self._pairs[name]
         weights = self.program.weights if weights is None else weights
-        answer = solve_mincut(self._program(pair, x, weights), extremes=False)
+        left = None if math.isinf(self.deadline) else max(self.deadline - time.monotonic(), 0.01)
+        answer = solve_mincut(self._program(pair, x, weights), time_limit=left, extremes=False)
         if answer.status is Status.INTERRUPTED:
             raise KeyboardInterrupt
         if answer.x is None:

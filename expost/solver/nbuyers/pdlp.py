@@ -64,7 +64,7 @@ def _rule(
     small = reduction.program
     candidates = [priced.closure]
     if answer.fractional is not None and small.n_blocks > 1:
-        rule = rounded(Pairs(small), answer.fractional, deadline)
+        rule = rounded(Pairs(small, deadline), answer.fractional, deadline)
         candidates += [] if rule is None else [reduction.lift(rule.x)]
     nothing = nothing_sold(program)
     candidates += [] if nothing is None else [nothing.x]

@@ -143,7 +143,7 @@ class Search:
     def pairs(self) -> Pairs:
         """The pairs of the reduced program, prepared once."""
         if self.prepared is None:
-            self.prepared = Pairs(self.reduction.program)
+            self.prepared = Pairs(self.reduction.program, self.at.deadline)
         return self.prepared
 
     def first_core(self, costs: Costs) -> None:
