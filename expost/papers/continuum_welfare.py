@@ -16,6 +16,7 @@ import numpy as np
 from expost._typing import Float, Place
 from expost.errors import InputError
 from expost.instances.environment import Instance
+from expost.instances.plain import require_plain
 from expost.mechanisms.continuum.admissibility import STARTS, STATES, STEPS, search_admissibility
 from expost.mechanisms.given import PriceFunction
 from expost.papers.levels import last_feasible
@@ -179,6 +180,7 @@ class BuyerPart:
 
 def quantile_signals(instance: Instance, levels: Float) -> dict[str, Float]:
     """All signals at quantile levels (signals, P), conditional ones at their conditional quantiles."""
+    require_plain(instance, "the continuum")
     signals: dict[str, Float] = {}
     for name, level in zip(instance.signals, levels, strict=True):
         prior = instance.prior(name)

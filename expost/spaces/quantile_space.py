@@ -15,6 +15,7 @@ import numpy as np
 
 from expost._typing import Float, Timing
 from expost.instances.environment import Instance
+from expost.instances.plain import require_plain
 from expost.spaces.stages import stages_of
 
 Levels = Sequence[Float]
@@ -54,8 +55,7 @@ class QuantileSpace:
         for place, name in enumerate(self.instance.buyers[i].signals):
             prior = self.instance.prior(name)
             level = levels[..., place]
-            plain = prior.distribution == "uniform" and not prior.parameters
-            own[name] = level if plain else prior.quantile(level, own)
+            own[name] = level if prior.plain else prior.quantile(level, own)
         return own
 
     def signals(self, levels: Levels) -> dict[str, Float]:
@@ -71,7 +71,7 @@ class QuantileSpace:
         return self.instance.gain(i, self.signals(levels))
 
     def levels(self, signals: dict[str, Float]) -> list[Float]:
-        """The levels at which all ``signals`` take the given values: the inverse of ``signals``, by bisection."""
+        """The levels at which all ``signals`` take the given values: the inverse of ``signals``."""
         found: list[Float] = []
         for buyer in self.instance.buyers:
             columns = [self._level(name, signals) for name in buyer.signals]
@@ -80,14 +80,7 @@ class QuantileSpace:
 
     def _level(self, name: str, signals: dict[str, Float]) -> Float:
         prior, value = self.instance.prior(name), np.asarray(signals[name], dtype=np.float64)
-        if prior.distribution == "uniform" and not prior.parameters:
-            return np.clip(value, 0.0, 1.0)
-        low, high = np.zeros(value.shape), np.ones(value.shape)
-        for _ in range(60):
-            middle = 0.5 * (low + high)
-            below = prior.quantile(middle, signals) <= value
-            low, high = np.where(below, middle, low), np.where(below, high, middle)
-        return low
+        return np.clip(value, 0.0, 1.0) if prior.plain else prior.level(value, signals)
 
     @cached_property
     def box(self) -> tuple[tuple[Float, Float], ...]:
@@ -118,8 +111,10 @@ def quantile_space(
     """The quantile space of ``instance`` under a timing for all buyers or one for each; ``first`` per buyer overrides
     his declared first signal.
 
-    Raises InputError when sequential timing asks for stages that an instance does not have.
+    Raises InputError when sequential timing asks for stages that an instance does not have, for a joint density and for
+    several units.
     """
+    require_plain(instance, "the continuum")
     timings = (timing,) * instance.n if isinstance(timing, str) else timing
     places: list[int | None] = []
     for i, buyer in enumerate(instance.buyers):

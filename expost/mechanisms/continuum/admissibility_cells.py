@@ -9,6 +9,7 @@ there: they stay ``sampled``.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import combinations
 
 import numpy as np
@@ -37,9 +38,10 @@ def prove_admissibility(
     touching = found.worst >= -found.allowed
     if found.how is not How.SAMPLED or touching or box is None or any(text is None for text in texts):
         return found
-    margins = [Formula(f"({text}) - ({price})") for text, price in zip(texts, prices, strict=True)]
+    formula = partial(Formula, parameters=instance.parameters)
+    margins = [formula(f"({text}) - ({price})") for text, price in zip(texts, prices, strict=True)]
     sums = [
-        Formula(f"({texts[i]}) - ({prices[i]}) + ({texts[j]}) - ({prices[j]})")
+        formula(f"({texts[i]}) - ({prices[i]}) + ({texts[j]}) - ({prices[j]})")
         for i, j in combinations(range(instance.n), 2)
     ]
     looked = _settle(margins, sums, box, instance.signals, cells)
