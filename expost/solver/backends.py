@@ -20,7 +20,7 @@ from expost.solver.program import Program
 from expost.solver.progress import ProgressCallback, check_time_limit
 from expost.solver.result import Solution
 
-MANY = 16
+MANY = 8
 """More blocks than anybody has buyers, and fewer than symmetric rules make."""
 ANY = 1 << 30
 """As many blocks as the program has."""
