@@ -17,7 +17,15 @@ import numpy as np
 from expost._typing import Array
 from expost.errors import InputError
 from expost.mechanisms.export.latex import from_latex, to_latex
-from expost.mechanisms.export.tables import TEXT, Columns, read_csv, read_parquet, to_arrow
+from expost.mechanisms.export.tables import (
+    TEXT,
+    Columns,
+    read_csv,
+    read_parquet,
+    require_file,
+    spreadsheet_safe,
+    to_arrow,
+)
 
 FORMATS = ("csv", "json", "parquet", "latex")
 SUFFIXES = {"csv": ".csv", "json": ".json", "parquet": ".parquet", "latex": ".tex"}
@@ -73,7 +81,7 @@ def _to_csv(columns: Columns, notes: Sequence[str]) -> bytes:
 
     file = io.BytesIO("".join(f"# {note}\n" for note in notes).encode())
     file.seek(0, io.SEEK_END)
-    csv.write_csv(to_arrow(columns), file)
+    csv.write_csv(to_arrow(spreadsheet_safe(columns)), file)
     return file.getvalue()
 
 
@@ -87,6 +95,7 @@ def _to_parquet(columns: Columns, notes: Sequence[str]) -> bytes:
 
 def _read_json(path: Path) -> Columns:
     try:
+        require_file(path)
         document = json.loads(path.read_text(encoding="utf-8"))
         names, rows = document["columns"], document["rows"]
         return {name: _column(name, [row[k] for row in rows]) for k, name in enumerate(names)}
@@ -98,6 +107,7 @@ def _read_json(path: Path) -> Columns:
 
 def _read_latex(path: Path) -> Columns:
     try:
+        require_file(path)
         names, rows = from_latex(path.read_text(encoding="utf-8"))
         return {name: _column(name, [row[k] or None for row in rows]) for k, name in enumerate(names)}
     except (OSError, ValueError, IndexError) as error:

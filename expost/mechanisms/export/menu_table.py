@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from expost._typing import Bool, Place
 from expost.errors import InputError
 from expost.instances.environment import Instance
-from expost.mechanisms.export.tables import Columns, Types, others_signals
+from expost.mechanisms.export.tables import Columns, Types, others_signals, signal_names
 from expost.mechanisms.mechanism import Mechanism, Terms
 from expost.mechanisms.menu import Menu
 from expost.mechanisms.prices import Prices
@@ -20,6 +20,7 @@ MENU_NOTES = (
     "Menus: one row for each option of each buyer in each state of the other buyers' signals.",
     "buyer: to whom the menu is offered. first_signal: what he reports first (empty: static timing).",
     "Columns named after signals: the others' reports that select the menu (a buyer's own are empty).",
+    "A signal that is named like another column is called signal_NAME.",
     "option: its number in the menu, from the highest strike to the lowest.",
     "first_from, first_to: the interval of the first signal whose types take the option, in units of the",
     "signal (empty: all types, who know all their signals). types: how many types of the grid these are.",
@@ -50,7 +51,7 @@ def menu_columns(instance: Instance, types: Types, mechanism: Mechanism) -> Colu
     price).
 
     types: the own signals of each buyer at his types, shape (T_i,). A signal that is named like a column of
-    the table gets the prefix ``signal_``.
+    the table gets the prefix ``signal_`` (see ``signal_names``).
     """
     parts = [
         _buyer_columns(instance, types, terms, wins, mechanism.weights)
@@ -86,7 +87,8 @@ def _buyer_columns(
     }
     signals: Columns = {signal: np.full(len(fibre), np.nan) for signal in instance.signals}
     signals |= {name: column[fibre] for name, column in others_signals(types, terms.buyer).items()}
-    columns |= {f"signal_{name}" if name in _RESERVED else name: column for name, column in signals.items()}
+    called = signal_names(instance.signals, _RESERVED)
+    columns |= {called[name]: column for name, column in signals.items()}
     return columns | {name: options[name] for name in TERM_COLUMNS}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,17 +24,21 @@ Types = Sequence[Mapping[str, Float]]
 PRICE_NOTES = (
     "Prices of a static mechanism: one row for each buyer and each state of the other buyers' signals.",
     "buyer: the buyer who faces the price. Signals: the others' reports (a buyer's own are empty).",
+    "A signal that is named like another column is called signal_NAME.",
     "lower, upper: any price between them implements the rule there (units of value):",
     "the best losing and the worst winning value, -inf if he always wins, inf if he never does.",
     "price: what he pays if he wins, in units of value.",
 )
 PRICE_COLUMNS = ("lower", "upper", "price")
+_RISKY = ("=", "+", "-", "@")
+"""What a spreadsheet takes for the beginning of a formula."""
 
 
 def price_columns(instance: Instance, types: Types, prices: Sequence[Prices]) -> Columns:
     """One row per buyer and fibre. ``types`` are the own signals of each buyer at his types, shape (T_i,).
 
-    A buyer's own signals are NaN in his rows.
+    A buyer's own signals are NaN in his rows. A signal that is named like another column is called as
+    ``signal_names`` says.
     """
     parts = [_buyer_columns(instance, types, table) for table in prices]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -43,10 +47,28 @@ def price_columns(instance: Instance, types: Types, prices: Sequence[Prices]) ->
 def _buyer_columns(instance: Instance, types: Types, table: Prices) -> Columns:
     rows = table.price.size
     columns: Columns = {"buyer": np.full(rows, instance.buyers[table.buyer].name)}
-    columns |= {signal: np.full(rows, np.nan) for signal in instance.signals}
-    columns |= others_signals(types, table.buyer)
+    signals: Columns = {signal: np.full(rows, np.nan) for signal in instance.signals}
+    signals |= others_signals(types, table.buyer)
+    called = signal_names(instance.signals, (*TEXT, *PRICE_COLUMNS))
+    columns |= {called[name]: column for name, column in signals.items()}
     columns |= {"lower": table.lower.ravel(), "upper": table.upper.ravel(), "price": table.price.ravel()}
     return columns
+
+
+def signal_names(signals: Sequence[str], reserved: Sequence[str]) -> dict[str, str]:
+    """The column of each signal: its name, or ``signal_NAME`` where another column is called that, with as many
+    underscores behind as make it the only one."""
+    called: dict[str, str] = {}
+    taken = {*signals, *reserved}
+    for signal in signals:
+        name = signal
+        if signal in reserved:
+            name = f"signal_{signal}"
+            while name in taken:
+                name += "_"
+        taken.add(name)
+        called[signal] = name
+    return called
 
 
 def others_signals(types: Types, buyer: int) -> Columns:
@@ -75,7 +97,30 @@ def write_csv(columns: Columns, path: Path, notes: Sequence[str]) -> None:
 
     with path.open("wb") as file:
         file.write("".join(f"# {note}\n" for note in notes).encode())
-        csv.write_csv(to_arrow(columns), file)
+        csv.write_csv(to_arrow(spreadsheet_safe(columns)), file)
+
+
+def spreadsheet_safe(columns: Columns) -> Columns:
+    """The columns with an apostrophe before text that a spreadsheet would run as a formula; ``read_csv`` takes it
+    away again."""
+    return {
+        name: _each(column, _guarded) if column.dtype.kind == "U" else column
+        for name, column in columns.items()
+    }
+
+
+def _each(column: Array, change: Callable[[str], str]) -> Array:
+    different, places = np.unique(column, return_inverse=True)
+    return np.array([change(text) for text in different.tolist()], dtype=np.str_)[places]
+
+
+def _guarded(text: str) -> str:
+    risky = text.startswith(_RISKY) or text.lstrip("'").startswith(_RISKY)
+    return f"'{text}" if risky else text
+
+
+def _unguarded(text: str) -> str:
+    return text[1:] if text.startswith("'") and text.lstrip("'").startswith(_RISKY) else text
 
 
 def read_csv(path: Path) -> Columns:
@@ -84,15 +129,23 @@ def read_csv(path: Path) -> Columns:
     from pyarrow import csv
 
     try:
+        require_file(path)
         with path.open("rb") as file:
             comments = sum(1 for line in file if line.startswith(b"#"))
         options = csv.ConvertOptions(
             column_types={name: pa.string() for name in TEXT}, strings_can_be_null=False
         )
         read = csv.ReadOptions(skip_rows=comments)
-        return _from_arrow(csv.read_csv(path, read_options=read, convert_options=options))
-    except (OSError, ValueError, pa.ArrowException) as error:
+        columns = _from_arrow(csv.read_csv(path, read_options=read, convert_options=options))
+    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise _unreadable(path, error) from None
+    return {name: _each(column, _unguarded) if name in TEXT else column for name, column in columns.items()}
+
+
+def require_file(path: Path) -> None:
+    """Raise OSError unless ``path`` is a regular file: a pipe would wait for ever, a device never end."""
+    if not path.is_file():
+        raise OSError("not a file")
 
 
 def write_parquet(columns: Columns, path: Path, notes: Sequence[str]) -> None:
@@ -109,8 +162,9 @@ def read_parquet(path: Path) -> Columns:
     from pyarrow import parquet
 
     try:
+        require_file(path)
         return _from_arrow(parquet.read_table(path))
-    except (OSError, ValueError, pa.ArrowException) as error:
+    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise _unreadable(path, error) from None
 
 
@@ -122,6 +176,9 @@ def _unreadable(path: Path, error: Exception) -> InputError:
 def _from_arrow(table: pa.Table) -> Columns:
     """Columns as arrays: numbers as float64 with NaN for nulls, text as str."""
     columns: Columns = {}
+    twice = [name for name in table.column_names if table.column_names.count(name) > 1]
+    if twice:
+        raise ValueError(f"two columns {twice[0]}")
     for name in table.column_names:
         column = table.column(name)
         text = name in TEXT
