@@ -1,3 +1,128 @@
-"""expost: the best mechanism that ex post incentives allow, computed and proved."""
+"""expost: the best mechanism that ex post incentives allow, computed and proved.
+
+    import expost as ex
+
+    run = ex.solve("jmmz", grid=8)
+    print(run.share, run.prices["1"])
+
+Everything public is here, loaded when first used (PEP 562).
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "expost._typing": ("Objective", "Timing"),
+    "expost.brackets.records": ("Bound", "Bracket"),
+    "expost.errors": (
+        "AuditError",
+        "CheckFailed",
+        "ExpostError",
+        "InputError",
+        "LimitReached",
+        "SolverError",
+    ),
+    "expost.instances.assumptions": ("check_assumptions",),
+    "expost.instances.catalogue": ("describe",),
+    "expost.instances.environment": ("Buyer", "Instance"),
+    "expost.instances.priors": ("Prior",),
+    "expost.instances.random_instances": ("random_instance",),
+    "expost.instances.toml_file": ("instance_to_toml", "write_instance"),
+    "expost.papers.constructions": ("constructions",),
+    "expost.runs.arguments": ("load",),
+    "expost.runs.bracket": ("bracket",),
+    "expost.runs.compare": ("Comparison", "compare"),
+    "expost.runs.dominate": ("Dominance", "dominate"),
+    "expost.runs.opening": ("open",),
+    "expost.runs.run": ("Run",),
+    "expost.runs.solve": ("solve",),
+    "expost.runs.validate": ("Validation", "validate"),
+    "expost.runs.verify": ("Verification", "verify"),
+    "expost.spaces.type_space": ("Grid",),
+}
+"""Where each public name lives."""
+
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "AuditError",
+    "Bound",
+    "Bracket",
+    "Buyer",
+    "CheckFailed",
+    "Comparison",
+    "Dominance",
+    "ExpostError",
+    "Grid",
+    "InputError",
+    "Instance",
+    "LimitReached",
+    "Objective",
+    "Prior",
+    "Run",
+    "SolverError",
+    "Timing",
+    "Validation",
+    "Verification",
+    "__version__",
+    "bracket",
+    "check_assumptions",
+    "compare",
+    "constructions",
+    "describe",
+    "dominate",
+    "instance_to_toml",
+    "load",
+    "open",
+    "random_instance",
+    "solve",
+    "validate",
+    "verify",
+    "write_instance",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'expost' has no attribute {name!r}")
+    found = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+if TYPE_CHECKING:
+    from expost._typing import Objective, Timing
+    from expost.brackets.records import Bound, Bracket
+    from expost.errors import (
+        AuditError,
+        CheckFailed,
+        ExpostError,
+        InputError,
+        LimitReached,
+        SolverError,
+    )
+    from expost.instances.assumptions import check_assumptions
+    from expost.instances.catalogue import describe
+    from expost.instances.environment import Buyer, Instance
+    from expost.instances.priors import Prior
+    from expost.instances.random_instances import random_instance
+    from expost.instances.toml_file import instance_to_toml, write_instance
+    from expost.papers.constructions import constructions
+    from expost.runs.arguments import load
+    from expost.runs.bracket import bracket
+    from expost.runs.compare import Comparison, compare
+    from expost.runs.dominate import Dominance, dominate
+    from expost.runs.opening import open  # noqa: A004
+    from expost.runs.run import Run
+    from expost.runs.solve import solve
+    from expost.runs.validate import Validation, validate
+    from expost.runs.verify import Verification, verify
+    from expost.spaces.type_space import Grid

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from expost._shown import Shown
 from expost.mechanisms.continuum.mechanism import ContinuumMechanism
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 RIGOROUS = "rigorous"
 STATISTICAL = "statistical"
@@ -30,6 +34,9 @@ class Bound:
     error: float
     confidence: float
     seconds: float
+
+    def __float__(self) -> float:
+        return self.value
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
@@ -56,6 +63,9 @@ class Estimate:
     method: str
     points: tuple[tuple[int, float], ...]
 
+    def __float__(self) -> float:
+        return self.value
+
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
         return {
@@ -66,8 +76,8 @@ class Estimate:
         }
 
 
-@dataclass(frozen=True, eq=False)
-class Bracket:
+@dataclass(frozen=True, eq=False, repr=False)
+class Bracket(Shown):
     """``lower <= W* <= upper`` for the continuum second best W* of an instance.
 
     history: every bound in the order in which it was found. left_out: which bounds were left out and why.
@@ -122,6 +132,12 @@ class Bracket:
             "history": [{"side": bound.side, **bound.to_dict()} for bound in self.history],
         }
 
+    def to_frame(self) -> pd.DataFrame:
+        """One row a side."""
+        import pandas as pd
+
+        return pd.DataFrame([{"side": bound.side, **bound.to_dict()} for bound in (self.lower, self.upper)])
+
     def row(self) -> dict[str, str]:
         """One line of a text table: the continuum second best beside grid values."""
         return {
@@ -133,8 +149,8 @@ class Bracket:
             "upper": f"{self.upper.method} ({self.upper.kind})",
         }
 
-    def describe(self) -> str:
-        """A few lines of text."""
+    def summary(self) -> str:
+        """A few lines of text: both sides, what they rest on, what was left out."""
         lines = [
             f"{self.instance}, {self.timing}: {self.lower.value:.6f} <= W* <= {self.upper.value:.6f} "
             f"(width {100 * self.relative_width:.3g}% in {self.seconds:.3g} s)"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="expost",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     help="The best mechanism that ex post incentives allow, computed and proved.",
     rich_markup_mode=None,
@@ -49,6 +49,12 @@ LimitOption = Annotated[
     Optional[float],  # noqa: UP045
     typer.Option("--time-limit", metavar="S", help="Seconds after which to stop with the best found."),
 ]
+SetOption = Annotated[
+    str, typer.Option("--set", metavar="k=1.5,...", help="Parameters of the instance, overriding the file.")
+]
+JobsOption = Annotated[
+    int, typer.Option("--jobs", metavar="N", help="Cases worked on at once; -1: one a processor.")
+]
 
 
 def emit(data: object) -> None:
@@ -56,11 +62,67 @@ def emit(data: object) -> None:
     sys.stdout.write(json.dumps(data, indent=2, allow_nan=False) + "\n")
 
 
-def checked_limit(seconds: float | None) -> float | None:
-    """A time limit that makes sense. Raises InputError otherwise."""
-    if seconds is not None and not 0.0 < seconds < float("inf"):
-        raise InputError(f"{seconds}", where="--time-limit", expected="a positive number of seconds")
-    return seconds
+def parse_grid(text: str) -> int | dict[str, int]:
+    """``16`` or ``p1=24,c1=12``. Raises InputError for anything else."""
+    if "=" not in text:
+        return _count(text)
+    counts: dict[str, int] = {}
+    for name, number in _pairs(text, "grid", "SIGNAL=POINTS"):
+        counts[name] = _count(number)
+    return counts
+
+
+def parse_points(text: str) -> str | float:
+    """``midpoint``, ``endpoint`` or a number; the library checks which."""
+    number = _number(text)
+    return text if math.isnan(number) else number
+
+
+def parse_objective(text: str) -> str | float:
+    """``welfare``, ``revenue`` or a number; the library checks which."""
+    number = _number(text)
+    return text if math.isnan(number) else number
+
+
+def parse_parameters(text: str) -> dict[str, float]:
+    """``k=1.5,a=2``. Raises InputError for anything else."""
+    found: dict[str, float] = {}
+    for name, given in _pairs(text, "parameters", "NAME=NUMBER") if text else ():
+        found[name] = _number(given)
+        if not math.isfinite(found[name]):
+            raise InputError(f"{name}={given}"[:60], where="parameters", expected="a finite number")
+    return found
+
+
+def _pairs(text: str, where: str, expected: str) -> Iterator[tuple[str, str]]:
+    seen: set[str] = set()
+    for part in text.split(","):
+        name, equals, given = (piece.strip() for piece in part.partition("="))
+        if not equals or not name or name in seen:
+            raise InputError(
+                f"{part[:60]!r}", where=where, expected=f"{expected}, each name once, separated by commas"
+            )
+        seen.add(name)
+        yield name, given
+
+
+def _count(text: str) -> int:
+    digits = text.strip()
+    if not (digits.isascii() and digits.isdigit() and len(digits) < 10 and int(digits) > 0):
+        raise InputError(
+            f"{text[:60]!r}",
+            where="grid",
+            expected="a positive whole number of points per signal",
+            remedy='for example grid=16 or grid={"p1": 24, "c1": 12, ...}',
+        )
+    return int(digits)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 @contextmanager
@@ -76,3 +138,16 @@ def progress_line() -> Iterator[ProgressCallback | None]:
         yield line
     finally:
         line.done()
+
+
+def note(text: str) -> None:
+    """A line for people on standard error, where that is a terminal."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"{text}\n")
+
+
+def loaded(instance: str, parameters: str = "") -> Any:
+    """The instance that the command line names, with its ``--set``."""
+    import expost as ex
+
+    return ex.load(instance, **parse_parameters(parameters))

@@ -16,10 +16,14 @@ from expost.cli.common import (
     JsonOption,
     LimitOption,
     RunArgument,
+    SetOption,
     TimingOption,
     app,
-    checked_limit,
     emit,
+    loaded,
+    parse_grid,
+    parse_objective,
+    parse_points,
     progress_line,
 )
 from expost.errors import InputError
@@ -32,15 +36,16 @@ def instances(
         Optional[str],  # noqa: UP045
         typer.Argument(metavar="[INSTANCE]", help="One instance: its file, and Assumptions 1 to 3 tested."),
     ] = None,
+    parameters: SetOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """List the catalogue, with citations; or show one instance and test the assumptions of the theory on it."""
-    if instance is not None:
-        show_instance(instance, as_json)
-        return
-    from expost.instances import catalogue
+    import expost as ex
 
-    entries = catalogue.describe()
+    if instance is not None:
+        show_instance(instance, parameters, as_json)
+        return
+    entries = ex.describe()
     if as_json:
         emit({"instances": [asdict(entry) for entry in entries]})
         return
@@ -49,14 +54,13 @@ def instances(
     catalogue_table(entries)
 
 
-def show_instance(name: str, as_json: bool) -> None:
+def show_instance(name: str, parameters: str, as_json: bool) -> None:
     """One instance as TOML, and what testing the assumptions found."""
-    from expost.instances.assumptions import check_assumptions
-    from expost.instances.toml_file import instance_to_toml, load_instance
+    import expost as ex
     from expost.runs.record import finite
 
-    stated = load_instance(name)
-    text, reports = instance_to_toml(stated), check_assumptions(stated)
+    stated = loaded(name, parameters)
+    text, reports = ex.instance_to_toml(stated), ex.check_assumptions(stated)
     if as_json:
         tested = [asdict(report) | {"violation": finite(report.violation)} for report in reports]
         emit({"instance": stated.name, "toml": text, "assumptions": tested})
@@ -83,6 +87,7 @@ def solve(
     restrict: Annotated[
         str, typer.Option("--restrict", help="conditional: only conditionally efficient rules.")
     ] = "",
+    parameters: SetOption = "",
     time_limit: LimitOption = None,
     out: Annotated[
         Optional[Path],  # noqa: UP045
@@ -98,53 +103,59 @@ def solve(
 
     Without --out the run is saved below runs/; with --json it is saved only where --out says.
     """
+    import expost as ex
     from expost.files import claim_folder
-    from expost.instances.toml_file import load_instance
-    from expost.runs.folder import default_folder, save_run
-    from expost.runs.settings import make_settings
-    from expost.runs.solve import solve as solve_run
-    from expost.spaces.type_space import parse_grid
+    from expost.runs.folder import save_numbered
 
-    settings = make_settings(parse_grid(grid, points), timing, first, objective, restrict)
-    stated = load_instance(instance)
-    folder = out if out is not None or as_json else default_folder(stated.name, settings)
-    if folder is not None:
-        claim_folder(folder)
+    if out is not None:
+        claim_folder(out)
     with progress_line() as progress:
-        run = solve_run(
-            stated,
-            settings,
+        run = ex.solve(
+            loaded(instance, parameters),
+            parse_grid(grid),
+            timing,
+            first,
+            objective=parse_objective(objective),
+            restrict=restrict,
+            points=parse_points(points),
             backend=backend,
-            time_limit=checked_limit(time_limit),
+            time_limit=time_limit,
             progress=progress,
-            model=write_model,
+            write_model=write_model,
         )
     for name in run.record.details.get("ignored", ()):
         sys.stderr.write(f"{run.record.backend} takes no {name.replace('_', ' ')}: ignored\n")
-    if folder is not None:
-        save_run(run, folder)
+    if out is None and not as_json:
+        out = save_numbered(run)
+    elif out is not None:
+        run.save(out)
     if as_json:
-        emit({**run.record.to_dict(), "run": None if folder is None else str(folder)})
+        emit({**run.record.to_dict(), "run": None if out is None else str(out)})
         return
     from expost.show.console import result_table
 
-    result_table(run.record, folder)
+    result_table(run.record, out)
 
 
 @app.command()
 def verify(folder: RunArgument, as_json: JsonOption = False) -> None:
     """Re-check a saved run without any solver: files, figures, audit by definition, certificate."""
-    from expost.runs.verify import verify as verify_run
+    import expost as ex
 
-    checks = verify_run(folder)
-    passed = all(check.passed for check in checks)
+    found = ex.verify(folder)
     if as_json:
-        emit({"run": str(folder), "passed": passed, "checks": [asdict(check) for check in checks]})
+        emit(
+            {
+                "run": str(folder),
+                "passed": found.passed,
+                "checks": [asdict(check) for check in found.checks],
+            }
+        )
     else:
         from expost.show.console import checks_table
 
-        checks_table(checks, folder)
-    if not passed:
+        checks_table(found)
+    if not found.passed:
         raise typer.Exit(1)
 
 
@@ -164,26 +175,21 @@ def menu(
 
     A static buyer's menu is one line: his price.
     """
-    from expost.runs.export import exported_menu
+    import expost as ex
+    from expost.runs.tables import exported_menu
 
-    content = exported_menu(folder, form, sequential=wants_menus(timing))
+    if timing not in ("", "sequential"):
+        raise InputError(f"{timing!r}", where="timing", expected="sequential, or nothing")
+    run = ex.open(folder)
+    content = exported_menu(run, form, sequential=timing == "sequential")
     if out is not None:
         write_whole(out, content)
         return
     if form == "parquet" and sys.stdout.isatty():
-        raise InputError(
-            "Parquet on a terminal", where="--format", expected="a file", remedy="add --out FILE"
-        )
+        raise InputError("Parquet on a terminal", where="format", expected="a file", remedy="add out=FILE")
     sys.stdout.flush()
     sys.stdout.buffer.write(content)
     sys.stdout.buffer.flush()
-
-
-def wants_menus(timing: str) -> bool:
-    """Whether ``--timing`` insists on sequential menus. Raises InputError for another word."""
-    if timing not in ("", "sequential"):
-        raise InputError(f"{timing!r}", where="--timing", expected="sequential, or nothing")
-    return timing == "sequential"
 
 
 @app.command()
@@ -191,20 +197,24 @@ def plot(
     folder: RunArgument,
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="A .png, .svg or .pdf file.")],
 ) -> None:
-    """Draw a saved run: who wins where, the prices or strikes, what admissibility costs."""
+    """Draw a saved run: who wins where, and the prices or strikes."""
+    import expost as ex
     from expost.show.plots import draw_run
 
-    draw_run(folder, out)
+    draw_run(ex.open(folder), out)
     sys.stderr.write(f"written to {out}\n")
+
+
+PageOption = Annotated[Path, typer.Option("--out", metavar="FILE.html", help="The page.")]
 
 
 @app.command()
-def report(
-    folder: RunArgument,
-    out: Annotated[Path, typer.Option("--out", metavar="FILE.html", help="The page.")],
-) -> None:
+def page(folder: RunArgument, out: PageOption) -> None:
     """Write a saved run as one self-contained HTML page: figures, checks, plots, terms."""
-    from expost.show.page import report_page
+    import expost as ex
 
-    write_whole(out, report_page(folder).encode())
+    ex.open(folder).page(out)
     sys.stderr.write(f"written to {out}\n")
+
+
+app.command("report", help="Another name for page.", hidden=True)(page)

@@ -1,8 +1,7 @@
-"""Commands that hold an instance against the papers."""
+"""Commands that hold an instance against the papers, and against the continuum."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -12,12 +11,16 @@ from expost.cli.common import (
     FirstOption,
     GridOption,
     InstanceArgument,
+    JobsOption,
     JsonOption,
     LimitOption,
+    SetOption,
     TimingOption,
     app,
-    checked_limit,
     emit,
+    loaded,
+    note,
+    parse_grid,
     progress_line,
 )
 from expost.errors import InputError
@@ -27,32 +30,31 @@ from expost.errors import InputError
 def compare(
     instance: InstanceArgument,
     grid: GridOption = "8",
+    parameters: SetOption = "",
     time_limit: LimitOption = None,
     brackets: Annotated[
         float,
         typer.Option("--brackets", metavar="S", help="Seconds for each bracket of the continuum; 0: none."),
     ] = 5.0,
+    jobs: JobsOption = 1,
     as_json: JsonOption = False,
 ) -> None:
     """First best, static and sequential second best, the papers' constructions, side by side."""
-    from expost.instances.toml_file import load_instance
-    from expost.runs.comparison import compare_all
-    from expost.spaces.type_space import parse_grid
+    import expost as ex
 
-    if not 0.0 <= brackets < float("inf"):
-        raise InputError(f"{brackets}", where="--brackets", expected="seconds, or 0 for no brackets")
-    comparison = compare_all(
-        load_instance(instance),
+    found = ex.compare(
+        loaded(instance, parameters),
         parse_grid(grid),
-        time_limit=checked_limit(time_limit),
-        bracket_seconds=brackets,
+        time_limit=time_limit,
+        brackets=brackets,
+        jobs=jobs,
     )
     if as_json:
-        emit(comparison.to_json())
+        emit(found.to_dict())
         return
     from expost.show.console import comparison_table
 
-    comparison_table(comparison)
+    comparison_table(found)
 
 
 @app.command()
@@ -65,30 +67,13 @@ def dominate(
     ] = "",
     run: Annotated[Optional[Path], typer.Option("--run", metavar="DIR", help="A saved run instead.")] = None,  # noqa: UP045
     grid: GridOption = "8",
+    parameters: SetOption = "",
     time_limit: LimitOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Is a mechanism constrained efficient on a grid? If not, show what dominates it, and by how much."""
-    from expost.instances.toml_file import load_instance
-    from expost.runs.dominance import dominate_construction, dominate_run
-    from expost.spaces.type_space import parse_grid
+    import expost as ex
 
-    require_one(instance, prices, run)
-    limit = checked_limit(time_limit)
-    if run is not None:
-        verdict = dominate_run(run, limit)
-    else:
-        verdict = dominate_construction(load_instance(str(instance)), prices, parse_grid(grid), limit)
-    if as_json:
-        emit(verdict.to_json())
-        return
-    from expost.show.console import dominance_table
-
-    dominance_table(verdict)
-
-
-def require_one(instance: str | None, prices: str, run: Path | None) -> None:
-    """Raise InputError unless the command line names one mechanism: INSTANCE with --prices, or --run."""
     if (run is None) == (instance is None) or (instance is not None) != bool(prices):
         raise InputError(
             "not one mechanism",
@@ -96,6 +81,18 @@ def require_one(instance: str | None, prices: str, run: Path | None) -> None:
             expected="INSTANCE with --prices NAME, or --run DIR alone",
             remedy="for example: expost dominate jmmz --prices 't*'",
         )
+    if run is not None:
+        found = ex.dominate(None, run, time_limit=time_limit)
+    else:
+        found = ex.dominate(
+            loaded(str(instance), parameters), prices, parse_grid(grid), time_limit=time_limit
+        )
+    if as_json:
+        emit(found.to_dict())
+        return
+    from expost.show.console import dominance_table
+
+    dominance_table(found)
 
 
 @app.command()
@@ -106,8 +103,10 @@ def bracket(
     ] = 0.01,
     timing: TimingOption = "static",
     first: FirstOption = "",
+    parameters: SetOption = "",
     time_limit: LimitOption = None,
     seed: Annotated[int, typer.Option("--seed", help="Of all random numbers.")] = 0,
+    jobs: JobsOption = 1,
     out: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option(
@@ -117,21 +116,20 @@ def bracket(
     as_json: JsonOption = False,
 ) -> None:
     """Bounds on the continuum value, which no grid gives: refined until they are as close as asked."""
+    import expost as ex
     from expost.files import claim_folder, new_folder
-    from expost.instances.toml_file import load_instance
-    from expost.runs.bracket import bracket as compute
 
     if out is not None:
         claim_folder(out)
-    names = tuple(name.strip() for name in first.split(",")) if first else ()
     with progress_line() as progress:
-        found = compute(
-            load_instance(instance),
+        found = ex.bracket(
+            loaded(instance, parameters),
             accuracy,
-            checked_limit(time_limit),
+            time_limit,
             timing=timing,
-            first=names,
+            first=first,
             seed=seed,
+            jobs=jobs,
             progress=progress,
         )
     if out is not None and found.mechanism is not None:
@@ -158,24 +156,14 @@ def validate(
     as_json: JsonOption = False,
 ) -> None:
     """Compute the papers' theorems: hypotheses, both sides, verdict. Exit code 1 if a verdict is bad."""
-    from expost.papers.claims import select
-    from expost.show.verdicts import records
+    import expost as ex
 
-    verdicts = []
-    for claim in select(claims):
-        note(f"{claim.id}: {claim.says}")
-        verdicts += claim.compute(quick)
+    found = ex.validate(*(claims or ()), quick=quick, progress=note)
     if as_json:
-        emit(records(verdicts))
+        emit(found.to_dict())
     else:
         from expost.show.console import verdicts_table
 
-        verdicts_table(verdicts, details=details)
-    if not all(verdict.good for verdict in verdicts):
+        verdicts_table(found, details=details)
+    if not found.good:
         raise typer.Exit(1)
-
-
-def note(line: str) -> None:
-    """A line of progress on standard error, silent where that is not a terminal."""
-    if sys.stderr.isatty():
-        sys.stderr.write(f"{line}\n")

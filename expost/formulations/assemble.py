@@ -11,8 +11,12 @@ from expost._typing import Bool, Float, Int8, Int32, Int64
 from expost.errors import InputError
 from expost.formulations.blocks import Block
 from expost.formulations.conditional import allowed_winners
+from expost.formulations.timing import mixed_mechanism
+from expost.mechanisms.mechanism import Mechanism
+from expost.mechanisms.prices import Choice
 from expost.solver.program import FREE, Program
 from expost.solver.result import Certificate
+from expost.spaces.stages import Stages
 from expost.spaces.type_space import TypeSpace
 
 
@@ -21,12 +25,22 @@ class Formulation:
     """A program, the type space that it came from, and the way back.
 
     alpha: the objective is alpha x welfare + (1 - alpha) x revenue.
+    stages: the stages of each sequential buyer, None for static ones; empty when all are static.
     """
 
     space: TypeSpace
     blocks: tuple[Block, ...]
     program: Program
     alpha: float = 1.0
+    stages: tuple[Stages | None, ...] = ()
+
+    def mechanism(self, allocation: Bool) -> Mechanism:
+        """The mechanism that implements ``allocation``, bool (n, T_1, .., T_n).
+
+        Prices and strikes lie in the middle of what implements the rule, or at its top when revenue counts.
+        """
+        choice = Choice.MIDPOINT if self.alpha == 1.0 else Choice.HIGHEST
+        return mixed_mechanism(self.space, allocation, self.stages or (None,) * self.space.n, choice)
 
     def allocation(self, x: NDArray[np.generic]) -> Bool:
         """The rule of a 0/1 vector ``x`` of shape (variables,): bool (n, T_1, .., T_n)."""
@@ -72,7 +86,12 @@ class Formulation:
 
 
 def assemble(
-    space: TypeSpace, blocks: tuple[Block, ...], *, alpha: float = 1.0, conditional: bool = False
+    space: TypeSpace,
+    blocks: tuple[Block, ...],
+    *,
+    stages: tuple[Stages | None, ...] = (),
+    alpha: float = 1.0,
+    conditional: bool = False,
 ) -> Formulation:
     """The program of one block per buyer: packing in every state, weights of the objective, fixings.
 
@@ -101,7 +120,7 @@ def assemble(
         fixed=_fixings(space, blocks, starts) if conditional else None,
         constant=alpha * space.seller,
     )
-    return Formulation(space, blocks, program, alpha)
+    return Formulation(space, blocks, program, alpha, stages)
 
 
 def _shares(space: TypeSpace, alpha: float) -> Float | float:

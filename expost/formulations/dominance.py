@@ -14,12 +14,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from expost._typing import Bool, Float, Int8
-from expost.errors import AuditError, InputError, LimitReached
+from expost.errors import AuditError, InputError
 from expost.formulations.assemble import Formulation, assemble
 from expost.formulations.blocks import tie_width
-from expost.formulations.timing import STATIC, build_blocks, buyer_stages, mixed_mechanism, parse_timing
+from expost.formulations.second_best import answer
+from expost.formulations.timing import STATIC, build_blocks, buyer_stages, parse_timing
 from expost.mechanisms.mechanism import Mechanism
-from expost.mechanisms.sequential_audit import audit_mechanism
 from expost.solver.program import FREE
 from expost.solver.result import Status
 from expost.spaces.type_space import TypeSpace
@@ -36,6 +36,7 @@ class Dominance:
     constrained_efficient: True when that is proved, False when ``mechanism`` dominates, None when a limit left it open.
     mechanism: the dominating rule with its terms, audited; at least as good as the given rule in every state.
     improved: how many states are strictly better; ``example`` is the one that gains most, by ``example_gain``.
+    state_gains: what the dominating rule gains in each state, state shape (unit: values).
     """
 
     gain: float
@@ -49,6 +50,7 @@ class Dominance:
     example: State | None
     example_gain: float
     mechanism: Mechanism = field(repr=False)
+    state_gains: Float = field(repr=False)
 
 
 def dominate(
@@ -67,18 +69,12 @@ def dominate(
     Raises InputError when the rule is not admissible or not incentive compatible under that timing, LimitReached when
     a limit came before any rule, AuditError when the answer does not dominate.
     """
-    from expost.solver.backends import solve_program
-
     timings = parse_timing(space.n, timing)
     formulation = dominance_program(space, allocation, timings, first)
     start = formulation.vector(allocation)
     _refuse_infeasible(space, formulation, start)
-    solution = solve_program(formulation.program, backend, time_limit=time_limit)
-    if solution.x is None:
-        raise LimitReached(f"the solver stopped ({solution.status}) before it had any rule")
-    rule = formulation.allocation(solution.x)
-    mechanism = mixed_mechanism(space, rule, buyer_stages(space, timings, first))
-    audit_mechanism(space.values, mechanism).require(solution.backend)
+    found = answer(formulation, backend=backend, time_limit=time_limit)
+    solution, mechanism = found.solution, found.mechanism
     old, new = _state_gains(space, allocation), mechanism.state_welfare(space.gains)
     better = _compare(space, old, new)
     proved = solution.status is Status.OPTIMAL
@@ -95,6 +91,7 @@ def dominate(
         example=None if at is None else tuple(int(t) for t in np.unravel_index(at, space.shape)),
         example_gain=0.0 if at is None else float((new - old).flat[at]),
         mechanism=mechanism,
+        state_gains=new - old,
     )
 
 
@@ -111,7 +108,7 @@ def dominance_program(
             where="units",
             expected="one unit, for which dominance is a statement on who wins",
         )
-    free = assemble(space, build_blocks(space, timings, first))
+    free = assemble(space, build_blocks(space, timings, first), stages=buyer_stages(space, timings, first))
     width = tie_width(space.gains)
     attained = _state_gains(space, allocation)
     fixed = np.full(free.program.variables, FREE, dtype=np.int8)
@@ -122,7 +119,7 @@ def dominance_program(
             fixed[start + block.index[needed]] = 1
     covering = free.program.packing[needed.ravel()] if space.n > 1 else free.program.covering
     program = replace(free.program, fixed=fixed, covering=np.ascontiguousarray(covering))
-    return Formulation(space, free.blocks, program)
+    return replace(free, program=program)
 
 
 def _state_gains(space: TypeSpace, allocation: Bool) -> Float:

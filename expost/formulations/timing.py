@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from expost._typing import Bool
+from expost._typing import Bool, Timing
 from expost.errors import InputError
 from expost.formulations.blocks import Block
 from expost.formulations.sequential import sequential_block, sequential_stages
@@ -15,7 +15,7 @@ from expost.mechanisms.prices import Choice, implementing_prices
 from expost.spaces.stages import Stages, parse_first
 from expost.spaces.type_space import TypeSpace
 
-STATIC, SEQUENTIAL = "static", "sequential"
+STATIC, SEQUENTIAL = Timing.STATIC, Timing.SEQUENTIAL
 
 __all__ = [
     "SEQUENTIAL",
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 
-def parse_timing(n: int, timing: str | Sequence[str]) -> tuple[str, ...]:
+def parse_timing(n: int, timing: str | Sequence[str]) -> tuple[Timing, ...]:
     """The timing of each of ``n`` buyers: one word for all, or one per buyer (a sequence, or joined by
     commas).
 
@@ -46,7 +46,7 @@ def parse_timing(n: int, timing: str | Sequence[str]) -> tuple[str, ...]:
             where="timing",
             expected="one for all buyers, or one for each",
         )
-    return tuple(words)
+    return tuple(Timing(word) for word in words)
 
 
 def build_blocks(

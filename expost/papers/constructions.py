@@ -155,3 +155,10 @@ def starts(instance: Instance) -> Iterator[Given]:
     for name in STARTS:
         with suppress(InputError):
             yield get(name, instance)
+
+
+def constructions(instance: Instance | str) -> tuple[str, ...]:
+    """The names of the papers' constructions that are defined for ``instance``."""
+    from expost.instances.toml_file import load_instance
+
+    return names(load_instance(instance) if isinstance(instance, str) else instance)

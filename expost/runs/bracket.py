@@ -1,10 +1,45 @@
-"""Brackets as the user asks for them: the engine of ``brackets``, started from the papers' constructions too."""
+"""``bracket``: bounds on the continuum second best, started from the papers' constructions too."""
 
 from __future__ import annotations
 
-from functools import partial
-
+from expost.brackets import Bracket
 from expost.brackets import bracket as search
 from expost.papers.constructions import starts
+from expost.runs.arguments import InstanceLike, Words, jobs_of, limit_of, load, seed_of, words_of
+from expost.solver.progress import ProgressCallback
 
-bracket = partial(search, starts=starts)
+
+def bracket(
+    instance: InstanceLike,
+    accuracy: float = 0.01,
+    time_limit: float | None = None,
+    *,
+    timing: Words = "static",
+    first: Words = (),
+    seed: int = 0,
+    confidence: float = 0.99,
+    jobs: int = 1,
+    progress: ProgressCallback | None = None,
+) -> Bracket:
+    """``lower <= W* <= upper`` for the continuum second best, refined until ``upper - lower <= accuracy * upper``.
+
+    instance: an ``Instance``, a name of the catalogue, or the path of a TOML file.
+    time_limit: seconds; the best bracket so far is returned then. Without one the search ends after its last stage.
+    timing, first: as in ``solve``. seed: of all random numbers. confidence: with which both sides hold together.
+    jobs: pieces worked on at once.
+
+    Bounds that cannot be had (say, because a value is not monotone) are named in ``left_out``. Raises InputError for
+    unusable input, and for values without a finite mean.
+    """
+    jobs_of(jobs)
+    return search(
+        load(instance),
+        accuracy,
+        limit_of(time_limit),
+        timing=",".join(words_of(timing, "timing")),
+        first=tuple(words_of(first, "first")),
+        seed=seed_of(seed),
+        confidence=confidence,
+        progress=progress,
+        starts=starts,
+    )

@@ -5,6 +5,7 @@ instance.toml     the instance
 allocation.npz    winner: uint8, state shape, 0 nobody, k the k-th buyer; smallest and largest likewise, the rules of
                   the extreme optimal closures where the solver knows them
 certificate.npz   the integer multipliers of the certificate, where there is one
+sampled.npz       what values that are Python functions gave in every state, where there are any
 prices.csv, prices.parquet   the terms of static buyers
 menu.csv, menu.parquet       the terms of sequential buyers
 """
@@ -17,52 +18,32 @@ import json
 import re
 import zipfile
 import zlib
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from expost._typing import Array, Bool, UInt8
-from expost.errors import InputError
+from expost._typing import Array, Bool
+from expost.errors import CheckFailed, InputError
 from expost.files import new_folder
+from expost.formulations.second_best import formulate, type_space
+from expost.formulations.settings import settings_from_json
 from expost.instances.environment import Instance
-from expost.mechanisms.export.tables import Columns
 from expost.runs.record import Record, record_from_json
-from expost.runs.settings import Settings
-from expost.runs.solve import Run
-from expost.runs.tables import read_terms, write_terms
+from expost.runs.run import Run, winners
+from expost.runs.sampled import instance_of, sampled_arrays, sampled_toml
+from expost.runs.tables import write_terms
 from expost.solver.result import Certificate
+from expost.spaces.type_space import TypeSpace
 
-RESULT, INSTANCE, ALLOCATION, CERTIFICATE = (
+RESULT, INSTANCE, ALLOCATION, CERTIFICATE, SAMPLED = (
     "result.json",
     "instance.toml",
     "allocation.npz",
     "certificate.npz",
+    "sampled.npz",
 )
 DIGESTS = "files"
-
-
-@dataclass(frozen=True, eq=False)
-class SavedRun:
-    """What a run's folder says. ``winners`` maps ``winner`` (and ``smallest``, ``largest``) to uint8 state arrays;
-    ``terms`` maps file names to columns."""
-
-    folder: Path
-    record: Record
-    instance: Instance
-    winners: dict[str, UInt8] = field(repr=False)
-    certificate: Certificate | None = field(repr=False)
-    terms: dict[str, Columns] = field(repr=False)
-
-    @property
-    def allocation(self) -> Bool:
-        """The rule, bool (n, T_1, .., T_n)."""
-        return self.rule("winner")
-
-    def rule(self, name: str) -> Bool:
-        """The rule that ``winners[name]`` says, bool (n, T_1, .., T_n)."""
-        return np.stack([self.winners[name] == k + 1 for k in range(self.instance.n)])
 
 
 UNREADABLE = (
@@ -80,12 +61,25 @@ UNREADABLE = (
 """What numpy and zipfile raise on damaged archives."""
 
 
-def default_folder(name: str, settings: Settings) -> Path:
-    """A folder below ``runs`` that does not exist yet, named after the instance and the settings."""
+def save_numbered(run: Run) -> Path:
+    """Save below ``runs``, in a folder named after the instance and the settings, numbered when that is taken.
+
+    Runs that end at once number themselves: whoever comes second takes the next number.
+    """
+    settings = run.settings
     grid = str(settings.grid.describe()).replace("=", "").replace(",", "-")
-    stem = "-".join(re.sub(r"[^A-Za-z0-9._-]+", "_", part)[:60] for part in (name, settings.timing, grid))
-    numbered = (Path("runs") / (stem if k == 1 else f"{stem}-{k}") for k in itertools.count(1))
-    return next(path for path in numbered if not path.exists())
+    parts = (run.instance.name, settings.timing, grid)
+    stem = "-".join(re.sub(r"[^A-Za-z0-9._-]+", "_", part)[:60] for part in parts)
+    for k in itertools.count(1):
+        out = Path("runs") / (stem if k == 1 else f"{stem}-{k}")
+        if out.exists():
+            continue
+        try:
+            return save_run(run, out)
+        except InputError:
+            if not out.exists():
+                raise
+    raise AssertionError
 
 
 def save_run(run: Run, out: Path) -> Path:
@@ -93,9 +87,7 @@ def save_run(run: Run, out: Path) -> Path:
 
     Everything goes to a hidden folder beside it, which is renamed once complete: a killed run leaves no ``out``.
     """
-    from expost.instances.toml_file import instance_to_toml
-
-    toml = instance_to_toml(run.instance)
+    toml = sampled_toml(run.instance)
     with new_folder(out) as work:
         (work / INSTANCE).write_text(toml, encoding="utf-8")
         _write_arrays(run, work)
@@ -105,29 +97,19 @@ def save_run(run: Run, out: Path) -> Path:
 
 
 def _write_arrays(run: Run, work: Path) -> None:
-    solution, formulation = run.solution, run.formulation
-    extremes = {"smallest": solution.smallest, "largest": solution.largest}
-    arrays: dict[str, Any] = {
-        name: winners(formulation.allocation(x)) for name, x in extremes.items() if x is not None
-    }
-    np.savez_compressed(work / ALLOCATION, winner=winners(run.mechanism.allocation), **arrays)
-    certificate = solution.certificate
-    if certificate is not None:
+    rules: dict[str, Any] = {name: winners(rule) for name, rule in run.extremes.items()}
+    np.savez_compressed(work / ALLOCATION, winner=winners(run.mechanism.allocation), **rules)
+    if run.certificate is not None:
         np.savez(
             work / CERTIFICATE,
-            scale_exponent=np.int64(certificate.scale_exponent),
-            arcs=certificate.arcs,
-            packing=certificate.packing,
-            covering=certificate.covering,
+            scale_exponent=np.int64(run.certificate.scale_exponent),
+            arcs=run.certificate.arcs,
+            packing=run.certificate.packing,
+            covering=run.certificate.covering,
         )
-
-
-def winners(allocation: Bool) -> UInt8:
-    """Who wins in each state: 0 nobody, k the k-th buyer; ``allocation`` is bool (n, T_1, .., T_n)."""
-    return (
-        allocation
-        * np.arange(1, len(allocation) + 1, dtype=np.uint8).reshape((-1,) + (1,) * (allocation.ndim - 1))
-    ).sum(axis=0, dtype=np.uint8)
+    if run.record.sampled:
+        sampled: dict[str, Any] = sampled_arrays(run.space)
+        np.savez_compressed(work / SAMPLED, **sampled)
 
 
 def _write_result(record: Record, work: Path) -> None:
@@ -142,16 +124,47 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def open_run(folder: Path) -> SavedRun:
-    """What ``folder`` holds. Raises InputError when a file is missing, damaged or not one of ours."""
-    from expost.instances.toml_file import read_instance
+def open_run(folder: Path) -> Run:
+    """The run in ``folder``, rebuilt without any solver: type space, program, rule, terms, certificate.
 
-    record = _read_record(folder)
-    instance = read_instance(folder / INSTANCE)
-    arrays = _read_arrays(folder / ALLOCATION)
-    if "winner" not in arrays or any(array.dtype != np.uint8 for array in arrays.values()):
-        raise InputError("not the arrays", where=ALLOCATION, expected="winner and extremes as uint8")
-    return SavedRun(folder, record, instance, arrays, _read_certificate(folder), read_terms(folder))
+    Raises InputError when a file is missing, damaged or not one of ours, CheckFailed when the rule does not fit the
+    grid.
+    """
+    record = read_result(folder)[0]
+    instance = _read_instance(folder)
+    settings = settings_from_json(record.to_dict())
+    formulation = formulate(type_space(instance, settings), settings)
+    rules = _read_rules(folder, formulation.space)
+    if "winner" not in rules:
+        raise InputError("no array named winner", where=ALLOCATION, expected="the arrays that expost wrote")
+    mechanism = formulation.mechanism(rules.pop("winner"))
+    certificate = _read_certificate(folder)
+    return Run(instance, settings, record, formulation, mechanism, certificate, rules, folder)
+
+
+def _read_instance(folder: Path) -> Instance:
+    try:
+        text = (folder / INSTANCE).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{type(error).__name__}", where=INSTANCE, expected="the instance that expost wrote"
+        ) from None
+    arrays = _read_arrays(folder / SAMPLED) if (folder / SAMPLED).exists() else {}
+    return instance_of(text, arrays, INSTANCE)
+
+
+def _read_rules(folder: Path, space: TypeSpace) -> dict[str, Bool]:
+    """The rules in the folder by name, bool (n, T_1, .., T_n)."""
+    rules = {}
+    for name, array in _read_arrays(folder / ALLOCATION).items():
+        if array.dtype != np.uint8:
+            raise InputError(f"{name} is {array.dtype}", where=ALLOCATION, expected="uint8")
+        if array.shape != space.shape:
+            raise CheckFailed(f"{ALLOCATION}: {name} has shape {array.shape}; the grid has {space.shape}")
+        if array.max(initial=0) > space.n:
+            raise CheckFailed(f"{ALLOCATION}: {name} names buyer {array.max()} of {space.n}")
+        rules[name] = np.stack([array == k + 1 for k in range(space.n)])
+    return rules
 
 
 def read_result(folder: Path) -> tuple[Record, dict[str, str]]:
@@ -171,10 +184,6 @@ def read_result(folder: Path) -> tuple[Record, dict[str, str]]:
     if not isinstance(digests, dict):
         raise InputError(f"'{DIGESTS}' is not an object", where=RESULT, expected="the file that expost wrote")
     return record_from_json(json.dumps(data)), digests
-
-
-def _read_record(folder: Path) -> Record:
-    return read_result(folder)[0]
 
 
 def _read_arrays(path: Path) -> dict[str, Array]:

@@ -13,7 +13,9 @@ from typing import Any
 
 from expost.errors import InputError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+ADDED: dict[int, dict[str, Any]] = {2: {"share": None, "sampled": []}}
+"""Keys that a version brought, with what older records mean by leaving them out."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class Record:
     gap: float | None
     first_best: float
     no_sale: float
+    share: float | None
     revenue: float
     sold: float
     states: int
@@ -49,6 +52,7 @@ class Record:
     rounding: float | None
     audit_worst_gain: float
     audit_allowed_gain: float
+    sampled: list[str]
     details: dict[str, Any]
     seconds: dict[str, float]
     peak_memory_mb: float
@@ -62,33 +66,41 @@ class Record:
         return json.dumps(self.to_dict(), indent=2, allow_nan=False) + "\n"
 
 
+def share_of(welfare: float, first_best: float, no_sale: float) -> float | None:
+    """(welfare - no sale) / (first best - no sale); None where even the first best gains nothing."""
+    gain = first_best - no_sale
+    return (welfare - no_sale) / gain if gain > 0.0 else None
+
+
 def record_from_json(text: str) -> Record:
-    """The record in ``text``. Raises InputError when it is not one of this version."""
+    """The record in ``text``, of this schema or an older one. Raises InputError when it is none."""
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(
             f"not JSON ({error})", where="result.json", expected="the file that expost wrote"
         ) from None
-    names = {field.name for field in fields(Record)}
-    if not isinstance(data, dict) or data.get("schema") != SCHEMA_VERSION:
-        raise InputError("another schema", where="result.json", expected=f"schema {SCHEMA_VERSION}")
+    schema = data.get("schema") if isinstance(data, dict) else None
+    if not isinstance(schema, int) or not 1 <= schema <= SCHEMA_VERSION:
+        raise InputError("another schema", where="result.json", expected=f"a schema up to {SCHEMA_VERSION}")
+    added = {key: value for version, keys in ADDED.items() if version > schema for key, value in keys.items()}
+    names = {field.name for field in fields(Record)} - set(added)
     if set(data) != names:
         odd = sorted(set(data) ^ names)
         raise InputError(
-            f"keys missing or unknown: {', '.join(odd)}",
+            f"keys missing or unknown: {', '.join(odd)}"[:300],
             where="result.json",
             expected="exactly the keys of the schema",
         )
     from pydantic import TypeAdapter, ValidationError
 
     try:
-        return TypeAdapter(Record).validate_json(json.dumps(data), strict=True)
+        return TypeAdapter(Record).validate_json(json.dumps(data | added), strict=True)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise InputError(
-            f"{place}: {first['msg']}", where="result.json", expected="values of the schema"
+            f"{place}: {first['msg']}"[:300], where="result.json", expected="values of the schema"
         ) from None
 
 

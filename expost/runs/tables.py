@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from expost.errors import InputError
-from expost.mechanisms.export.menu_table import MENU_NOTES, menu_columns
+from expost.mechanisms.export.formats import export_table
+from expost.mechanisms.export.menu_table import MENU_NOTES, menu_columns, require_menus
 from expost.mechanisms.export.tables import (
     PRICE_NOTES,
     Columns,
@@ -17,6 +18,7 @@ from expost.mechanisms.export.tables import (
 )
 from expost.mechanisms.mechanism import Mechanism
 from expost.mechanisms.prices import Prices
+from expost.runs.run import Run
 from expost.spaces.type_space import TypeSpace
 
 PRICES, MENU = "prices", "menu"
@@ -48,3 +50,13 @@ def read_terms(folder: Path) -> dict[str, Columns]:
             "neither prices.csv nor menu.csv", where=str(folder), expected="the tables that expost wrote"
         )
     return tables
+
+
+def exported_menu(run: Run, form: str, *, sequential: bool = False) -> bytes:
+    """The menus of ``run`` as the bytes of a file in format ``form``.
+
+    sequential: refuse a run whose buyers are all static. Raises InputError for an unknown format.
+    """
+    if sequential:
+        require_menus(run.mechanism.terms, str(run.folder))
+    return export_table(menu_columns(run.instance, run.space.types, run.mechanism), MENU_NOTES, form)

@@ -9,33 +9,41 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from expost._shown import Shown
 from expost.errors import ExpostError
 from expost.formulations.assemble import Formulation
 from expost.mechanisms.audit import allowed_gain
 from expost.mechanisms.export.tables import Columns
 from expost.mechanisms.mechanism import Mechanism
-from expost.mechanisms.sequential_audit import audit_mechanism
-from expost.runs.folder import RESULT, SavedRun, digest, read_result
+from expost.runs.folder import RESULT, digest, open_run, read_result
 from expost.runs.record import Record
-from expost.runs.reopen import reopen
+from expost.runs.run import Run
 from expost.runs.solve import figures
-from expost.runs.tables import terms_columns
+from expost.runs.tables import read_terms, terms_columns
 from expost.solver.certificate import check
 from expost.solver.program import Program
 from expost.solver.result import Status
 from expost.tolerances import WELFARE
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+UNCHECKED = ("backend", "details", "seconds", "peak_memory_mb", "expost")
+"""What a record says of how it was made, which nothing in it can confirm."""
+
 
 @dataclass(frozen=True)
 class Check:
-    """One check of a saved run: what was checked, whether it held, and what was seen.
+    """One check of a run: what was checked, whether it held, and what was seen.
 
-    proved: False where nothing contradicts the record and nothing in the folder proves it either.
+    proved: False where nothing contradicts the record and nothing proves it either.
     """
 
     name: str
@@ -44,28 +52,70 @@ class Check:
     proved: bool = True
 
 
-def verify(folder: Path) -> list[Check]:
-    """Every check of the run in ``folder``, in order; a check that cannot be made ends the list as failed.
+@dataclass(frozen=True, repr=False)
+class Verification(Shown):
+    """All checks of a run, in order. ``of`` names the run or its folder."""
 
-    Raises InputError when ``folder`` is not a run at all.
+    of: str
+    checks: tuple[Check, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check held."""
+        return all(check.passed for check in self.checks)
+
+    def __bool__(self) -> bool:
+        return self.passed
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a check."""
+        import pandas as pd
+
+        return pd.DataFrame([asdict(check) for check in self.checks])
+
+    def summary(self) -> str:
+        """Whether it passed, what failed, what rests on somebody's word."""
+        failed = [check for check in self.checks if not check.passed]
+        words = [check.name for check in self.checks if check.passed and not check.proved]
+        lines = [f"{self.of}: {len(self.checks)} checks, {len(failed)} failed"]
+        lines += [f"failed: {check.name}: {check.detail}" for check in failed[:3]]
+        return "\n".join(lines + ([f"not proved: {', '.join(words)}"] if words else []))
+
+
+def verify(run: Run | str | Path) -> Verification:
+    """Every check of a run, or of what a folder holds, in order; a check that cannot be made ends the list as failed.
+
+    Nothing is solved. Raises InputError when the folder is not a run at all.
     """
+    if isinstance(run, Run):
+        return Verification(run.instance.name, tuple(_readable(_run_checks(run))))
+    folder = Path(run)
     read_result(folder)
-    checks: list[Check] = []
+    return Verification(str(folder), tuple(_readable(_folder_checks(folder))))
+
+
+def _readable(checks: Iterator[Check]) -> Iterator[Check]:
     try:
-        checks.extend(_checks(folder))
+        yield from checks
     except ExpostError as error:
-        checks.append(Check("readable", False, str(error)))
-    return checks
+        yield Check("readable", False, str(error))
 
 
-def _checks(folder: Path) -> Iterator[Check]:
+def _folder_checks(folder: Path) -> Iterator[Check]:
     yield from _digests(folder)
-    run = reopen(folder)
-    saved, formulation, mechanism = run.saved, run.formulation, run.mechanism
-    yield from _rule(saved, formulation, mechanism)
-    yield from _figures(saved.record, formulation, mechanism)
-    yield from _terms(saved, formulation, mechanism)
-    yield from _bound(saved, formulation)
+    run = open_run(folder)
+    yield from _run_checks(run)
+    yield from _terms(run, read_terms(folder))
+
+
+def _run_checks(run: Run) -> Iterator[Check]:
+    yield from _rule(run)
+    yield from _figures(run.record, run.formulation, run.mechanism)
+    yield from _bound(run)
+    yield Check("not recomputed", True, ", ".join(UNCHECKED), proved=False)
+    if run.record.sampled:
+        detail = f"{', '.join(run.record.sampled)}: Python functions, taken as sampled on the grid"
+        yield Check("sampled values", True, detail, proved=False)
 
 
 def _digests(folder: Path) -> Iterator[Check]:
@@ -82,23 +132,39 @@ def _digests(folder: Path) -> Iterator[Check]:
     )
 
 
-def _rule(saved: SavedRun, formulation: Formulation, mechanism: Mechanism) -> Iterator[Check]:
-    program, record, n = formulation.program, saved.record, formulation.space.n
-    for name, array in saved.winners.items():
-        vector = formulation.vector(saved.rule(name))
-        broken = program.violations(vector) + int(np.count_nonzero(array > n))
+def _rule(run: Run) -> Iterator[Check]:
+    formulation, record = run.formulation, run.record
+    program = formulation.program
+    for name, rule in {"winner": run.mechanism.allocation, **run.extremes}.items():
+        vector = formulation.vector(rule)
+        broken = program.violations(vector)
         label = "rule" if name == "winner" else f"{name} optimal rule"
         yield Check(f"{label} satisfies the program", broken == 0, f"{broken} rows or fixings broken")
         if name != "winner":
             value = program.value(vector)
             yield Check(f"{label} is worth as much", _close(record.value, value, program.scale), f"{value!r}")
-    verdict = audit_mechanism(formulation.space.values, mechanism)
+    yield from _nested(run)
+    verdict = run.audit
     yield Check("audit by definition", verdict.passed, verdict.explain())
     largest = float(np.abs(formulation.space.values).max(initial=0.0))
     yield _same_number("audit_worst_gain", record.audit_worst_gain, verdict.worst_gain, largest)
     yield _same_number(
         "audit_allowed_gain", record.audit_allowed_gain, allowed_gain(formulation.space.values), largest
     )
+
+
+def _nested(run: Run) -> Iterator[Check]:
+    """The smallest optimal closure takes every decision that any optimal one takes, the largest only those."""
+    if set(run.extremes) != {"smallest", "largest"}:
+        if run.extremes:
+            yield Check("extreme rules", False, f"{', '.join(run.extremes)} without the other")
+        return
+    chain = [run.extremes["smallest"], run.mechanism.allocation, run.extremes["largest"]]
+    outside = sum(
+        int(np.count_nonzero(low[0] & ~high[0])) + int(np.count_nonzero(high[1:] & ~low[1:]))
+        for low, high in pairwise(chain)
+    )  # the smallest closure has the fewest wins of buyer 1 and the most of buyer 2
+    yield Check("extreme rules nest", outside == 0, f"{outside} states where they do not")
 
 
 def _figures(record: Record, formulation: Formulation, mechanism: Mechanism) -> Iterator[Check]:
@@ -111,7 +177,12 @@ def _figures(record: Record, formulation: Formulation, mechanism: Mechanism) -> 
     }
     scale = max(program.scale, abs(space.first_best), float(np.abs(space.values).mean()))
     for key, value in figures(formulation, mechanism).items():
-        yield _same_number(key, recorded[key], value, 1.0 if key == "sold" else scale)
+        if key == "share" and record.schema < 2:
+            continue
+        if value is None:
+            yield Check(key, recorded[key] is None, f"recorded {recorded[key]!r}, there is none")
+        else:
+            yield _same_number(key, recorded[key], value, 1.0 if key in ("sold", "share") else scale)
     for key, value in counted.items():
         yield Check(key, recorded[key] == value, f"recorded {recorded[key]!r}, recomputed {value!r}")
     yield Check("instance name", record.instance == space.instance.name, f"recorded {record.instance!r}")
@@ -126,12 +197,16 @@ def _close(recorded: float | None, value: float, scale: float) -> bool:
     return recorded is not None and abs(recorded - value) <= WELFARE * scale
 
 
-def _terms(saved: SavedRun, formulation: Formulation, mechanism: Mechanism) -> Iterator[Check]:
-    for stem, expected in terms_columns(formulation.space, mechanism).items():
+def _terms(run: Run, saved: dict[str, Columns]) -> Iterator[Check]:
+    expected = terms_columns(run.space, run.mechanism)
+    for stem, columns in expected.items():
         for suffix in (".csv", ".parquet"):
-            table = saved.terms.get(stem + suffix)
-            same = table is not None and _same(table, expected)
+            table = saved.get(stem + suffix)
+            same = table is not None and _same(table, columns)
             yield Check(stem + suffix, same, "the terms that the rule implies")
+    strange = sorted(name for name in saved if Path(name).stem not in expected)
+    if strange:
+        yield Check("tables", False, f"{', '.join(strange)}: not the terms of this run")
 
 
 def _same(table: Columns, expected: Columns) -> bool:
@@ -144,16 +219,16 @@ def _same(table: Columns, expected: Columns) -> bool:
     )
 
 
-def _bound(saved: SavedRun, formulation: Formulation) -> Iterator[Check]:
+def _bound(run: Run) -> Iterator[Check]:
     """What the certificate proves, and how much of what the record claims rests on it."""
-    record, program = saved.record, formulation.program
+    record, formulation, program = run.record, run.formulation, run.formulation.program
     proved = math.inf
-    if saved.certificate is not None:
-        report = check(program, saved.certificate, formulation.vector(saved.allocation))
+    if run.certificate is not None:
+        report = check(program, run.certificate, formulation.vector(run.mechanism.allocation))
         seen = "; ".join(report.reasons) or f"integer bound {report.integer_bound}"
         yield Check("certificate is valid", report.valid, seen)
         proved = report.upper_bound
-        scale = saved.certificate.scale_exponent, saved.certificate.rounding
+        scale = run.certificate.scale_exponent, run.certificate.rounding
         recorded = record.scale_exponent, record.rounding
         yield Check(
             "scale and rounding", recorded == scale, f"recorded {recorded}, in the certificate {scale}"

@@ -15,13 +15,12 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from expost.brackets import Bracket
-    from expost.formulations.compare import Row
     from expost.instances.catalogue import Entry
-    from expost.papers.verdict import Verdict
-    from expost.runs.comparison import FullComparison
-    from expost.runs.dominance import DominanceVerdict
+    from expost.runs.compare import Comparison, Row
+    from expost.runs.dominate import Dominance
     from expost.runs.record import Record
-    from expost.runs.verify import Check
+    from expost.runs.validate import Validation
+    from expost.runs.verify import Check, Verification
     from expost.solver.progress import Progress
 
 
@@ -110,8 +109,7 @@ def _terms(record: Record) -> str:
 
 
 def _share(record: Record) -> str:
-    gain = record.first_best - record.no_sale
-    return "all" if gain <= 0 else f"{(record.welfare - record.no_sale) / gain:.2%}"
+    return "all" if record.share is None else f"{record.share:.2%}"
 
 
 def _bound(record: Record) -> str:
@@ -136,9 +134,10 @@ def _notes(record: Record, folder: Path | None) -> list[str]:
     return lines
 
 
-def checks_table(checks: Sequence[Check], folder: Path) -> None:
-    """The checks of a saved run."""
-    table = Table(box=box.SIMPLE_HEAD, title=f"{folder}", title_justify="left", title_style="bold")
+def checks_table(found: Verification) -> None:
+    """The checks of a run."""
+    checks = found.checks
+    table = Table(box=box.SIMPLE_HEAD, title=Text(found.of), title_justify="left", title_style="bold")
     table.add_column("check")
     table.add_column("")
     table.add_column("seen", overflow="fold")
@@ -169,9 +168,9 @@ def catalogue_table(entries: Sequence[Entry]) -> None:
     console().print(table)
 
 
-def dominance_table(verdict: DominanceVerdict) -> None:
+def dominance_table(verdict: Dominance) -> None:
     """Whether a mechanism is constrained efficient on a grid, and what beats it."""
-    found = verdict.dominance
+    found = verdict.found
     title = (
         f"{verdict.mechanism} on {verdict.instance}, grid {verdict.grid} ({verdict.space.states:,} states)"
     )
@@ -195,9 +194,8 @@ def dominance_table(verdict: DominanceVerdict) -> None:
         out.print(Text(f"  the largest improvement, {found.example_gain:.6f}, is at {at}"))
 
 
-def comparison_table(full: FullComparison) -> None:
+def comparison_table(comparison: Comparison) -> None:
     """Second bests side by side, then the constructions."""
-    comparison = full.comparison
     title = f"{comparison.instance}, grid {comparison.grid}; never selling is worth {comparison.no_sale:.6f}"
     table = _figure_table(title, "bound", "")
     for row in comparison.rows:
@@ -205,32 +203,32 @@ def comparison_table(full: FullComparison) -> None:
         table.add_row(*_comparison_cells(row), bound, Text(row.note or row.status))
     out = console()
     out.print(table)
-    if full.constructions:
-        out.print(_constructions_table(full))
-    if full.brackets:
-        out.print(_brackets_table(full))
-    if full.no_bracket:
-        out.print(Text(f"  no bracket of the continuum: {full.no_bracket}"))
+    if comparison.constructions:
+        out.print(_constructions_table(comparison))
+    if comparison.brackets:
+        out.print(_brackets_table(comparison))
+    if comparison.no_bracket:
+        out.print(Text(f"  no bracket of the continuum: {comparison.no_bracket}"))
 
 
-def _constructions_table(full: FullComparison) -> Table:
+def _constructions_table(comparison: Comparison) -> Table:
     table = _figure_table(
         "constructions of the papers on this grid", "dominated by", "conditionally efficient"
     )
-    for made in full.constructions:
+    for made in comparison.constructions:
         beaten = "undecided" if made.dominated_by is None else f"{made.dominated_by:.4g}"
         efficient = {True: "yes", False: "no", None: ""}[made.conditionally_efficient]
-        if made.row.note:
+        if made.note:
             beaten, efficient = "", "not an answer here: it fails the audit on this grid"
-        table.add_row(*_comparison_cells(made.row), beaten, efficient)
+        table.add_row(*_comparison_cells(made), beaten, efficient)
     return table
 
 
-def _brackets_table(full: FullComparison) -> Table:
+def _brackets_table(comparison: Comparison) -> Table:
     table = Table(box=box.SIMPLE_HEAD, title="the continuum", title_justify="left", title_style="bold")
     for name, justify in (("", "left"), ("at least", "right"), ("at most", "right"), ("width", "right")):
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
-    for found in full.brackets:
+    for found in comparison.brackets:
         name = f"{found.timing} second best"
         lower, upper = f"{found.lower.value:.6f}", f"{found.upper.value:.6f}"
         table.add_row(name, lower, upper, f"{found.relative_width:.2%}")
@@ -294,13 +292,13 @@ def bracket_table(found: Bracket, folder: Path | None) -> None:
         out.print(Text(f"  the mechanism that attains the lower end is in {folder}"))
 
 
-def verdicts_table(verdicts: Sequence[Verdict], *, details: bool) -> None:
+def verdicts_table(found: Validation, *, details: bool) -> None:
     """What was seen of every claim."""
-    from expost.show.verdicts import summary, verdict_table
+    from expost.show.verdicts import verdict_table
 
     out = console()
-    out.print(verdict_table(verdicts, details=details))
-    out.print("  " + ", ".join(f"{count} {outcome}" for outcome, count in summary(verdicts).items()))
+    out.print(verdict_table(found.verdicts, details=details))
+    out.print("  " + ", ".join(f"{count} {outcome}" for outcome, count in found.counts.items()))
 
 
 class ProgressLine:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 from html import escape
-from pathlib import Path
 
 from expost.runs.record import Record
-from expost.runs.reopen import ReopenedRun, reopen
+from expost.runs.run import Run
+from expost.runs.sampled import sampled_toml
 from expost.runs.verify import verify
 from expost.show.plots import rendered, run_figure
 
@@ -21,12 +21,11 @@ pre { background: #f6f5f2; padding: 1rem; overflow-x: auto; }
 """
 
 
-def report_page(folder: Path) -> str:
-    """The HTML of the run in ``folder``: figures, plots, checks made now, the instance, how to cite and re-check."""
-    run = reopen(folder)
-    record = run.saved.record
+def run_page(run: Run) -> str:
+    """The HTML of ``run``: figures, plots, checks made now, the instance, how to cite and re-check."""
+    record = run.record
     title = escape(f"{record.instance}: {record.timing}, grid {record.grid}")
-    body = "\n".join([_figures(record), _plots(run), _checks(folder), _instance(folder, run)])
+    body = "\n".join([_figures(record), _plots(run), _checks(run), _instance(run)])
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         f"<style>{STYLE}</style></head>\n"
@@ -55,15 +54,15 @@ def _figures(record: Record) -> str:
     return f"<h2>Figures</h2>{_table(cells)}<p class='note'>{escape(note)}</p>"
 
 
-def _plots(run: ReopenedRun) -> str:
+def _plots(run: Run) -> str:
     image = base64.b64encode(rendered(run_figure(run), "png")).decode()
     return (
         f'<h2>The mechanism</h2><img alt="who wins, and at what price" src="data:image/png;base64,{image}">'
     )
 
 
-def _checks(folder: Path) -> str:
-    checks = verify(folder)
+def _checks(run: Run) -> str:
+    checks = verify(run if run.folder is None else run.folder).checks
     failed = sum(not check.passed for check in checks)
     rows = "".join(
         f"<tr><td>{escape(check.name)}</td><td class='{'' if check.passed else 'failed'}'>"
@@ -73,11 +72,11 @@ def _checks(folder: Path) -> str:
     return f"<h2>Checks made for this page</h2><p>{len(checks)} checks, {failed} failed.</p><table>{rows}</table>"
 
 
-def _instance(folder: Path, run: ReopenedRun) -> str:
-    from expost.instances.toml_file import instance_to_toml
-
-    text = escape(instance_to_toml(run.saved.instance))
-    check = f"<p>Re-check with <code>expost verify {escape(str(folder))}</code>.</p>"
+def _instance(run: Run) -> str:
+    text = escape(sampled_toml(run.instance))
+    check = ""
+    if run.folder is not None:
+        check = f"<p>Re-check with <code>expost verify {escape(str(run.folder))}</code>.</p>"
     return f"<h2>The instance</h2><pre>{text}</pre>{check}"
 
 

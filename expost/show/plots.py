@@ -14,7 +14,7 @@ from expost.errors import InputError
 from expost.files import write_whole
 from expost.mechanisms.menu import Menu
 from expost.mechanisms.prices import Prices
-from expost.runs.reopen import ReopenedRun, reopen
+from expost.runs.run import Run, winners
 from expost.spaces.type_space import TypeSpace
 
 if TYPE_CHECKING:
@@ -26,11 +26,22 @@ COLOURS = ("#e8e6e1", "#3b6ea5", "#c8553d", "#6a994e", "#8e6c8a", "#d9a441", "#4
 """Nobody, then the buyers in order."""
 
 
-def draw_run(folder: Path, out: Path) -> None:
-    """Draw the run in ``folder`` into the file ``out``. Raises InputError for another kind of file."""
+class RunPlots:
+    """The pictures of a run: call it for the overview."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+
+    def __call__(self) -> Figure:
+        """One row per buyer: who wins over his signals at the others' median types, and his terms."""
+        return run_figure(self.run)
+
+
+def draw_run(run: Run, out: Path) -> None:
+    """Draw ``run`` into the file ``out``. Raises InputError for another kind of file."""
     if out.suffix not in FORMATS:
         raise InputError(f"{out.suffix or 'no'} suffix", where="out", expected=f"one of {', '.join(FORMATS)}")
-    write_whole(out, rendered(run_figure(reopen(folder)), out.suffix[1:]))
+    write_whole(out, rendered(run_figure(run), out.suffix[1:]))
 
 
 def rendered(figure: Figure, form: str) -> bytes:
@@ -40,23 +51,23 @@ def rendered(figure: Figure, form: str) -> bytes:
     return buffer.getvalue()
 
 
-def run_figure(run: ReopenedRun) -> Figure:
+def run_figure(run: Run) -> Figure:
     """One row per buyer: who wins over his signals at the others' median types, and his terms."""
     from matplotlib.figure import Figure
 
-    n = run.saved.instance.n
+    n = run.instance.n
     figure = Figure(figsize=(10.0, 3.8 * n), layout="constrained")
     axes = np.atleast_2d(figure.subplots(n, 2))
     for i in range(n):
         plot_allocation(run, i, ax=axes[i, 0])
         plot_terms(run, i, ax=axes[i, 1])
-    record = run.saved.record
+    record = run.record
     figure.suptitle(f"{record.instance}, {record.timing}: welfare {record.welfare:.6f} on the grid")
     return figure
 
 
 def plot_allocation(
-    run: ReopenedRun, buyer: int = 0, state: Sequence[int] | None = None, ax: Axes | None = None
+    run: Run, buyer: int = 0, state: Sequence[int] | None = None, ax: Axes | None = None
 ) -> Axes:
     """Who wins over the buyer's first two signals (or his only one), the others' types held fixed.
 
@@ -66,13 +77,15 @@ def plot_allocation(
     from matplotlib.patches import Patch
 
     ax = _axes(ax)
-    space, n = run.formulation.space, run.saved.instance.n
+    space, n = run.space, run.instance.n
     fixed = _types_at(space, 0.5) if state is None else list(state)
-    winner = run.saved.winners["winner"][tuple(slice(None) if j == buyer else fixed[j] for j in range(n))]
+    winner = winners(run.mechanism.allocation)[
+        tuple(slice(None) if j == buyer else fixed[j] for j in range(n))
+    ]
     _own_map(
         ax, space, buyer, winner, fixed[buyer], cmap=ListedColormap(COLOURS[: n + 1]), vmin=-0.5, vmax=n + 0.5
     )
-    names = ["nobody", *(f"buyer {other.name}" for other in run.saved.instance.buyers)]
+    names = ["nobody", *(f"buyer {other.name}" for other in run.instance.buyers)]
     ax.legend(handles=[Patch(color=COLOURS[k], label=name) for k, name in enumerate(names)], fontsize="small")
     at = ", ".join(
         f"{name} = {column[fixed[j]]:.3g}"
@@ -84,7 +97,7 @@ def plot_allocation(
     return ax
 
 
-def plot_terms(run: ReopenedRun, buyer: int = 0, ax: Axes | None = None) -> Axes:
+def plot_terms(run: Run, buyer: int = 0, ax: Axes | None = None) -> Axes:
     """The buyer's prices over the others' signals, or his strikes over his first signal."""
     terms = run.mechanism.terms[buyer]
     if isinstance(terms, Menu):
@@ -93,11 +106,11 @@ def plot_terms(run: ReopenedRun, buyer: int = 0, ax: Axes | None = None) -> Axes
     return plot_prices(run, terms, ax=ax)
 
 
-def plot_prices(run: ReopenedRun, prices: Prices, ax: Axes | None = None) -> Axes:
+def plot_prices(run: Run, prices: Prices, ax: Axes | None = None) -> Axes:
     """Static prices over the signals of one other buyer, the rest at their middle types; one line without others."""
     ax = _axes(ax)
-    space = run.formulation.space
-    name = run.saved.instance.buyers[prices.buyer].name
+    space = run.space
+    name = run.instance.buyers[prices.buyer].name
     others = [j for j in range(space.n) if j != prices.buyer]
     if not others:
         ax.axhline(float(prices.price), color=COLOURS[1])
@@ -115,10 +128,10 @@ def plot_prices(run: ReopenedRun, prices: Prices, ax: Axes | None = None) -> Axe
     return ax
 
 
-def plot_strikes(run: ReopenedRun, menu: Menu, ax: Axes | None = None) -> Axes:
+def plot_strikes(run: Run, menu: Menu, ax: Axes | None = None) -> Axes:
     """Strikes over the first signal, with all signals of the others low, .., middle, .., high."""
     ax = _axes(ax)
-    space = run.formulation.space
+    space = run.space
     stages = menu.stages
     levels = space.types[menu.buyer][stages.first][stages.types[:, 0]]
     for fibre in _fibres_across(space, menu.buyer):
@@ -127,7 +140,7 @@ def plot_strikes(run: ReopenedRun, menu: Menu, ax: Axes | None = None) -> Axes:
     ax.set_xlabel(f"{stages.first} (first stage)")
     ax.set_ylabel("strike")
     ax.legend(fontsize="small")
-    ax.set_title(f"menu of buyer {run.saved.instance.buyers[menu.buyer].name}", fontsize="medium")
+    ax.set_title(f"menu of buyer {run.instance.buyers[menu.buyer].name}", fontsize="medium")
     return ax
 
 

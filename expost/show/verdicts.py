@@ -46,17 +46,3 @@ def details_of(verdict: Verdict) -> str:
         parts.append(f"conclusion {'holds all the same' if verdict.conclusion_holds else 'fails'}")
     parts += [text for text in (verdict.violation, verdict.note) if text]
     return "; ".join(parts)
-
-
-def summary(verdicts: Sequence[Verdict]) -> dict[str, int]:
-    """How many verdicts of each kind there are."""
-    return {outcome.value: sum(v.outcome is outcome for v in verdicts) for outcome in Outcome}
-
-
-def records(verdicts: Sequence[Verdict]) -> dict[str, object]:
-    """The verdicts for ``--json``: ``verdicts``, ``summary``, and ``good``."""
-    return {
-        "good": all(verdict.good for verdict in verdicts),
-        "summary": summary(verdicts),
-        "verdicts": [verdict.record() for verdict in verdicts],
-    }

@@ -87,7 +87,7 @@ def test_a_bracket_is_a_record_that_json_takes():
     assert {"method", "kind", "error", "confidence", "seconds"} <= set(record["upper"])
     assert record["estimates"][0]["kind"].startswith("estimate")
     assert lines and lines[-1].bound >= lines[-1].incumbent
-    assert "W*" in found.describe() and found.row()["timing"] == "static"
+    assert "W*" in found.summary() and found.row()["timing"] == "static"
     with pytest.raises(AttributeError):
         found.accuracy = 0.5
 

@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from expost.cli.common import parse_grid, parse_points
 from expost.errors import InputError
 from expost.instances import catalogue
 from expost.instances.environment import Buyer, Instance
 from expost.instances.priors import Prior
-from expost.spaces.type_space import Grid, discretize, parse_grid
+from expost.runs.arguments import grid_of
+from expost.spaces.type_space import Grid, discretize
 
 
 def two_buyers(**priors):
@@ -67,13 +69,13 @@ def test_unusable_grids_are_refused(text):
 @pytest.mark.parametrize("points", ["-0.1", "1.5", "nan", "middle", ""])
 def test_unusable_offsets_are_refused(points):
     with pytest.raises(InputError, match="points"):
-        parse_grid("4", points)
+        grid_of(4, parse_points(points))
 
 
 @pytest.mark.parametrize("text", ["a=2,b=2", "a=2,b=2,c=2,d=2"])
 def test_missing_and_unknown_signals_are_named(text):
     with pytest.raises(InputError, match=r"[cd]"):
-        discretize(two_buyers(), parse_grid(text))
+        discretize(two_buyers(), Grid(parse_grid(text)))
 
 
 def test_one_endpoint_is_refused():

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from expost.formulations.compare import compare
 from expost.formulations.sequential import sequential_block
 from expost.formulations.sequential_strikes import strike_rule
 from expost.instances.catalogue import load
+from expost.runs.compare import compare
 from expost.spaces.type_space import discretize
 
 TEXT = (Path(__file__).parents[2] / "docs" / "sequential.md").read_text(encoding="utf-8")

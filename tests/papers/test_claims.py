@@ -13,7 +13,8 @@ from expost.papers.tools import ExampleOnePrices
 from expost.papers.verdict import Hypothesis, Outcome, Relation, Verdict
 from expost.papers.zik.claims_several import linear_value
 from expost.papers.zik.claims_single import cycle_gap
-from expost.show.verdicts import details_of, records, summary, verdict_table
+from expost.runs.validate import Validation
+from expost.show.verdicts import details_of, verdict_table
 from expost.spaces.type_space import discretize
 
 WITHOUT_VIOLATION = {
@@ -67,9 +68,9 @@ def test_where_conclusions_must_fail_they_do(verdicts):
 
 
 def test_records_are_plain_data(verdicts):
-    data = json.loads(json.dumps(records(verdicts), allow_nan=False))
+    data = json.loads(json.dumps(Validation(tuple(verdicts)).to_dict(), allow_nan=False))
     assert data["good"] is True
-    assert data["summary"] == summary(verdicts)
+    assert data["summary"] == Validation(tuple(verdicts)).counts
     assert {entry["claim"] for entry in data["verdicts"]} == set(CLAIMS)
 
 
@@ -111,7 +112,7 @@ def test_a_failed_conclusion_is_refuted_only_under_its_hypotheses():
     bad = verdict(2.0, Relation.EQUAL, 1.0)
     assert bad.outcome is Outcome.REFUTED
     assert not bad.good
-    assert not records([bad])["good"]
+    assert not Validation((bad,)).good
     assert verdict(2.0, Relation.EQUAL, 1.0, residual=1.0).outcome is Outcome.NOT_CLAIMED
     assert verdict(1.0, Relation.EQUAL, 1.0, violation="at s").outcome is Outcome.REFUTED
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from expost.errors import InputError
+from expost.formulations.settings import Settings
 from expost.instances import catalogue
 from expost.instances.environment import Buyer, Instance
 from expost.runs.folder import open_run, save_run
-from expost.runs.settings import Settings
-from expost.runs.solve import solve
+from expost.runs.solve import solve_settings as solve
 from expost.runs.verify import verify
 from expost.spaces.type_space import Grid
 
@@ -30,7 +30,7 @@ def folder(run, tmp_path):
 
 
 def failed(folder):
-    return {check.name for check in verify(folder) if not check.passed}
+    return {check.name for check in verify(folder).checks if not check.passed}
 
 
 def redigest(folder):
@@ -62,7 +62,7 @@ def test_shadow_prices_come_with_the_run(run):
 
 
 def test_an_untouched_run_passes_every_check(folder):
-    checks = verify(folder)
+    checks = verify(folder).checks
     assert len(checks) > 15 and all(check.passed for check in checks)
 
 
@@ -151,11 +151,11 @@ def test_every_other_field_is_checked_too(folder, changes):
 def test_a_forged_rule_without_certificate_is_not_optimal(folder):
     """Never selling, with every figure, table and digest forged to match, and the certificate taken away."""
     forged = solve(catalogue.load("jmmz"), Settings(Grid(5)))
-    from expost.runs.solve import check_rule, figures
+    from expost.runs.solve import figures
     from expost.runs.tables import write_terms
 
     nothing = np.zeros_like(forged.mechanism.allocation)
-    mechanism, _ = check_rule(forged.formulation, forged.settings, nothing, "forger")
+    mechanism = forged.formulation.mechanism(nothing)
     np.savez_compressed(folder / "allocation.npz", winner=np.zeros(forged.space.shape, dtype=np.uint8))
     write_terms(forged.space, mechanism, folder)
     (folder / "certificate.npz").unlink()
@@ -204,7 +204,7 @@ def test_small_units_change_nothing_but_the_figures(tmp_path):
         "tiny",
         (Buyer("1", ("p1", "c1"), "1e-13*(p1 + c1*c2)"), Buyer("2", ("p2", "c2"), "1e-13*(p2 + c1*c2)")),
     )
-    solved = solve(tiny, Settings(4))
+    solved = solve(tiny, Settings(Grid(4)))
     assert solved.record.welfare == pytest.approx(0.883056640625e-13, rel=1e-12)
     folder = save_run(solved, tmp_path / "tiny")
     assert failed(folder) == set()
@@ -214,13 +214,17 @@ def test_small_units_change_nothing_but_the_figures(tmp_path):
 
 @pytest.mark.parametrize("backend", ["pulp", "cvxpy", "highs"])
 def test_every_backends_answer_for_two_buyers_is_proved(tmp_path, backend):
-    solved = solve(catalogue.load("jmmz"), Settings(3), backend=backend)
-    assert all(check.passed and check.proved for check in verify(save_run(solved, tmp_path / "run")))
+    solved = solve(catalogue.load("jmmz"), Settings(Grid(3)), backend=backend)
+    assert all(
+        check.passed and check.proved
+        for check in verify(save_run(solved, tmp_path / "run")).checks
+        if check.name != "not recomputed"
+    )
 
 
 def test_what_rests_on_a_solvers_word_is_said(tmp_path):
-    solved = solve(catalogue.load("three-buyers"), Settings(2), backend="pulp")
-    checks = verify(save_run(solved, tmp_path / "run"))
+    solved = solve(catalogue.load("three-buyers"), Settings(Grid(2)), backend="pulp")
+    checks = verify(save_run(solved, tmp_path / "run")).checks
     assert all(check.passed for check in checks)
     assert {check.name for check in checks if not check.proved} == {"upper bound", "optimal"}
 
@@ -308,12 +312,28 @@ def test_a_file_in_the_way_is_refused(run, tmp_path):
         save_run(run, tmp_path / "file" / "run")
 
 
-def test_python_valuations_cannot_be_saved_and_nothing_stays_behind(tmp_path):
-    instance = Instance("python", (Buyer("1", ("a",), lambda a: a * a),))
+def test_python_values_are_saved_as_sampled_and_the_record_says_so(tmp_path):
+    instance = Instance(
+        "python",
+        (
+            Buyer("1", ("a", "b"), lambda a, d: a + d * d, externality=lambda b: 0.1 * b),
+            Buyer("2", ("d",), "d + 0.5*a"),
+        ),
+        seller=lambda a, d: 0.1 * a * d,
+    )
     solved = solve(instance, Settings(Grid(4)))
-    with pytest.raises(InputError, match="formula"):
-        save_run(solved, tmp_path / "run")
-    assert list(tmp_path.iterdir()) == []
+    folder = save_run(solved, tmp_path / "run")
+    assert failed(folder) == set()
+    again = open_run(folder)
+    assert again.record == solved.record and again.record.sampled == ["value.1", "externality.1", "seller"]
+    assert (again.space.values == solved.space.values).all() and (
+        again.space.gains == solved.space.gains
+    ).all()
+    with pytest.raises(InputError, match="sampled"):
+        solve(again.instance, Settings(Grid(5)))
+    rewrite(folder / "sampled.npz", **{"value.1": again.space.values[0] + 0.01})
+    redigest(folder)
+    assert failed(folder)
 
 
 KILLED = """
@@ -322,8 +342,8 @@ from pathlib import Path
 from expost.instances import catalogue
 from expost.spaces.type_space import Grid
 from expost.runs import folder
-from expost.runs.settings import Settings
-from expost.runs.solve import solve
+from expost.formulations.settings import Settings
+from expost.runs.solve import solve_settings as solve
 run = solve(catalogue.load("jmmz"), Settings(Grid(4)))
 write = folder.write_terms
 def slow(*args):

@@ -52,15 +52,6 @@ class Settings:
         }
 
 
-def make_settings(grid: Grid, timing: str, first: str, objective: str, restrict: str) -> Settings:
-    """Settings from the words of the command line. Raises InputError for a word that is none of them."""
-    if restrict not in ("", "conditional"):
-        raise InputError(f"{restrict!r}", where="restrict", expected="conditional")
-    return Settings(
-        grid, timing, tuple(first.split(",")), parse_objective(objective), restrict == "conditional"
-    )
-
-
 def settings_from_json(record: dict[str, Any]) -> Settings:
     """Settings from what ``to_json`` wrote. Raises InputError when a value is not one that it writes."""
     try:
@@ -71,7 +62,7 @@ def settings_from_json(record: dict[str, Any]) -> Settings:
             Grid(record["grid"], offset),
             str(record["timing"]),
             tuple(record["first"]),
-            parse_objective(str(record["objective"])),
+            _weight(record["objective"]),
             record["restrict"] == "conditional",
         )
     except (KeyError, TypeError, ValueError) as error:
@@ -87,15 +78,6 @@ def objective_name(alpha: float) -> str | float:
     return {1.0: "welfare", 0.0: "revenue"}.get(alpha, alpha)
 
 
-def parse_objective(text: str) -> float:
-    """The weight on welfare that ``welfare``, ``revenue`` or a number in [0, 1] stands for."""
+def _weight(objective: str | float) -> float:
     named = {"welfare": 1.0, "revenue": 0.0}
-    try:
-        alpha = named[text] if text in named else float(text)
-    except ValueError:
-        alpha = -1.0
-    if not 0.0 <= alpha <= 1.0:
-        raise InputError(
-            f"{text!r}", where="objective", expected="welfare, revenue, or a weight on welfare in [0, 1]"
-        )
-    return alpha
+    return named[objective] if isinstance(objective, str) else float(objective)

@@ -1,0 +1,28 @@
+"""``expost --version``."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+import expost
+from expost.cli.common import app
+
+
+def show(asked: bool) -> None:
+    """Print the version and end."""
+    if asked:
+        sys.stdout.write(f"expost {expost.__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=show, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """The best mechanism that ex post incentives allow, computed and proved."""
+    del version

@@ -1,0 +1,174 @@
+"""What users pass, made into what the rooms below take: one vocabulary of keywords, one error for each wrong one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from numbers import Real
+from typing import TypeAlias
+
+from expost._typing import Objective
+from expost.errors import InputError
+from expost.formulations.settings import Settings
+from expost.formulations.timing import parse_timing
+from expost.instances.environment import Instance
+from expost.spaces.type_space import ENDPOINT, MIDPOINT, Grid
+
+InstanceLike: TypeAlias = "Instance | str | os.PathLike[str]"
+GridLike: TypeAlias = "int | Mapping[str, int] | Grid"
+Words: TypeAlias = "str | Sequence[str]"
+
+CONDITIONAL = "conditional"
+
+
+def load(instance: InstanceLike, **parameters: float) -> Instance:
+    """An instance: a name of the catalogue, the path of a TOML file, or an instance itself.
+
+    parameters: override those that the instance declares, as in ``load("linear", alpha11=3.0)``.
+    Raises InputError for an unknown name, an unusable file, and a parameter that the instance does not have.
+    """
+    from expost.instances import catalogue
+    from expost.instances.toml_file import load_instance
+
+    if isinstance(instance, str) and parameters and instance in catalogue.names():
+        return catalogue.load(instance, **parameters)
+    if isinstance(instance, Instance):
+        found = instance
+    elif isinstance(instance, str | os.PathLike):
+        found = load_instance(instance)
+    else:
+        raise InputError(
+            f"{_shown(instance)}",
+            where="instance",
+            expected="an ex.Instance, a name of the catalogue, or the path of a TOML file",
+        )
+    if parameters:
+        raise InputError(
+            f"{found.name} has no parameter {next(iter(parameters))!r}",
+            where="parameters",
+            expected="parameters that the instance declares",
+        )
+    return found
+
+
+def grid_of(grid: GridLike, points: str | float | Mapping[str, float] = "midpoint") -> Grid:
+    """A grid: points per signal, one number or one for each; where they lie in their cells.
+
+    points: ``midpoint``, ``endpoint``, an offset in [0, 1], or an offset for each signal.
+    """
+    if isinstance(grid, Grid):
+        return grid
+    if not isinstance(grid, Mapping) and (isinstance(grid, bool) or not isinstance(grid, Real)):
+        raise InputError(
+            f"{_shown(grid)}",
+            where="grid",
+            expected="a number of points per signal, or one for each signal",
+            remedy='for example grid=16 or grid={"p1": 24, "c1": 12, ...}',
+        )
+    return Grid(grid, offset_of(points))
+
+
+def offset_of(points: str | float | Mapping[str, float]) -> float | str | Mapping[str, float]:
+    """Where points lie in their cells, as a ``Grid`` takes it."""
+    if isinstance(points, Mapping):
+        return points
+    if points == "midpoint":
+        return MIDPOINT
+    if points == ENDPOINT:
+        return ENDPOINT
+    if isinstance(points, bool) or not isinstance(points, Real) or not 0.0 <= float(points) <= 1.0:
+        raise InputError(
+            f"{_shown(points)}", where="points", expected="midpoint, endpoint, or an offset in [0, 1]"
+        )
+    return float(points)
+
+
+def settings_of(
+    instance: Instance,
+    grid: GridLike,
+    *,
+    timing: Words = "static",
+    first: Words = (),
+    objective: str | float = Objective.WELFARE,
+    restrict: str | None = None,
+    points: str | float | Mapping[str, float] = "midpoint",
+) -> Settings:
+    """Everything that, with the instance, determines the program. Raises InputError, naming the parameter."""
+    words = parse_timing(instance.n, words_of(timing, "timing"))
+    return Settings(
+        grid_of(grid, points).resolve(instance),
+        words[0] if len(set(words)) == 1 else ",".join(words),
+        tuple(words_of(first, "first")),
+        weight_of(objective),
+        restricted(restrict),
+    )
+
+
+def words_of(words: Words | None, where: str) -> list[str]:
+    """Names in a sequence, or in one text separated by commas. Raises InputError for anything else."""
+    if words is None:
+        return []
+    parts = words.split(",") if isinstance(words, str) else words
+    if not isinstance(parts, Sequence) or not all(isinstance(part, str) for part in parts):
+        raise InputError(f"{_shown(words)}", where=where, expected="a word, or a list of words")
+    return [part.strip() for part in parts if part.strip()]
+
+
+def weight_of(objective: str | float) -> float:
+    """The weight on welfare that ``welfare``, ``revenue`` or a number in [0, 1] stands for; the rest is on revenue."""
+    named: dict[str, float] = {Objective.WELFARE: 1.0, Objective.REVENUE: 0.0}
+    if isinstance(objective, str):
+        alpha = named.get(objective, -1.0)
+    else:
+        alpha = float(objective) if isinstance(objective, Real) and not isinstance(objective, bool) else -1.0
+    if not 0.0 <= alpha <= 1.0:
+        raise InputError(
+            f"{_shown(objective)}",
+            where="objective",
+            expected="welfare, revenue, or a weight on welfare in [0, 1]",
+        )
+    return alpha
+
+
+def restricted(restrict: str | None) -> bool:
+    """Whether only conditionally efficient rules may be chosen."""
+    if restrict not in (None, "", CONDITIONAL):
+        raise InputError(f"{_shown(restrict)}", where="restrict", expected=f"{CONDITIONAL}, or nothing")
+    return restrict == CONDITIONAL
+
+
+def limit_of(time_limit: float | None) -> float | None:
+    """A time limit in seconds. Raises InputError unless it is None or a positive finite number."""
+    if time_limit is None:
+        return None
+    if (
+        isinstance(time_limit, bool)
+        or not isinstance(time_limit, Real)
+        or not 0.0 < time_limit < float("inf")
+    ):
+        raise InputError(
+            f"{_shown(time_limit)}", where="time_limit", expected="a positive number of seconds, or none"
+        )
+    return float(time_limit)
+
+
+def jobs_of(jobs: int) -> int:
+    """How many cases are worked on at once. Raises InputError unless it is a positive whole number, or -1 for all."""
+    if isinstance(jobs, bool) or not isinstance(jobs, int) or (jobs < 1 and jobs != -1):
+        raise InputError(
+            f"{_shown(jobs)}", where="jobs", expected="a positive whole number, or -1 for one a processor"
+        )
+    return jobs
+
+
+def seed_of(seed: int) -> int:
+    """A seed of random numbers. Raises InputError unless it is a whole number from 0 on."""
+    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+        raise InputError(f"{_shown(seed)}", where="seed", expected="a whole number, 0 or more")
+    return seed
+
+
+def _shown(given: object) -> str:
+    """A value in a message, short."""
+    text = repr(given)
+    return text if len(text) <= 60 else f"{text[:57]}..."
