@@ -28,12 +28,14 @@ _HOMES = {
     ),
     "expost.instances.assumptions": ("check_assumptions",),
     "expost.instances.catalogue": ("describe",),
-    "expost.instances.environment": ("Buyer", "Instance"),
+    "expost.instances.buyer": ("Buyer",),
+    "expost.instances.data_priors": ("discrete", "empirical"),
+    "expost.instances.environment": ("Instance",),
+    "expost.instances.load": ("load",),
     "expost.instances.priors": ("Prior",),
     "expost.instances.random_instances": ("random_instance",),
     "expost.instances.toml_file": ("instance_to_toml", "write_instance"),
     "expost.papers.constructions": ("constructions",),
-    "expost.runs.arguments": ("load",),
     "expost.runs.bracket": ("bracket",),
     "expost.runs.compare": ("Comparison", "compare"),
     "expost.runs.dominate": ("Dominance", "dominate"),
@@ -74,7 +76,9 @@ __all__ = [
     "compare",
     "constructions",
     "describe",
+    "discrete",
     "dominate",
+    "empirical",
     "instance_to_toml",
     "load",
     "open",
@@ -110,13 +114,15 @@ if TYPE_CHECKING:
         SolverError,
     )
     from expost.instances.assumptions import check_assumptions
+    from expost.instances.buyer import Buyer
     from expost.instances.catalogue import describe
-    from expost.instances.environment import Buyer, Instance
+    from expost.instances.data_priors import discrete, empirical
+    from expost.instances.environment import Instance
+    from expost.instances.load import load
     from expost.instances.priors import Prior
     from expost.instances.random_instances import random_instance
     from expost.instances.toml_file import instance_to_toml, write_instance
     from expost.papers.constructions import constructions
-    from expost.runs.arguments import load
     from expost.runs.bracket import bracket
     from expost.runs.compare import Comparison, compare
     from expost.runs.dominate import Dominance, dominate

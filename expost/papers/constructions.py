@@ -11,6 +11,7 @@ import numpy as np
 from expost._typing import Float, Timing
 from expost.errors import InputError
 from expost.instances.environment import Instance
+from expost.instances.load import load
 from expost.instances.words import nearest
 from expost.mechanisms.given import (
     Given,
@@ -159,6 +160,4 @@ def starts(instance: Instance) -> Iterator[Given]:
 
 def constructions(instance: Instance | str) -> tuple[str, ...]:
     """The names of the papers' constructions that are defined for ``instance``."""
-    from expost.instances.toml_file import load_instance
-
-    return names(load_instance(instance) if isinstance(instance, str) else instance)
+    return names(load(instance))

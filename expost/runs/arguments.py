@@ -12,6 +12,7 @@ from expost.errors import InputError
 from expost.formulations.settings import Settings
 from expost.formulations.timing import parse_timing
 from expost.instances.environment import Instance
+from expost.instances.load import load
 from expost.spaces.type_space import ENDPOINT, MIDPOINT, Grid
 
 InstanceLike: TypeAlias = "Instance | str | os.PathLike[str]"
@@ -20,35 +21,21 @@ Words: TypeAlias = "str | Sequence[str]"
 
 CONDITIONAL = "conditional"
 
-
-def load(instance: InstanceLike, **parameters: float) -> Instance:
-    """An instance: a name of the catalogue, the path of a TOML file, or an instance itself.
-
-    parameters: override those that the instance declares, as in ``load("linear", alpha11=3.0)``.
-    Raises InputError for an unknown name, an unusable file, and a parameter that the instance does not have.
-    """
-    from expost.instances import catalogue
-    from expost.instances.toml_file import load_instance
-
-    if isinstance(instance, str) and parameters and instance in catalogue.names():
-        return catalogue.load(instance, **parameters)
-    if isinstance(instance, Instance):
-        found = instance
-    elif isinstance(instance, str | os.PathLike):
-        found = load_instance(instance)
-    else:
-        raise InputError(
-            f"{_shown(instance)}",
-            where="instance",
-            expected="an ex.Instance, a name of the catalogue, or the path of a TOML file",
-        )
-    if parameters:
-        raise InputError(
-            f"{found.name} has no parameter {next(iter(parameters))!r}",
-            where="parameters",
-            expected="parameters that the instance declares",
-        )
-    return found
+__all__ = [
+    "GridLike",
+    "InstanceLike",
+    "Words",
+    "grid_of",
+    "jobs_of",
+    "limit_of",
+    "load",
+    "offset_of",
+    "restricted",
+    "seed_of",
+    "settings_of",
+    "weight_of",
+    "words_of",
+]
 
 
 def grid_of(grid: GridLike, points: str | float | Mapping[str, float] = "midpoint") -> Grid:

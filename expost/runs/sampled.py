@@ -52,7 +52,10 @@ def instance_of(text: str, arrays: Mapping[str, Float], where: str) -> Instance:
 
     Raises InputError when the text is no instance, or a function has no array.
     """
-    document = tomllib.loads(text)
+    try:
+        document = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"malformed TOML: {error}"[:300], where=where, expected="an instance") from None
     marked: dict[Place, tuple[str, ...]] = {}
     for k, buyer in enumerate(document.get("buyers", ())):
         for part in PARTS:

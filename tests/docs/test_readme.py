@@ -43,9 +43,15 @@ def test_every_long_command_of_the_readme_works(tmp_path, monkeypatch):
     run_all(long, tmp_path, monkeypatch)
 
 
-def test_the_python_of_the_readme_runs(capsys):
-    exec(compile(blocks("python")[0], "README.md", "exec"), {})
-    assert "0.852802" in capsys.readouterr().out
+def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for block in blocks("python"):
+        exec(compile(block, "README.md", "exec"), {})
+    assert capsys.readouterr().out.startswith("0.932") and (tmp_path / "mine.png").stat().st_size
+
+
+def test_the_first_python_example_is_short():
+    assert len([line for line in blocks("python")[0].splitlines() if line]) <= 6
 
 
 def test_the_links_of_the_readme_lead_somewhere():
