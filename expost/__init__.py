@@ -44,7 +44,7 @@ _HOMES = {
     "expost.runs.solve": ("solve",),
     "expost.runs.validate": ("Validation", "validate"),
     "expost.runs.verify": ("Verification", "verify"),
-    "expost.spaces.type_space": ("Grid",),
+    "expost.spaces.grid": ("Grid",),
 }
 """Where each public name lives."""
 
@@ -131,4 +131,4 @@ if TYPE_CHECKING:
     from expost.runs.solve import solve
     from expost.runs.validate import Validation, validate
     from expost.runs.verify import Verification, verify
-    from expost.spaces.type_space import Grid
+    from expost.spaces.grid import Grid

@@ -7,7 +7,6 @@ The points of a signal with a discrete prior are its atoms, with their own weigh
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -106,47 +105,3 @@ def _check_offset(offset: object) -> None:
         return
     if isinstance(offset, bool) or not isinstance(offset, int | float) or not 0.0 <= offset <= 1.0:
         raise InputError(f"offset {offset!r}", where="grid", expected="a number in [0, 1], or endpoint")
-
-
-def parse_grid(text: str, points: str = "midpoint") -> Grid:
-    """A grid from the command line: ``16`` or ``p1=24,c1=12``, and ``midpoint``, ``endpoint`` or an offset."""
-    return Grid(_parse_points(text), _parse_offset(points))
-
-
-def _parse_points(text: str) -> int | dict[str, int]:
-    if "=" not in text:
-        return _parse_count(text)
-    counts: dict[str, int] = {}
-    for part in text.split(","):
-        name, equals, count = (piece.strip() for piece in part.partition("="))
-        if not equals or not name or name in counts:
-            raise InputError(
-                f"{part!r}", where="grid", expected="SIGNAL=POINTS, each signal once, separated by commas"
-            )
-        counts[name] = _parse_count(count)
-    return counts
-
-
-def _parse_count(text: str) -> int:
-    digits = text.strip()
-    if not (digits.isascii() and digits.isdigit() and len(digits) < 10 and int(digits) > 0):
-        raise InputError(
-            f"{text!r}",
-            where="grid",
-            expected="a positive whole number of points per signal",
-            remedy='for example grid=16 or grid={"p1": 24, "c1": 12, ...}',
-        )
-    return int(digits)
-
-
-def _parse_offset(text: str) -> float | str:
-    named: dict[str, float | str] = {"midpoint": MIDPOINT, "endpoint": ENDPOINT}
-    if text in named:
-        return named[text]
-    try:
-        offset = float(text)
-    except ValueError:
-        offset = math.nan
-    if not 0.0 <= offset <= 1.0:
-        raise InputError(f"{text!r}", where="points", expected="midpoint, endpoint, or an offset in [0, 1]")
-    return offset

@@ -16,7 +16,7 @@ import numpy as np
 from expost._typing import Array, Float
 from expost.errors import InputError
 from expost.instances.environment import Instance
-from expost.spaces.grid import ENDPOINT, MIDPOINT, Grid, parse_grid
+from expost.spaces.grid import ENDPOINT, MIDPOINT, Grid
 from expost.spaces.weights import Weights, product_of, weights_of
 
 __all__ = [
@@ -28,7 +28,6 @@ __all__ = [
     "check_memory",
     "discretize",
     "open_signals",
-    "parse_grid",
     "type_counts",
 ]
 
