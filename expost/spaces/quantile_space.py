@@ -15,7 +15,7 @@ import numpy as np
 
 from expost._typing import Float, Timing
 from expost.instances.environment import Instance
-from expost.instances.plain import require_plain
+from expost.instances.plain import require_continuous
 from expost.spaces.stages import stages_of
 
 Levels = Sequence[Float]
@@ -111,10 +111,10 @@ def quantile_space(
     """The quantile space of ``instance`` under a timing for all buyers or one for each; ``first`` per buyer overrides
     his declared first signal.
 
-    Raises InputError when sequential timing asks for stages that an instance does not have, for a joint density and for
-    several units.
+    Raises InputError when sequential timing asks for stages that an instance does not have, for a joint density,
+    several units and discrete priors.
     """
-    require_plain(instance, "the continuum")
+    require_continuous(instance, "the continuum")
     timings = (timing,) * instance.n if isinstance(timing, str) else timing
     places: list[int | None] = []
     for i, buyer in enumerate(instance.buyers):

@@ -6,7 +6,7 @@ import scipy.stats
 
 from expost.errors import InputError
 from expost.instances import Buyer, Instance, Prior, discrete, empirical
-from expost.spaces.quantile_space import quantile_space
+from expost.spaces.quantile_space import QuantileSpace, quantile_space
 
 BUYERS = [Buyer("1", ["a", "b"], "a + b"), Buyer("2", ["c", "d"], "k*c + d")]
 PRIORS = {
@@ -27,7 +27,7 @@ def test_levels_invert_signals():
 
 def test_atoms_are_found_again():
     instance = Instance("x", BUYERS, {"a": discrete([0, 1, 5], [1, 2, 1])}, parameters={"k": 2})
-    space = quantile_space(instance, "static", (None, None))
+    space = QuantileSpace(instance, (None, None))
     levels = [np.random.default_rng(0).uniform(0.0, 1.0, (50, 2)) for _ in range(2)]
     signals = space.signals(levels)
     assert set(signals["a"].tolist()) == {0.0, 1.0, 5.0}
@@ -41,6 +41,7 @@ def test_atoms_are_found_again():
     [
         ({"joint": "1 + a*c"}, "joint: density: the continuum under a joint density"),
         ({"units": 2}, "units: the continuum with 2 units"),
+        ({"priors": {"c": discrete([0, 1])}}, "priors.c: the continuum with a discrete prior"),
     ],
 )
 def test_the_continuum_refuses_what_only_grids_carry(wider, message):
