@@ -191,15 +191,27 @@ def test_fees_under_unequal_weights_are_the_largest_by_the_definition():
     assert not audit_mechanism(space.values, wrong).passed
 
 
-def test_the_strike_program_agrees_under_weights():
-    priors = {"m": discrete([0.1, 0.5, 0.8], [1, 4, 2])}
-    base = load("privatization")
-    space = discretize(Instance("x", base.buyers, priors, base.seller, parameters=base.parameters), 4)
+@pytest.mark.parametrize("seed", range(6))
+def test_the_strike_program_agrees_under_weights(seed):
+    rng = np.random.default_rng(seed)
+    priors = {name: discrete([0.1, 0.5, 0.8, 1.0], rng.integers(1, 30, 4).astype(float)) for name in "ab"}
+    buyer = Buyer("1", ["a", "b"], "2*a + b", f"{rng.uniform(-3, 0)}*a + {rng.uniform(0, 2)}*b")
+    space = discretize(Instance("x", [buyer], priors, seller="1.2"), 1)
     _, solution, mechanism = solved(space, ("sequential",))
     welfare, rule = strike_rule(space)
     assert welfare == pytest.approx(solution.bound, abs=1e-12)
     assert welfare == pytest.approx(mechanism.welfare(space.gains, space.seller), abs=1e-12)
-    assert (rule == mechanism.allocation).all()
+    assert space.mean(np.where(rule[0], space.gains[0], 0.0)) + space.seller == pytest.approx(welfare)
+
+
+def test_shared_highest_gains_go_to_as_many_as_there_are_units():
+    buyers = [Buyer(str(i), [f"s{i}"], "s0 + s1 + s2") for i in range(3)]
+    space = discretize(Instance("x", buyers, units=2), 2)
+    allowed = allowed_winners(space, order=(2, 0, 1))
+    assert allowed[2].all()
+    assert allowed[0].all()
+    assert not allowed[1].any()
+    assert (efficient_rule(space).sum(axis=0) == 2).all()
 
 
 @pytest.mark.parametrize("units", [1, 2])
