@@ -8,8 +8,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from expost.brackets.clock import Clock
+from expost.brackets.optimum import PACE
 from expost.brackets.records import LOWER, RIGOROUS, STATISTICAL, UPPER, Bound, Estimate
 from expost.brackets.statistics import Allowance, Limit
+from expost.brackets.workers import Workers
 from expost.mechanisms.continuum.mechanism import ContinuumMechanism
 from expost.solver.progress import Progress, ProgressCallback
 from expost.spaces.quantile_space import QuantileSpace
@@ -18,16 +21,18 @@ from expost.spaces.quantile_space import QuantileSpace
 @dataclass
 class Account:
     """Mutable state of one search; ``first_best`` and ``kept`` (E[V_0]) are estimates with the errors of their
-    limits."""
+    limits; ``pace``: how many states of a program are built and solved in a second, as far as was seen."""
 
     space: QuantileSpace
     accuracy: float
-    time_limit: float | None
+    clock: Clock
+    workers: Workers
     seed: int
     confidence: float
     progress: ProgressCallback | None
     first_best: Limit = field(init=False)
     kept: Limit = field(init=False)
+    pace: float = PACE
     lower: Bound | None = None
     upper: Bound | None = None
     mechanism: ContinuumMechanism | None = None
@@ -37,6 +42,7 @@ class Account:
 
     def __post_init__(self) -> None:
         self.started = time.perf_counter()
+        self.whole = self.clock.left
         self.allowance = Allowance(1.0 - 0.8 * (1.0 - self.confidence))
         self._seeds = np.random.SeedSequence(self.seed)
 
@@ -56,11 +62,7 @@ class Account:
     @property
     def left(self) -> float:
         """Seconds left, infinite without a limit."""
-        return math.inf if self.time_limit is None else self.time_limit - self.seconds
-
-    def deadline(self, share: float, at_most: float) -> float:
-        """A deadline (``time.perf_counter``) that leaves all but ``share`` of the time that is left."""
-        return time.perf_counter() + min(share * self.left, at_most)
+        return self.clock.left
 
     @property
     def reached(self) -> bool:

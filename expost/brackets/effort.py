@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from expost.brackets.lower.polish import PolishPlan
 from expost.brackets.upper.dual import Quadrature
 from expost.brackets.upper.fit import FitPlan
+from expost.spaces.quantile_space import QuantileSpace
 
 
 @dataclass(frozen=True)
 class Effort:
-    """One stage. mesh: the most nodes of the shadow prices' mesh. points: a completion's evaluation, per
-    replicate."""
+    """One stage.
+
+    mesh: the most nodes of the shadow prices' mesh. states, replicates_of_sets: size and number of the random finite
+    sets of types. points, replicates: a completion's evaluation.
+    """
 
     mesh: int
     fit: FitPlan
@@ -20,6 +24,8 @@ class Effort:
     polish: PolishPlan
     points: int
     replicates: int
+    states: int = 0
+    replicates_of_sets: int = 0
 
 
 TWO_BUYERS = (
@@ -30,6 +36,8 @@ TWO_BUYERS = (
         polish=PolishPlan(points=256, steps=250, rate=(8e-3, 2e-4)),
         points=256,
         replicates=10,
+        states=20736,
+        replicates_of_sets=6,
     ),
     Effort(
         mesh=7_000,
@@ -38,6 +46,8 @@ TWO_BUYERS = (
         polish=PolishPlan(points=384, steps=600, rate=(1.6e-2, 2e-4)),
         points=512,
         replicates=12,
+        states=1048576,
+        replicates_of_sets=4,
     ),
     Effort(
         mesh=90_000,
@@ -73,6 +83,8 @@ MORE_BUYERS = (
         polish=PolishPlan(points=256, steps=250, rate=(1.6e-2, 2e-4), nodes=5),
         points=128,
         replicates=10,
+        states=4096,
+        replicates_of_sets=6,
     ),
     Effort(
         mesh=20_000,
@@ -107,10 +119,18 @@ def efforts(n: int) -> tuple[Effort, ...]:
     return TWO_BUYERS if n < 3 else MORE_BUYERS
 
 
-def scaled(size: Quadrature, share: float) -> Quadrature:
-    """The same quadrature with about ``share`` of its fibres (a power of two, at least 128)."""
-    fibres = size.fibres
-    while share < 0.7 and fibres > 128:
-        fibres //= 2
-        share *= 2.0
-    return Quadrature(size.replicates, fibres, size.types, size.rows, size.bins, size.jobs)
+PILOT = Quadrature(replicates=4, fibres=128, types=2048, rows=32, bins=512)
+"""What shadow prices are compared on."""
+ESTIMATES = {2: (10_000, 21_000, 66_000, 160_000), 3: (1_000, 6_000, 12_000)}
+"""States of the midpoint grids that the estimate extrapolates, by the number of buyers (3: or more)."""
+CELLS_DUAL = {2: (128, 512), 3: (32, 128), 4: (32, 64)}
+"""Cells per level of the rigorous dual bound, early and late, by the number of signals."""
+CELLS_LOWER = {2: 24, 3: 10, 4: 8, 5: 5, 6: 3}
+"""Cells per level of the rigorous lower bound, by the number of signals."""
+GRID_LOWER = {2: 330_000, 3: 4_096}
+"""States of the grid optimum that a completion starts from, by the number of buyers (3: or more)."""
+
+
+def grid_points(space: QuantileSpace, states: int) -> int:
+    """Points per signal of a grid with about so many states, two at least."""
+    return max(2, int(states ** (1.0 / sum(space.dims)) + 1e-9))

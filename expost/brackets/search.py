@@ -5,22 +5,30 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
 
 from expost.brackets.account import Account
+from expost.brackets.clock import Clock, OutOfTime
 from expost.brackets.effort import efforts
 from expost.brackets.lower.evaluation import mechanism_limit
 from expost.brackets.lower.side import LowerSide
-from expost.brackets.lower.single import best_solo, no_prices
+from expost.brackets.lower.single import best_solo, largest_set, no_prices
+from expost.brackets.optimum import PACE
 from expost.brackets.records import LOWER, UPPER, Bracket
 from expost.brackets.starts import Starts, first_names, nothing
 from expost.brackets.upper.dual import Quadrature, dual_limit
 from expost.brackets.upper.side import UpperSide, first_bounds
+from expost.brackets.workers import Workers
 from expost.errors import InputError
 from expost.formulations.timing import SEQUENTIAL, build_blocks, parse_first, parse_timing
 from expost.instances.environment import Instance
 from expost.solver.progress import ProgressCallback, check_time_limit
 from expost.spaces.quantile_space import QuantileSpace, quantile_space
 from expost.spaces.type_space import Grid, discretize
+
+ONE_BUYER = 4
+"""Types that one buyer's bounds handle while a state of a program is built and solved."""
 
 
 def bracket(
@@ -31,31 +39,36 @@ def bracket(
     timing: str | Sequence[str] = "static",
     first: str | Sequence[str | None] = (),
     seed: int = 0,
+    jobs: int | None = None,
     confidence: float = 0.99,
     progress: ProgressCallback | None = None,
     starts: Starts = nothing,
 ) -> Bracket:
     """Bounds on the second best of a continuous instance, refined until ``upper - lower <= accuracy * upper``.
 
-    time_limit: seconds; the best bracket so far is returned then (it may be overrun by the step under way). Without
-    one, the search ends after its last stage. timing: ``static`` or ``sequential``, for all buyers or one word for each
-    (a sequence, or joined by commas). first: signals that arrive first, at most one per sequential buyer.
-    confidence: with which both sides hold together. Bounds that cannot be had (say, because a value is not monotone)
-    are named in ``left_out``. starts: mechanisms that completions start from, beside grid optima.
+    time_limit: seconds; the best bracket so far is returned then. Without one, the search ends after its last stage,
+    and the same seed gives the same bracket whatever ``jobs`` is: how many tasks run at once, in threads or wherever
+    joblib's context sends them (None: as many as there are processors, or as the context says).
+    timing: ``static`` or ``sequential``, for all buyers or one word for each (a sequence, or joined by commas).
+    first: signals that arrive first, at most one per sequential buyer. confidence: with which both sides hold
+    together. starts: mechanisms that completions start from, beside grid optima. Bounds that cannot be had (say,
+    because a value is not monotone) are named in ``left_out``.
 
-    Raises InputError for an accuracy or confidence outside (0, 1), a negative seed, an unknown timing, stages that do
-    not suit sequential timing, and values without a finite mean."""
+    Raises InputError for an accuracy or confidence outside (0, 1), a negative seed, no jobs, an unknown timing, stages
+    that do not suit sequential timing, and values without a finite mean."""
     _check(accuracy, confidence, seed)
+    check_time_limit(time_limit)
+    clock = Clock(math.inf if time_limit is None else time_limit)
     timings = parse_timing(instance.n, timing)
     account = Account(
         _space(instance, timings, first),
         accuracy,
-        time_limit,
+        clock,
+        Workers(jobs),
         seed,
         confidence,
         progress,
     )
-    check_time_limit(time_limit)
     first_bounds(account)
     lower = LowerSide(account, starts)
     lower.never_sell()
@@ -64,10 +77,11 @@ def bracket(
             "rigorous bounds",
             "a support is unbounded; statistical bounds take the values' variance to be finite",
         )
-    if instance.n == 1:
-        _one_buyer(account)
-    else:
-        _several(account, lower)
+    with suppress(OutOfTime):
+        if instance.n == 1:
+            _one_buyer(account)
+        else:
+            _several(account, lower)
     return _result(account, timings)
 
 
@@ -96,45 +110,62 @@ def _space(instance: Instance, timings: tuple[str, ...], first: str | Sequence[s
 
 def _one_buyer(account: Account) -> None:
     """One buyer: larger and larger sets of types, no shadow prices."""
-    for power in (14, 16, 18, 20):
-        sequential = account.space.sequential
-        mechanism = best_solo(account.space, 1 << power, account.rng(), account.next_seed())
+    space = account.space
+    for power in (12, 14, 16, 18, 20):
+        types = largest_set(space, 1 << power)
+        if account.clock.limited and types * ONE_BUYER > PACE * account.left:
+            account.leave_out(f"sets of {types} types", "the time does not suffice for them")
+            return
+        mechanism = best_solo(space, types, account.rng(), account.next_seed(), account.clock)
         limit = mechanism_limit(
             mechanism,
             account.allowance.next(LOWER),
             account.next_seed(),
             account.first_best.mean,
             replicates=20,
-            points=1 << (power - 4),
+            points=types >> 4,
+            clock=account.clock,
+            workers=account.workers,
         )
         account.statistical(LOWER, mechanism.method, limit, mechanism)
-        size = Quadrature(20, 1, 1 << power, min(1 << (power // 2), 256), min(1 << (power - 3), 1 << 16))
+        size = Quadrature(
+            replicates=20,
+            fibres=1,
+            types=types,
+            rows=min(1 << (power // 2), 256),
+            bins=min(1 << (power - 3), 1 << 16),
+        )
         limit = dual_limit(
-            account.space,
-            no_prices(account.space),
+            space,
+            no_prices(space),
             size,
             account.allowance.next(UPPER),
             account.next_seed(),
             account.first_best.mean,
+            clock=account.clock,
+            workers=account.workers,
         )
-        word = "strikes" if sequential else "price"
-        account.statistical(UPPER, f"best {word} on random finite sets of {1 << power} types", limit)
-        if account.over:
+        word = "strikes" if space.sequential else "price"
+        account.statistical(UPPER, f"best {word} on random finite sets of {types} types", limit)
+        if account.over or types < 1 << power:
             return
 
 
 def _several(account: Account, lower: LowerSide) -> None:
     """Two buyers or more: cheap bounds first, then both sides in turn, harder at each stage."""
     upper = UpperSide(account)
-    for step in (lower.solo, upper.offsets, lower.cells):
+    for step in (lower.solo, lower.cells):
         if account.over:
             return
         step()
-    for number in range(len(efforts(account.space.n))):
-        for stage in (lower.stage, upper.stage):
+    for number, effort in enumerate(efforts(account.space.n)):
+        for stage in (upper.stage, partial(lower.stage, number)):
             if account.over:
                 return
-            stage(number)
+            stage(effort)
+        if number == 0:
+            upper.estimate()
+        upper.guaranteed(late=number > 0)
 
 
 def _result(account: Account, timings: tuple[str, ...]) -> Bracket:

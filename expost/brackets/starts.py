@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
 
 from expost._typing import Bool, Float
+from expost.brackets.clock import ENDLESS, Clock
 from expost.brackets.lower.polish import falling
+from expost.brackets.optimum import optimum
 from expost.errors import InputError
 from expost.formulations.assemble import assemble
 from expost.formulations.timing import build_blocks
 from expost.instances.environment import Instance
 from expost.mechanisms.continuum.completion import CompletedMechanism
 from expost.mechanisms.given import Given
-from expost.solver.backends import solve_program
 from expost.spaces.mesh import hats, mesh_points
 from expost.spaces.quantile_space import QuantileSpace, lattice
 from expost.spaces.type_space import Grid, TypeSpace, discretize
@@ -28,6 +29,8 @@ NODES_SEQUENTIAL = {1: 65, 2: 9, 3: 9, 4: 9, 5: 5}
 """Nodes per level of the mesh, by the number of levels that given strikes depend on."""
 FITTED_NODES = {1: 65, 2: 17, 3: 9, 4: 5}
 """The same, at most, of strikes that are fitted or computed point by point; 3 where there are more levels."""
+NODES_AT_ONCE = 256
+"""Nodes at which a price that is computed is asked for at once."""
 MOST_LEVELS = 12
 """Levels of the others that a strike on a mesh can depend on."""
 
@@ -97,14 +100,14 @@ def complete(
     )
 
 
-def given_strikes(space: QuantileSpace, given: Given, j: int, nodes: int) -> Float:
+def given_strikes(space: QuantileSpace, given: Given, j: int, nodes: int, clock: Clock = ENDLESS) -> Float:
     """Buyer ``j``'s strikes in a mechanism that is stated, on the mesh; infinite ones are cut to his range of values.
 
-    Raises InputError where it has no strikes under this timing."""
+    Raises InputError where it has no strikes under this timing, OutOfTime."""
     levels = sum(space.dims) - space.dims[j]
     few = min(nodes, FITTED_NODES.get(levels, 3))
     if few < nodes and not given.closed_form:
-        return prolonged(given_strikes(space, given, j, few), few, nodes, levels)
+        return prolonged(given_strikes(space, given, j, few, clock), few, nodes, levels)
     count = mesh_rows(space, j)
     dims = [own if k != j else 0 for k, own in enumerate(space.dims)]
     points = np.split(mesh_points(nodes, levels), np.cumsum(dims)[:-1], axis=1)
@@ -113,16 +116,33 @@ def given_strikes(space: QuantileSpace, given: Given, j: int, nodes: int) -> Flo
         if k != j:
             others |= space.own(k, np.clip(own, *space.box[k]))
     if given.prices is not None:
-        return falling(_cut(space, j, np.tile(given.prices.price(j, others), (count, 1))))
+        prices = given.prices
+        found = [
+            np.broadcast_to(prices.price(j, some), len(next(iter(some.values()))))
+            for some in _parts(others, nodes**levels, clock)
+        ]
+        return falling(_cut(space, j, np.tile(np.concatenate(found), (count, 1))))
     place = space.first[j]
     if given.strikes is None or place is None:
         raise InputError(f"{given.name!r} has no strikes here", where="completion")
     own = np.full((count, space.dims[j]), 0.5)
     own[:, place] = np.clip(np.linspace(0.0, 1.0, count), *(end[place] for end in space.box[j]))
     first = space.own(j, own)[space.instance.buyers[j].signals[place]]
-    signals = {key: column[None] for key, column in others.items()}
-    strikes = given.strikes.strike(j, first[:, None], signals)
-    return falling(_cut(space, j, np.broadcast_to(strikes, (count, nodes**levels))))
+    strikes = [
+        np.broadcast_to(
+            given.strikes.strike(j, first[:, None], {key: part[None] for key, part in some.items()}),
+            (count, len(next(iter(some.values())))),
+        )
+        for some in _parts(others, nodes**levels, clock)
+    ]
+    return falling(_cut(space, j, np.concatenate(strikes, axis=1)))
+
+
+def _parts(others: dict[str, Float], count: int, clock: Clock) -> Iterator[dict[str, Float]]:
+    """The signals of the others, some of the ``count`` nodes at a time, and a look at the clock before each."""
+    for start in range(0, count, NODES_AT_ONCE):
+        clock.check()
+        yield {key: column[start : start + NODES_AT_ONCE] for key, column in others.items()}
 
 
 def _cut(space: QuantileSpace, j: int, strikes: Float) -> Float:
@@ -141,17 +161,17 @@ class GridRules:
     wins: tuple[Bool, ...]
 
 
-def grid_rules(space: QuantileSpace, points: int, time_limit: float | None = None) -> GridRules:
+def grid_rules(space: QuantileSpace, points: int, clock: Clock = ENDLESS) -> GridRules:
     """The smallest and the largest optimal rule of a grid, or the best found in the time. Raises InputError where the
     grid is too large or nothing is found."""
     types = discretize(space.instance, Grid(points))
     formulation = assemble(types, build_blocks(types, timings(space), first_names(space)))
-    solution = solve_program(formulation.program, time_limit=time_limit)
+    solution = optimum(formulation, clock)
     found = [x for x in (solution.smallest, solution.largest) if x is not None]
     if not found and solution.x is not None:
         found = [solution.x]
     if not found:
-        raise InputError(f"no rule found on {points} points per signal in {time_limit} s", where="completion")
+        raise InputError(f"no rule found on {points} points per signal in time", where="completion")
     return GridRules(points, types, tuple(formulation.allocation(x) for x in found))
 
 

@@ -17,6 +17,8 @@ def hats(levels: Float, nodes: int | Sequence[int]) -> sparse.csr_array:
     ``levels`` (P, d): sparse (P, product of the nodes)."""
     points, dims = levels.shape
     counts = (nodes,) * dims if isinstance(nodes, int) else tuple(nodes)
+    if all(count == 1 for count in counts):  # constant along every axis: no corners to interpolate between
+        return sparse.csr_array(np.ones((points, 1)))
     columns, weights = np.zeros((points, 1), dtype=np.int64), np.ones((points, 1))
     for axis, count in enumerate(counts):
         cell, part = mesh_cell(levels[:, axis], count)

@@ -17,6 +17,7 @@ from expost._typing import Float, Timing
 from expost.instances.environment import Instance
 from expost.instances.plain import require_continuous
 from expost.spaces.stages import stages_of
+from expost.spaces.type_space import Grid, TypeSpace, open_signals
 
 Levels = Sequence[Float]
 
@@ -124,6 +125,23 @@ def quantile_space(
         stages = stages_of(instance, i, (1,) * len(buyer.signals), first[i])
         places.append(buyer.signals.index(stages.first))
     return QuantileSpace(instance, tuple(places))
+
+
+def finite_space(space: QuantileSpace, levels: Levels) -> TypeSpace:
+    """The type space of any finite set of types per buyer, each equally likely: ``levels`` (T_i, d_i). It has no
+    grid: only static timing can use it."""
+    types = tuple(space.own(i, own) for i, own in enumerate(levels))
+    signals = open_signals(types)
+    shape = tuple(len(own) for own in levels)
+
+    def on_states(array: Float) -> Float:
+        return np.ascontiguousarray(np.broadcast_to(array, shape))
+
+    instance = space.instance
+    values = np.stack([on_states(instance.value(i, signals)) for i in range(space.n)])
+    gains = np.stack([on_states(instance.gain(i, signals)) for i in range(space.n)])
+    seller = float(on_states(instance.seller_value(signals)).mean())
+    return TypeSpace(instance, Grid(1), types, values, gains, seller)
 
 
 MANTISSA = 53

@@ -1,22 +1,24 @@
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from support.bracket_truths import crossing
 
 from expost.brackets.statistics import Allowance, one_sided
+from expost.brackets.symmetry import exchangeable, symmetrized
 from expost.brackets.upper.basis import ShadowPrices, base_gain, constant_prices
 from expost.brackets.upper.dual import Quadrature, dual_limit, first_best
 from expost.brackets.upper.dual_cells import guaranteed_dual
+from expost.brackets.upper.finite import FiniteSets, averaged, extrapolate, finite_sets, mean_limit
 from expost.brackets.upper.fit import FitPlan, fit_prices, largest_nodes, spread
-from expost.brackets.upper.offsets import extrapolate, offset_limit
 from expost.brackets.upper.responses import sequential_response, static_response
 from expost.brackets.upper.samples import draw_fibres, outer_points
 from expost.formulations.sequential_strikes import strike_program
 from expost.instances.catalogue import load
-from expost.spaces.quantile_space import quantile_space
+from expost.spaces.quantile_space import QuantileSpace, quantile_space
 
-SMALL = Quadrature(8, 128, 2048, 24, 512, 1)
+SMALL = Quadrature(replicates=8, fibres=128, types=2048, rows=24, bins=512)
 EXAMPLE_2 = 86 / 105
 
 
@@ -121,25 +123,59 @@ def test_any_shadow_prices_bound_the_value_of_a_known_mechanism(timing):
 
 def test_a_fit_brings_the_dual_down_to_a_few_percent(jmmz):
     start = constant_prices(jmmz.dims, 5, 0.0, 0.5)
-    fitted = fit_prices(jmmz, start, FitPlan(256, 256, steps=150), np.random.default_rng(0))
+    fitted = fit_prices(jmmz, start, FitPlan(fibres=256, types=256, steps=150), np.random.default_rng(0))
     before = dual_limit(jmmz, start, SMALL, 0.99, seed(1), 11 / 12).mean
     after = dual_limit(jmmz, fitted, SMALL, 0.99, seed(1), 11 / 12).mean
     assert EXAMPLE_2 < after < 0.856 < before
 
 
-def test_random_offsets_bound_the_first_best_where_it_is_attained():
+@pytest.mark.parametrize("sets", [FiniteSets(6, 12, grid=True), FiniteSets(32, 12, grid=False)])
+def test_random_finite_sets_bound_the_first_best_where_it_is_attained(sets):
     instance, truth = crossing(3)
     space = quantile_space(instance, "static", (None, None))
     fb, kept = first_best(space, 0.999, seed(2))
     assert fb.mean == pytest.approx(truth, abs=max(fb.error, 1e-6))
     assert kept.error == 0.0
-    found = offset_limit(space, 6, 0.99, seed(3), fb.mean)
+    found = mean_limit(finite_sets(space, sets, seed(3)), 0.99, fb.mean)
     assert found.mean + found.error + fb.error >= truth - 1e-9
+    assert found.mean < truth + 0.05
+
+
+def test_sobol_types_leave_less_noise_than_grids_with_random_offsets(jmmz):
+    spread = {}
+    for sets in (FiniteSets(64, 16, grid=False), FiniteSets(8, 16, grid=True)):
+        spread[sets.points] = np.std([one.excess for one in finite_sets(jmmz, sets, seed(3))], ddof=1)
+    assert spread[64] < spread[8]
+
+
+def test_averaged_shadow_prices_are_a_bound_of_their_own(jmmz):
+    sets = FiniteSets(256, 3, grid=False)
+    solved = finite_sets(jmmz, sets, seed(4), nodes=5)
+    u = averaged(jmmz, solved, 5, 0.0)
+    found = dual_limit(jmmz, u, SMALL, 0.99, seed(5), 11 / 12)
+    assert EXAMPLE_2 < found.mean < 0.87
+    swapped = replace(u, mesh=symmetrized(u.mesh))
+    assert dual_limit(jmmz, swapped, SMALL, 0.99, seed(5), 11 / 12).mean < found.mean + 1e-4
+
+
+def test_exchangeable_buyers_are_told_from_others(jmmz):
+    assert exchangeable(jmmz)
+    linear = load("linear", beta21=3.0)
+    assert not exchangeable(quantile_space(linear, "static", (None, None)))
+    assert not exchangeable(QuantileSpace(load("jmmz"), (None, 1)))
+    three = quantile_space(load("linear-three"), "static", (None,) * 3)
+    assert exchangeable(three)
+    mesh = np.random.default_rng(0).random((2, 2, 2))
+    even = symmetrized(mesh)
+    assert even == pytest.approx(even.transpose(1, 0, 2)) and even.mean() == pytest.approx(mesh.mean())
 
 
 def test_the_dual_on_cells_is_above_the_dual_in_the_mean_and_falls_with_the_cells(jmmz):
     u = fit_prices(
-        jmmz, constant_prices(jmmz.dims, 5, 0.0, 0.5), FitPlan(256, 256, steps=60), np.random.default_rng(0)
+        jmmz,
+        constant_prices(jmmz.dims, 5, 0.0, 0.5),
+        FitPlan(fibres=256, types=256, steps=60),
+        np.random.default_rng(0),
     )
     coarse, fine = (guaranteed_dual(jmmz, u, cells) for cells in (8, 16))
     assert coarse > fine > dual_limit(jmmz, u, SMALL, 0.99, seed(1), 11 / 12).mean
@@ -174,4 +210,5 @@ def test_extrapolation_is_exact_on_its_own_model_and_never_calls_itself_a_bound(
 def test_meshes_stay_within_their_limit():
     assert largest_nodes((2, 2), 7000) == 9
     assert largest_nodes((1, 1), 700) == 17
-    assert largest_nodes((5, 5), 10) == 2
+    assert largest_nodes((5, 5), 10) == 1
+    assert largest_nodes((10, 10), 10**7) == 1  # two to the tenth corners around every point

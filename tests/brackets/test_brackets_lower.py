@@ -124,8 +124,8 @@ def test_completions_pass_their_audit(timing, raised, request):
 
 def test_an_inadmissible_pair_fails_the_audit(static):
     class Greedy(CompletedMechanism):
-        def suprema(self, k, levels):
-            return super().suprema(k, levels) - 0.2
+        def suprema(self, k, levels, *tick):
+            return super().suprema(k, levels, *tick) - 0.2
 
     good = random_completion(static, np.random.default_rng(3))
     bad = Greedy(static, "bad", (0, 1), good.theta, good.nodes, 1, 4, 1e-3, False)

@@ -16,26 +16,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from expost._typing import Bool, Float, Int64
+from expost.brackets.clock import ENDLESS, Clock
+from expost.brackets.optimum import optimum
 from expost.brackets.starts import first_names, timings
 from expost.formulations.assemble import Formulation, assemble
 from expost.formulations.timing import build_blocks
 from expost.mechanisms.continuum.cells import CellMechanism
 from expost.mechanisms.continuum.monotone import directions
-from expost.solver.backends import solve_program
 from expost.spaces.quantile_space import QuantileSpace
 from expost.spaces.type_space import Grid, TypeSpace, discretize
 
 
-def cell_mechanism(space: QuantileSpace, points: int, time_limit: float | None = None) -> CellMechanism:
+def cell_mechanism(space: QuantileSpace, points: int, clock: Clock = ENDLESS) -> CellMechanism:
     """The best strikes on ``points`` cells per level (with three buyers or more, the best found in the time).
 
-    Raises NotMonotone where a value is not monotone, InputError where a support is unbounded or the grid too large.
+    Raises NotMonotone where a value is not monotone, InputError where a support is unbounded or the grid too large,
+    OutOfTime.
     """
     upper = np.stack([_corner(space, i, points, 1.0, high=True).values[i] for i in range(space.n)])
     types = replace(discretize(space.instance, Grid(points)), values=upper)
     formulation = assemble(types, build_blocks(types, timings(space), first_names(space)))
-    program = replace(formulation.program, weights=_weights(space, formulation, upper, points))
-    solution = solve_program(program, time_limit=time_limit)
+    program = replace(formulation.program, weights=_weights(space, formulation, upper, points, clock))
+    solution = optimum(replace(formulation, program=program), clock)
     wins = (
         formulation.allocation(solution.x)
         if solution.x is not None
@@ -45,16 +47,17 @@ def cell_mechanism(space: QuantileSpace, points: int, time_limit: float | None =
     return CellMechanism(space, f"cells, {points} per signal", points, table)
 
 
-def guaranteed_welfare(mechanism: CellMechanism, parts: int) -> float:
+def guaranteed_welfare(mechanism: CellMechanism, parts: int, clock: Clock = ENDLESS) -> float:
     """A floor under E[sum_i w_i q_i]: every cell cut into ``parts`` per level and counted with its worst corner.
 
-    Raises NotMonotone where a value or a gain is not monotone.
+    Raises NotMonotone where a value or a gain is not monotone, OutOfTime.
     """
     space, points = mechanism.space, mechanism.points
     total = 0.0
     for i in range(space.n):
         strike = _spread(space, i, mechanism.table[i], points)
         for part in _parts(space, parts):
+            clock.check()
             worst = _corner(space, i, points, part, high=False, parts=parts).values[i]
             best = _corner(space, i, points, part, high=True, parts=parts).values[i]
             gain = _corner(space, i, points, part, high=False, parts=parts, gain=True).gains[i]
@@ -100,7 +103,7 @@ def _rows(space: QuantileSpace, i: int, array: NDArray[np.generic], points: int)
 
 
 def _weights(
-    space: QuantileSpace, formulation: Formulation, upper: Float, points: int, parts: int = 2
+    space: QuantileSpace, formulation: Formulation, upper: Float, points: int, clock: Clock, parts: int = 2
 ) -> Float:
     """The gains handed over at each node, by sampling every cell at ``parts`` points per level."""
     weights = np.zeros(formulation.program.variables)
@@ -112,6 +115,7 @@ def _weights(
         index = np.take_along_axis(_rows(space, i, block.index, points), order, axis=2).astype(np.int64)
         orders.append((np.take_along_axis(rows, order, axis=2), index + formulation.program.blocks[i]))
     for part in _parts(space, parts):
+        clock.check()
         inner = discretize(
             space.instance, Grid(points, {signal: (k + 0.5) / parts for signal, k in part.items()})
         )

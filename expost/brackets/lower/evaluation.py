@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
-from joblib import Parallel, delayed
 
 from expost._typing import Float
+from expost.brackets.clock import ENDLESS, Clock
 from expost.brackets.statistics import Limit, one_sided
+from expost.brackets.upper.dual import replicated
+from expost.brackets.workers import Workers
 from expost.errors import AuditError
 from expost.mechanisms.continuum.completion import CompletedMechanism
 from expost.mechanisms.continuum.mechanism import ContinuumMechanism
@@ -15,6 +19,10 @@ from expost.spaces.quantile_space import lattice, scrambled
 
 OWN_TYPES = 256
 """Own types in each state of the others on which a completion of three buyers or more is evaluated."""
+STATES = 1 << 18
+"""States handled at once."""
+BETWEEN = 128
+"""States whose suprema are computed between two looks at the clock."""
 
 
 def mechanism_limit(
@@ -25,25 +33,32 @@ def mechanism_limit(
     *,
     replicates: int = 16,
     points: int = 1024,
-    jobs: int = 2,
+    clock: Clock = ENDLESS,
+    workers: Workers | None = None,
 ) -> Limit:
     """Expected welfare less E[V_0] with the error of its limit; ``control`` is the first best, of which the caller
     knows the error.
 
     In each replicate completions of two buyers are evaluated at ``points`` x 4 ``points`` types of the first and the
     last, of more buyers at 4 ``points`` states of the others for each buyer, other mechanisms at 16 ``points`` states.
-    Raises AuditError when a state has two winners."""
-    run = Parallel(n_jobs=jobs, prefer="threads")
-    if not isinstance(mechanism, CompletedMechanism):
-        found = run(delayed(_states)(mechanism, points, child) for child in seed.spawn(replicates))
-    else:
-        one = _pairs if mechanism.space.n == 2 else _fibres
-        found = run(delayed(one)(mechanism, points, child) for child in seed.spawn(replicates))
-    limit = one_sided(list(found), confidence)
+    Raises AuditError when a state has two winners, OutOfTime."""
+    one = partial(welfare_replicate, mechanism=mechanism, points=points, clock=clock)
+    limit = one_sided(replicated(one, seed.spawn(replicates), workers or Workers(1)), confidence)
     return Limit(limit.mean + control, limit.error, confidence)
 
 
-def _pairs(mechanism: CompletedMechanism, points: int, seed: np.random.SeedSequence) -> float:
+def welfare_replicate(
+    seed: np.random.SeedSequence, mechanism: ContinuumMechanism, points: int, clock: Clock = ENDLESS
+) -> float:
+    """Welfare less first best on the sample of one seed: see ``mechanism_limit``."""
+    if not isinstance(mechanism, CompletedMechanism):
+        return _states(mechanism, points, seed, clock)
+    return (_pairs if mechanism.space.n == 2 else _fibres)(mechanism, points, seed, clock)
+
+
+def _pairs(
+    mechanism: CompletedMechanism, points: int, seed: np.random.SeedSequence, clock: Clock = ENDLESS
+) -> float:
     """Welfare less first best over all pairs of the two buyers' types: one supremum serves a whole row of pairs."""
     rng, space = np.random.default_rng(seed), mechanism.space
     leader, follower = mechanism.order
@@ -51,18 +66,25 @@ def _pairs(mechanism: CompletedMechanism, points: int, seed: np.random.SeedSeque
     others = scrambled(4 * points, space.dims[follower], rng)
     states: list[Float] = [np.empty(0)] * 2
     states[leader], states[follower] = own, np.full((points, space.dims[follower]), 0.5)
-    schedules = mechanism.suprema(follower, states)
+    schedules = []
+    for start in range(0, points, BETWEEN):
+        clock.check()
+        schedules.append(
+            mechanism.suprema(follower, [part[start : start + BETWEEN] for part in states], clock.check)
+        )
+    follows_at = np.concatenate(schedules)
     given = mechanism.slices(leader, follower, states)
     spread, bins = hats(others, mechanism.nodes), mechanism.bin_at(follower, others)
     outside = mechanism.outside(leader, [others, others], without=leader)
-    total, step = 0.0, max(1, (1 << 19) // len(others))
+    total, step = 0.0, max(1, STATES // len(others))
     for start in range(0, points, step):
+        clock.check()
         some = slice(start, start + step)
         pair = [own[some, None], others[None]]
         signals = space.signals(pair if leader == 0 else pair[::-1])
         strikes = np.asarray(spread @ given[some].T).T
         leads = (space.instance.value(leader, signals) > strikes) & ~outside
-        follows = space.instance.value(follower, signals) > schedules[some][:, bins]
+        follows = space.instance.value(follower, signals) > follows_at[some][:, bins]
         if (leads & follows).any():
             raise AuditError(f"{mechanism.method}: a state with two winners")
         gains = [space.instance.gain(i, signals) for i in range(2)]
@@ -71,7 +93,9 @@ def _pairs(mechanism: CompletedMechanism, points: int, seed: np.random.SeedSeque
     return total / (points * len(others))
 
 
-def _fibres(mechanism: CompletedMechanism, points: int, seed: np.random.SeedSequence) -> float:
+def _fibres(
+    mechanism: CompletedMechanism, points: int, seed: np.random.SeedSequence, clock: Clock = ENDLESS
+) -> float:
     """Welfare less first best, buyer by buyer: where he wins less where he should, over many own types in each state of
     the others."""
     rng, space = np.random.default_rng(seed), mechanism.space
@@ -81,14 +105,14 @@ def _fibres(mechanism: CompletedMechanism, points: int, seed: np.random.SeedSequ
     for k in range(space.n):
         shifts = rng.random((len(joint), 1, space.dims[k]))
         types = (lattice(OWN_TYPES, space.dims[k], np.zeros(space.dims[k])) + shifts) % 1.0
-        step = max(1, (1 << 19) // OWN_TYPES)
-        for start in range(0, len(joint), step):
-            some = slice(start, start + step)
+        for start in range(0, len(joint), BETWEEN):
+            clock.check()
+            some = slice(start, start + BETWEEN)
             levels = np.split(joint[some], cuts, axis=1)
             own = np.concatenate(
                 [levels[k][:, None], types[some]], axis=1
             )  # the state's own type comes first
-            strikes = mechanism.strikes_along(k, levels, own)
+            strikes = mechanism.strikes_along(k, levels, own, clock.check)
             signals = space.signals([own if j == k else rest[:, None] for j, rest in enumerate(levels)])
             wins = space.instance.value(k, signals) > strikes
             winners[some] += wins[:, 0]
@@ -102,14 +126,26 @@ def _fibres(mechanism: CompletedMechanism, points: int, seed: np.random.SeedSequ
     return total / (len(joint) * OWN_TYPES)
 
 
-def _states(mechanism: ContinuumMechanism, points: int, seed: np.random.SeedSequence) -> float:
+def _states(
+    mechanism: ContinuumMechanism, points: int, seed: np.random.SeedSequence, clock: Clock = ENDLESS
+) -> float:
     """Welfare less first best over random states."""
     rng, space = np.random.default_rng(seed), mechanism.space
     joint = scrambled(16 * points, sum(space.dims), rng)
+    total = 0.0
+    for start in range(0, len(joint), STATES >> 4):
+        clock.check()
+        total += _excess(mechanism, joint[start : start + (STATES >> 4)])
+    return total / len(joint)
+
+
+def _excess(mechanism: ContinuumMechanism, joint: Float) -> float:
+    """The sum over states (rows of levels of all buyers)."""
+    space = mechanism.space
     levels = np.split(joint, np.cumsum(space.dims)[:-1], axis=1)
     wins = mechanism.wins(levels)
     if (wins.sum(axis=0) > 1).any():
         raise AuditError(f"{mechanism.method}: a state with two winners")
     signals = space.signals(levels)
     gains = np.stack([space.instance.gain(i, signals) for i in range(space.n)])
-    return float((np.where(wins, gains, 0.0).sum(axis=0) - np.maximum(gains.max(axis=0), 0.0)).mean())
+    return float((np.where(wins, gains, 0.0).sum(axis=0) - np.maximum(gains.max(axis=0), 0.0)).sum())

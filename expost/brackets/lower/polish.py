@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from scipy import sparse
 
 from expost._typing import Float
+from expost.brackets.clock import ENDLESS, Clock, OutOfTime
 from expost.brackets.lower.polish_fibres import PolishFibres, gradient, polish_sample
-from expost.brackets.upper.fit import Adam, paced
+from expost.brackets.upper.fit import Adam
+from expost.brackets.workers import Threads, Workers
 from expost.mechanisms.continuum.completion import CompletedMechanism
 from expost.spaces.mesh import hats, mesh_points
 from expost.spaces.quantile_space import lattice
@@ -41,13 +44,18 @@ class PolishPlan:
 
 
 def polish(
-    mechanism: CompletedMechanism, plan: PolishPlan, rng: np.random.Generator, deadline: float = np.inf
+    mechanism: CompletedMechanism,
+    plan: PolishPlan,
+    rng: np.random.Generator,
+    *,
+    clock: Clock = ENDLESS,
+    workers: Workers | None = None,
 ) -> CompletedMechanism:
     """The mechanism with its given strikes improved, as far as these samples can tell: the mean over the last steps."""
     climb = _Climb(mechanism, plan)
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        for _, done in paced(plan.steps, deadline):
-            climb.step(polish_sample(mechanism, plan.points, rng), done, pool)
+    with (workers or Workers(1)).threads() as pool, suppress(OutOfTime):
+        for _, done in clock.paced(plan.steps):
+            climb.step(polish_sample(mechanism, plan.points, rng, clock), done, pool)
     method = mechanism.method.removesuffix(POLISHED) + POLISHED
     return replace(mechanism, theta=climb.mean(), method=method)
 
@@ -72,13 +80,13 @@ class _Climb:
         self.kept = [np.zeros(theta.shape) for theta in self.at.theta]
         self.count = 0
 
-    def step(self, sample: list[PolishFibres], done: float, pool: ThreadPoolExecutor) -> None:
+    def step(self, sample: list[PolishFibres], done: float, pool: Threads) -> None:
         """One step, ``done`` (0 to 1) of the way."""
         width, rate = (
             self.spread * (first * (1.0 - done) + last * done)
             for first, last in (self.plan.width, self.plan.rate)
         )
-        parts = list(pool.map(lambda fibres: gradient(self.at, fibres, width), sample))
+        parts = pool.map(partial(gradient, self.at, width=width), sample)
         self.block.append(sum(welfare for welfare, _ in parts))
         if len(self.block) == BLOCK and not self._gained():
             return

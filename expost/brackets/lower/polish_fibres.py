@@ -8,6 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from expost._typing import Float, Int64
+from expost.brackets.clock import ENDLESS, Clock
 from expost.brackets.lower.polish_kernel import welfare_gradient
 from expost.mechanisms.continuum.completion import CompletedMechanism
 from expost.spaces.mesh import hats, mesh_cell, mesh_points
@@ -36,17 +37,23 @@ class PolishFibres:
 
 def fine_nodes(dims: int) -> int:
     """Nodes per level of a later buyer's fine grid."""
-    return {1: 257, 2: 33, 3: 13}.get(dims, 7)
+    return {1: 257, 2: 33, 3: 13, 4: 7, 5: 5, 6: 4, 7: 3}.get(dims, 2)
 
 
-def polish_sample(mechanism: CompletedMechanism, points: int, rng: np.random.Generator) -> list[PolishFibres]:
+def polish_sample(
+    mechanism: CompletedMechanism, points: int, rng: np.random.Generator, clock: Clock = ENDLESS
+) -> list[PolishFibres]:
     """Random fibres of every buyer in order, of the same types: what one buyer takes from another he takes where the
-    other loses it."""
+    other loses it. Raises OutOfTime."""
     space = mechanism.space
     count = sum(space.dims)
     joint = np.split(lattice(points, count, rng.random(count)), np.cumsum(space.dims)[:-1], axis=1)
     levels = [np.clip(own, *space.box[j]) for j, own in enumerate(joint)]
-    return [_fibres(mechanism, k, levels) for k in mechanism.order]
+    found = []
+    for k in mechanism.order:
+        clock.check()
+        found.append(_fibres(mechanism, k, levels))
+    return found
 
 
 def _fibres(mechanism: CompletedMechanism, k: int, levels: Levels) -> PolishFibres:

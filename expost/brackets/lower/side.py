@@ -14,10 +14,12 @@ import numpy as np
 
 from expost._typing import Float
 from expost.brackets.account import Account
-from expost.brackets.effort import efforts
+from expost.brackets.clock import Clock, OutOfTime
+from expost.brackets.effort import CELLS_LOWER, GRID_LOWER, Effort, grid_points
 from expost.brackets.lower.cells import cell_mechanism, guaranteed_welfare
 from expost.brackets.lower.evaluation import mechanism_limit
 from expost.brackets.lower.polish import polish
+from expost.brackets.optimum import check_states
 from expost.brackets.records import LOWER
 from expost.brackets.starts import (
     Starts,
@@ -36,14 +38,11 @@ from expost.mechanisms.continuum.mechanism import ContinuumMechanism
 from expost.mechanisms.continuum.monotone import NotMonotone
 from expost.mechanisms.continuum.solo import SoloMechanism
 
-CELLS = {2: 24, 3: 10, 4: 8, 5: 5, 6: 3}
-"""Cells per level of the rigorous lower bound, by the number of signals."""
 GRID = "a grid optimum"
-GRIDS = {2: 24, 3: 14, 4: 12, 5: 6, 6: 4}
-GRIDS_MANY = {3: 8, 4: 6, 5: 4, 6: 4, 7: 3}
-"""Points per signal of the grid optimum that a completion starts from: two buyers, and more."""
 SHORT = 60.0
 """Seconds left below which a completion of three buyers or more is evaluated before it is polished, too."""
+MOST_POINTS = 64
+"""Points per signal of the grid optimum to start from, at most."""
 MOST_ORDERS = 6
 """Orders of the buyers that are tried."""
 MOST_NODES = 7_000
@@ -79,14 +78,15 @@ class LowerSide:
     def cells(self) -> None:
         """Rigorous: strikes constant on cells; with three buyers or more also evaluated on samples."""
         account, space = self.account, self.account.space
-        points = CELLS.get(sum(space.dims), 2)
-        limit = None if space.n < 3 else max(1.0, min(20.0, 0.15 * account.left))
+        points = CELLS_LOWER.get(sum(space.dims), 2)
+        clock = account.clock.part(0.15)
         account.tell(f"optimizing on {points} cells per signal")
         try:
-            mechanism = cell_mechanism(space, points, limit)
+            check_states(points ** sum(space.dims), clock, self.account.pace)
+            mechanism = cell_mechanism(space, points, clock)
             if self._keeps_constant():
                 parts = {2: 8, 3: 4, 4: 2}.get(sum(space.dims), 1)
-                floor = guaranteed_welfare(mechanism, parts) + account.kept.mean
+                floor = guaranteed_welfare(mechanism, parts, account.clock.part(0.15)) + account.kept.mean
                 account.rigorous(LOWER, mechanism.method, floor, mechanism)
             else:
                 account.leave_out(
@@ -96,23 +96,29 @@ class LowerSide:
                 self._evaluate(mechanism, 1024, 10)
         except (NotMonotone, InputError) as reason:
             account.leave_out("cells (lower)", reason)
+        except OutOfTime:
+            account.leave_out("cells (lower)", "the time does not suffice for them")
 
     def _keeps_constant(self) -> bool:
         return self.account.kept.error == 0.0
 
-    def stage(self, number: int) -> None:
+    def stage(self, number: int, effort: Effort) -> None:
         """Complete (stage 0) or refine, polish and evaluate."""
         account = self.account
         try:
             if number == 0:
                 self.completed = self._starts()
-                if self.completed and account.space.n > 2 and account.left < SHORT:
+                if (
+                    self.completed
+                    and account.clock.limited
+                    and (account.space.n > 2 or account.left < SHORT / 4)
+                ):
                     self._evaluate(max(self.completed, key=lambda start: self._pilot(start, 16)), 64, 6)
             elif number == 2 and self.completed:
                 best = max(self.completed, key=lambda mechanism: self._pilot(mechanism, 256))
                 self.completed = [_refined(best)]
             if self.completed and not account.over:
-                self._polish(number)
+                self._polish(effort)
         except InputError as reason:
             account.leave_out("completion (lower)", reason)
 
@@ -121,16 +127,17 @@ class LowerSide:
         and of a construction."""
         account, space = self.account, self.account.space
         found: dict[str, list[CompletedMechanism]] = {}
-        for source, strikes in self._sources():
+        clock = account.clock.part(0.3)
+        for source, strikes in self._sources(clock):
             given = cache(strikes)
             for order in _orders(space.n):
-                if found and account.left < 0.7 * (account.time_limit or np.inf):
-                    break  # starts may take a third of the time, not more
+                if clock.left <= 0.0:
+                    break
                 nodes = mesh_nodes(space, order)
                 try:
                     theta = [given(j, nodes) for j in order[:-1]]
-                except InputError:
-                    break  # not defined for this instance or this timing: one start fewer
+                except (InputError, OutOfTime):
+                    break  # not defined for this instance or this timing, or too slow: one start fewer
                 names = ", ".join(space.instance.buyers[k].name for k in order)
                 method = f"completion of {source}, buyers in order {names}"
                 account.tell(method)
@@ -145,36 +152,34 @@ class LowerSide:
                 found.setdefault(group, []).append(start)
         return [max(group, key=lambda mechanism: self._pilot(mechanism, 32)) for group in found.values()]
 
-    def _sources(self) -> Iterator[tuple[str, Callable[[int, int], Float]]]:
+    def _sources(self, clock: Clock) -> Iterator[tuple[str, Callable[[int, int], Float]]]:
         """Strikes to start from: what they are, and those of a buyer on a mesh with so many nodes."""
         space = self.account.space
         for given in self.starts(space.instance):
-            yield given.name, partial(given_strikes, space, given)
+            yield given.name, partial(given_strikes, space, given, clock=clock.part(0.5))
+        points = grid_points(space, GRID_LOWER[min(space.n, 3)] // (4 if space.sequential else 1))
+        points = min(points, MOST_POINTS)
         try:
-            points, limit = self._grid()
+            check_states(points ** sum(space.dims), clock, self.account.pace)
             self.account.tell(f"optimizing on {points} points per signal")
-            rules = grid_rules(space, points, limit)
+            rules = grid_rules(space, points, clock.part(0.6))
         except InputError as reason:
             self.account.leave_out("completion of a grid optimum (lower)", reason)
             return
+        except OutOfTime:
+            self.account.leave_out("completion of a grid optimum (lower)", "the time does not suffice for it")
+            return
         yield GRID, partial(grid_strikes, space, rules)
 
-    def _grid(self) -> tuple[int, float | None]:
-        """Points per signal of the grid optimum to start from, and how long to search for it."""
-        space = self.account.space
-        if space.n > 2:
-            return GRIDS_MANY.get(sum(space.dims), 2), max(1.0, min(20.0, 0.1 * self.account.left))
-        points = GRIDS.get(sum(space.dims), 3) - (4 if space.sequential and sum(space.dims) > 2 else 0)
-        return max(points, 2), None
-
-    def _polish(self, number: int) -> None:
+    def _polish(self, effort: Effort) -> None:
         """Polish what there is, keep what a pilot prefers, and evaluate the best."""
-        account, effort = self.account, efforts(self.account.space.n)[number]
+        account = self.account
         account.tell("polishing completions")
-        share = 0.3 if account.space.n == 2 else 0.15
+        share = 0.35 if account.space.n == 2 else 0.2
         found: list[tuple[float, CompletedMechanism]] = []
         for start in self.completed:
-            polished = polish(start, effort.polish, account.rng(), account.deadline(share, 600.0))
+            clock = account.clock.part(share / len(self.completed))
+            polished = polish(start, effort.polish, account.rng(), clock=clock, workers=account.workers)
             scored = [(self._pilot(mechanism, 128), mechanism) for mechanism in (start, polished)]
             found.append(max(scored, key=itemgetter(0)))
         best = max(found, key=itemgetter(0))[1]
@@ -185,7 +190,16 @@ class LowerSide:
     def _pilot(self, mechanism: ContinuumMechanism, points: int) -> float:
         """A rough welfare, always on the same samples, to choose by; never a bound."""
         seed = np.random.SeedSequence([self.account.seed, 12345])
-        return mechanism_limit(mechanism, 0.5, seed, 0.0, replicates=4, points=points).mean
+        return mechanism_limit(
+            mechanism,
+            0.5,
+            seed,
+            0.0,
+            replicates=4,
+            points=points,
+            clock=self.account.clock,
+            workers=self.account.workers,
+        ).mean
 
     def _evaluate(self, mechanism: ContinuumMechanism, points: int, replicates: int) -> None:
         account = self.account
@@ -198,17 +212,19 @@ class LowerSide:
             account.first_best.mean,
             replicates=replicates,
             points=points,
+            clock=account.clock,
+            workers=account.workers,
         )
         account.statistical(LOWER, mechanism.method, limit, mechanism)
 
     def _affordable(self, mechanism: ContinuumMechanism, points: int, replicates: int) -> int:
         """At most as many points as the time that is left allows, by the pace of a pilot."""
-        if not np.isfinite(self.account.left):
+        if not self.account.clock.limited:
             return points
         began = time.perf_counter()
         self._pilot(mechanism, 16)
         each = (time.perf_counter() - began) / (4 * 16)
-        while points > 64 and each * points * replicates > 0.5 * self.account.left:
+        while points > 16 and each * points * replicates > 0.5 * self.account.left:
             points //= 2
         return points
 

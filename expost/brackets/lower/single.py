@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from expost._typing import Float
+from expost.brackets.clock import ENDLESS, Clock
 from expost.brackets.lower.evaluation import mechanism_limit
 from expost.brackets.lower.polish import falling
+from expost.brackets.memory import room
 from expost.brackets.upper.basis import ShadowPrices, constant_prices
 from expost.brackets.upper.responses import sequential_response
 from expost.brackets.upper.samples import draw_fibres
@@ -15,6 +17,18 @@ from expost.spaces.quantile_space import QuantileSpace
 
 ROWS = 128
 """Mesh cells of the first level on which strikes are sought."""
+LEVELS = 1 << 22
+"""Levels (types times signals) of one random set, at most."""
+BYTES = 200
+"""Of memory for each level of one random set."""
+
+
+def largest_set(space: QuantileSpace, types: int) -> int:
+    """So many types, or as many as are no larger than ``LEVELS`` levels and fit into the memory: a power of two."""
+    dims = sum(space.dims)
+    while types * dims > LEVELS or not room(BYTES * types * dims):
+        types //= 2
+    return types
 
 
 def no_prices(space: QuantileSpace) -> ShadowPrices:
@@ -23,24 +37,41 @@ def no_prices(space: QuantileSpace) -> ShadowPrices:
 
 
 def solo_mechanism(
-    space: QuantileSpace, types: int, rng: np.random.Generator, *, samples: int = 8, bins: int = 8192
+    space: QuantileSpace,
+    types: int,
+    rng: np.random.Generator,
+    *,
+    samples: int = 8,
+    bins: int = 8192,
+    clock: Clock = ENDLESS,
 ) -> SoloMechanism:
     """The mean of the best strikes on ``samples`` random finite sets of about ``types`` types of the only buyer."""
-    found = [_strikes(space, types, rng, bins) for _ in range(samples)]
+    found = []
+    for _ in range(samples):
+        clock.check()
+        found.append(_strikes(space, types, rng, bins))
     theta = falling(np.mean(found, axis=0)[:, None])[:, 0]
     word = "one price" if len(theta) == 1 else "strikes"
     return SoloMechanism(space, f"best {word} of one buyer", 0, theta, 0)
 
 
 def best_solo(
-    space: QuantileSpace, types: int, rng: np.random.Generator, seed: np.random.SeedSequence
+    space: QuantileSpace,
+    types: int,
+    rng: np.random.Generator,
+    seed: np.random.SeedSequence,
+    clock: Clock = ENDLESS,
 ) -> SoloMechanism:
     """The better, on a sample of its own, of strikes by first level and of one price for all (Zik, Theorem 7)."""
-    found = [solo_mechanism(space, types, rng)]
+    found = [solo_mechanism(space, types, rng, clock=clock)]
     if space.sequential:
-        single = solo_mechanism(QuantileSpace(space.instance, (None,)), types, rng)
+        single = solo_mechanism(QuantileSpace(space.instance, (None,)), types, rng, clock=clock)
         found.append(SoloMechanism(space, single.method, 0, single.theta, 0))
-    return max(found, key=lambda one: mechanism_limit(one, 0.5, seed, 0.0, replicates=4, points=1 << 12).mean)
+    points = min(types >> 2, 1 << 12)
+    return max(
+        found,
+        key=lambda one: mechanism_limit(one, 0.5, seed, 0.0, replicates=4, points=points, clock=clock).mean,
+    )
 
 
 def _strikes(space: QuantileSpace, types: int, rng: np.random.Generator, bins: int) -> Float:

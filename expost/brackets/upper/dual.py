@@ -6,18 +6,25 @@ its standard error."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
-from joblib import Parallel, delayed
 
+from expost.brackets.clock import ENDLESS, Clock, OutOfTime
 from expost.brackets.statistics import Limit, one_sided
 from expost.brackets.upper.basis import ShadowPrices
 from expost.brackets.upper.samples import draw_fibres, outer_points, respond
+from expost.brackets.workers import Workers
 from expost.spaces.quantile_space import QuantileSpace, scrambled
 
-CHUNK = 1 << 19
+CHUNK = 1 << 18
 """States evaluated at once by one worker."""
+FEWEST = 4
+"""Replicates without which there is no limit."""
+LEAST = 128
+"""Fibres of a replicate, at least."""
 
 
 @dataclass(frozen=True)
@@ -30,30 +37,37 @@ class Quadrature:
     types: int = 8192
     rows: int = 64
     bins: int = 1024
-    jobs: int = 2
+
+    def scaled(self, share: float) -> Quadrature:
+        """The same with about ``share`` of its fibres (a power of two)."""
+        fibres = self.fibres
+        while share < 0.7 and fibres > LEAST:
+            fibres //= 2
+            share *= 2.0
+        return replace(self, fibres=fibres)
 
 
-def dual_replicates(
-    space: QuantileSpace, u: ShadowPrices, size: Quadrature, seeds: list[np.random.SeedSequence]
-) -> list[float]:
-    """D(u) - (first best - E[V_0]), one value per seed."""
-    run = Parallel(n_jobs=size.jobs, prefer="threads")
-    return list(run(delayed(_replicate)(space, u, size, seed) for seed in seeds))
-
-
-def _replicate(
-    space: QuantileSpace, u: ShadowPrices, size: Quadrature, seed: np.random.SeedSequence
+def dual_replicate(
+    seed: np.random.SeedSequence,
+    space: QuantileSpace,
+    u: ShadowPrices,
+    size: Quadrature,
+    clock: Clock = ENDLESS,
 ) -> float:
+    """D(u) - (first best - E[V_0]) on the sample of one seed. Raises OutOfTime."""
     rng = np.random.default_rng(seed)
-    return sum(_side(space, u, i, size, rng) for i in range(space.n))
+    return sum(_side(space, u, i, size, rng, clock) for i in range(space.n))
 
 
-def _side(space: QuantileSpace, u: ShadowPrices, i: int, size: Quadrature, rng: np.random.Generator) -> float:
+def _side(
+    space: QuantileSpace, u: ShadowPrices, i: int, size: Quadrature, rng: np.random.Generator, clock: Clock
+) -> float:
     """Buyer i's part: his maxima, and an n-th of E[u] less the control."""
     outer = outer_points(space, i, size.fibres, rng)
     step = max(1, CHUNK // size.types)
     total = 0.0
     for start in range(0, len(outer), step):
+        clock.check()
         fibres = draw_fibres(
             space, i, outer[start : start + step], size.types, size.rows, u.nodes, u.floor, rng
         )
@@ -63,6 +77,21 @@ def _side(space: QuantileSpace, u: ShadowPrices, i: int, size: Quadrature, rng: 
     return total / len(outer)
 
 
+def replicated(one: partial[float], seeds: list[np.random.SeedSequence], workers: Workers) -> list[float]:
+    """``one`` of every seed, but for those that ran out of time. Raises OutOfTime where too few are left."""
+    found = [value for value in workers.map(partial(_in_time, one), seeds) if value is not None]
+    if len(found) < min(FEWEST, len(seeds)):
+        raise OutOfTime
+    return found
+
+
+def _in_time(one: partial[float], seed: np.random.SeedSequence) -> float | None:
+    try:
+        return one(seed)
+    except OutOfTime:
+        return None
+
+
 def first_best(
     space: QuantileSpace,
     confidence: float,
@@ -70,19 +99,36 @@ def first_best(
     *,
     points: int = 1 << 16,
     replicates: int = 24,
+    clock: Clock = ENDLESS,
+    workers: Workers | None = None,
 ) -> tuple[Limit, Limit]:
-    """E[max(0, max_i w_i)] and E[V_0] of the continuum, each with the error of its one-sided limits."""
-    best, kept = [], []
-    for child in seed.spawn(replicates):
-        rng = np.random.default_rng(child)
-        joint = scrambled(points, sum(space.dims), rng)
-        signals = space.signals(np.split(joint, np.cumsum(space.dims)[:-1], axis=1))
-        gains = [space.instance.gain(i, signals) for i in range(space.n)]
-        best.append(float(np.maximum(np.max(gains, axis=0), 0.0).mean()))
-        kept.append(float(space.instance.seller_value(signals).mean()))
-        if not np.isfinite([best[-1], kept[-1]]).all():
-            return Limit(best[-1], np.inf, confidence), Limit(kept[-1], np.inf, confidence)
-    return one_sided(best, confidence), one_sided(kept, confidence)
+    """E[max(0, max_i w_i)] and E[V_0] of the continuum, each with the error of its one-sided limits. Under a limit of
+    time, from as many points as a twentieth of it allows."""
+    if clock.limited:
+        efficient(np.random.SeedSequence(0), space, 2)  # what is done once only does not count
+        began = time.perf_counter()
+        efficient(np.random.SeedSequence(0), space, 256)
+        each = (time.perf_counter() - began) / 256
+        while points > 256 and each * points * replicates > 0.05 * clock.left:
+            points //= 2
+    pairs = (workers or Workers(1)).map(
+        partial(efficient, space=space, points=points), seed.spawn(replicates)
+    )
+    best, kept = zip(*pairs, strict=True)
+    for values in (best, kept):
+        if not np.isfinite(values).all():
+            broken = float(np.mean(values))
+            return Limit(broken, np.inf, confidence), Limit(float(np.mean(kept)), np.inf, confidence)
+    return one_sided(list(best), confidence), one_sided(list(kept), confidence)
+
+
+def efficient(seed: np.random.SeedSequence, space: QuantileSpace, points: int) -> tuple[float, float]:
+    """The means of max(0, max_i w_i) and of V_0 on the sample of one seed."""
+    joint = scrambled(points, sum(space.dims), np.random.default_rng(seed))
+    signals = space.signals(np.split(joint, np.cumsum(space.dims)[:-1], axis=1))
+    gains = [space.instance.gain(i, signals) for i in range(space.n)]
+    best = float(np.maximum(np.max(gains, axis=0), 0.0).mean())
+    return best, float(space.instance.seller_value(signals).mean())
 
 
 def dual_limit(
@@ -92,8 +138,25 @@ def dual_limit(
     confidence: float,
     seed: np.random.SeedSequence,
     control: float,
+    *,
+    clock: Clock = ENDLESS,
+    workers: Workers | None = None,
 ) -> Limit:
     """D(u) + E[V_0] with the error of its limit; ``control`` is the first best, of which the caller knows the
-    error."""
-    limit = one_sided(dual_replicates(space, u, size, seed.spawn(size.replicates)), confidence)
+    error. Raises OutOfTime."""
+    one = partial(dual_replicate, space=space, u=u, size=size, clock=clock)
+    limit = one_sided(replicated(one, seed.spawn(size.replicates), workers or Workers(1)), confidence)
     return Limit(limit.mean + control, limit.error, confidence)
+
+
+def affordable(
+    space: QuantileSpace, u: ShadowPrices, size: Quadrature, clock: Clock, jobs: int
+) -> Quadrature:
+    """The quadrature, made smaller where half of the time that is left would not do."""
+    if not clock.limited:
+        return size
+    few = replace(size, replicates=1, fibres=max(1, CHUNK // size.types // 8))
+    began = time.perf_counter()
+    dual_replicate(np.random.SeedSequence(0), space, u, few, clock)
+    each = (time.perf_counter() - began) / few.fibres / jobs
+    return size.scaled(0.5 * clock.left / max(each * size.fibres * size.replicates, 1e-9))

@@ -16,6 +16,7 @@ import numba
 import numpy as np
 
 from expost._typing import Float, Int8, Int64
+from expost.brackets.clock import ENDLESS, Clock
 from expost.brackets.upper.basis import ShadowPrices, base_gain
 from expost.mechanisms.continuum.monotone import directions
 from expost.spaces.mesh import hats, mesh_points
@@ -23,7 +24,7 @@ from expost.spaces.quantile_space import QuantileSpace
 
 Signs = tuple[Int8, Int8]
 
-CHUNK = 1 << 20
+CHUNK = 1 << 19
 
 
 @numba.njit(cache=True, nogil=True)
@@ -52,20 +53,20 @@ def _maxima(
         best[f] = top / cells
 
 
-def guaranteed_dual(space: QuantileSpace, u: ShadowPrices, cells: int) -> float:
-    """An upper bound on the second best less E[V_0], with ``cells`` per level. Raises NotMonotone."""
+def guaranteed_dual(space: QuantileSpace, u: ShadowPrices, cells: int, clock: Clock = ENDLESS) -> float:
+    """An upper bound on the second best less E[V_0], with ``cells`` per level. Raises NotMonotone, OutOfTime."""
     total, mean = 0.0, 0.0
     for i in range(2):
         values = directions(space, i, 0), directions(space, i, 1)
         gains = directions(space, i, 0, gain=True), directions(space, i, 1, gain=True)
-        best, shadow = _side(space, u, i, cells, values, gains)
+        best, shadow = _side(space, u, i, cells, values, gains, clock)
         total += best
         mean += 0.5 * shadow
     return total + mean
 
 
 def _side(
-    space: QuantileSpace, u: ShadowPrices, i: int, cells: int, values: Signs, gains: Signs
+    space: QuantileSpace, u: ShadowPrices, i: int, cells: int, values: Signs, gains: Signs, clock: Clock
 ) -> tuple[float, float]:
     """Buyer i's maxima and the mean of u."""
     j = 1 - i
@@ -74,6 +75,7 @@ def _side(
     step = max(1, CHUNK // len(own))
     total = mean = 0.0
     for start in range(0, len(others), step):
+        clock.check()
         some = others[start : start + step]
 
         def at(signs: Signs, end: float, some: Float = some) -> list[Float]:

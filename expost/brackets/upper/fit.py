@@ -11,17 +11,24 @@ a bound: bounds come from fresh samples (``dual``).
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from expost._typing import Float
+from expost.brackets.clock import ENDLESS, Clock, OutOfTime
+from expost.brackets.memory import room
+from expost.brackets.symmetry import symmetrized
 from expost.brackets.upper.basis import ShadowPrices, mesh_size
 from expost.brackets.upper.samples import FibreSample, draw_fibres, outer_points, respond
+from expost.brackets.workers import Workers
 from expost.spaces.quantile_space import QuantileSpace
+
+PARTS = 2
+"""Parts of a sample for each buyer, each handled by one thread."""
+BYTES = 48
+"""Of memory for each state of a sample."""
 
 
 @dataclass(frozen=True)
@@ -29,16 +36,21 @@ class FitPlan:
     """How one fit proceeds.
 
     fibres, types, rows: size of each sample, per buyer. samples: how many take turns. steps: how many steps.
-    rate: first and last length of a step (unit: multiples of the base). smoothing: first and last (unit: values,
-    relative to the mean best gain)."""
+    refresh: after how many steps one of them is replaced by a fresh one; 0: never. rate: first and last length of a
+    step (unit: multiples of the base). smoothing: first and last (unit: values, relative to the mean best gain)."""
 
     fibres: int = 512
     types: int = 1024
     rows: int = 24
     samples: int = 4
     steps: int = 600
+    refresh: int = 0
     rate: tuple[float, float] = (0.1, 1e-3)
     smoothing: tuple[float, float] = (3e-3, 3e-4)
+
+    def resumed(self) -> FitPlan:
+        """The same from a good start: shorter steps."""
+        return replace(self, rate=(0.4 * self.rate[0], self.rate[1]))
 
 
 class Adam:
@@ -65,60 +77,72 @@ class Adam:
         return np.asarray(rate * mean / (np.sqrt(square) + guard))
 
 
-def paced(steps: int, deadline: float) -> Iterator[tuple[int, float]]:
-    """The numbers of the steps, each with the share of the way that lies behind it (0 to 1): of the steps or of the
-    time, whichever is larger. Ends early at ``deadline`` (``time.perf_counter``)."""
-    began = time.perf_counter()
-    for step in range(steps):
-        now = time.perf_counter()
-        if now >= deadline:
-            return
-        yield step, max(step / steps, (now - began) / (deadline - began))
-
-
 def fit_prices(
     space: QuantileSpace,
     start: ShadowPrices,
     plan: FitPlan,
     rng: np.random.Generator,
-    deadline: float = np.inf,
+    *,
+    clock: Clock = ENDLESS,
+    workers: Workers | None = None,
+    symmetric: bool = False,
 ) -> ShadowPrices:
-    """The best shadow prices found on the mesh of ``start``; stops early at ``deadline`` (``time.perf_counter``)."""
-    samples = [_draw(space, start, plan, rng) for _ in range(plan.samples)]
+    """The best shadow prices found on the mesh of ``start``; stops early when the clock runs out. symmetric: the buyers
+    are exchangeable (see ``symmetry``)."""
+    even = symmetrized if symmetric else np.asarray
+    plan = _fitting(plan, space.n)
+    try:
+        samples = [_draw(space, start, plan, rng, clock) for _ in range(plan.samples)]
+    except OutOfTime:
+        return start
     scale = max(float(np.mean([part.best_gain.mean() for part in samples[0]])), 1e-300)
     masses = sum((_masses(start, sample) for sample in samples), np.zeros(start.mesh.shape)) / plan.samples
-    masses += 1e-3 * masses.mean() + 1e-300
-    mesh, adam = start.mesh.copy(), Adam(start.mesh.shape)
-    with ThreadPoolExecutor(max_workers=max(1, min(space.n, 2))) as pool:
-        for step, done in paced(plan.steps, deadline):
+    masses = even(masses) + 1e-3 * masses.mean() + 1e-300
+    mesh, adam = even(start.mesh), Adam(start.mesh.shape)
+    with (workers or Workers(1)).threads() as pool:
+        for step, done in clock.paced(plan.steps):
+            if plan.refresh and step and step % plan.refresh == 0:
+                samples[step // plan.refresh % plan.samples] = _draw(space, start, plan, rng)
             u = ShadowPrices(start.dims, start.nodes, start.floor, mesh)
             smoothing = scale * plan.smoothing[0] * (plan.smoothing[1] / plan.smoothing[0]) ** done
-            sample = samples[step % plan.samples]
             parts = pool.map(
-                lambda fibres, u=u, smoothing=smoothing: _subgradient(u, fibres, smoothing, space.n), sample
+                partial(_subgradient, u, smoothing=smoothing, n=space.n), samples[step % plan.samples]
             )
-            gradient = sum(parts, np.zeros(mesh.shape)) / masses
+            gradient = even(sum(parts, np.zeros(mesh.shape))) / masses
             rate = plan.rate[0] * (1.0 - done) + plan.rate[1]
             mesh = np.maximum(mesh - adam.step(gradient, rate, 0.05), 0.0)
     return ShadowPrices(start.dims, start.nodes, start.floor, mesh)
 
 
+def _fitting(plan: FitPlan, n: int) -> FitPlan:
+    """The plan with as many and as large samples as fit into the memory."""
+    while not room(plan.samples * n * plan.fibres * plan.types * BYTES):
+        if plan.samples > 1:
+            plan = replace(plan, samples=plan.samples // 2)
+        elif plan.fibres > 2 * PARTS:
+            plan = replace(plan, fibres=plan.fibres // 2)
+        else:
+            break
+    return plan
+
+
 def _draw(
-    space: QuantileSpace, start: ShadowPrices, plan: FitPlan, rng: np.random.Generator
+    space: QuantileSpace,
+    start: ShadowPrices,
+    plan: FitPlan,
+    rng: np.random.Generator,
+    clock: Clock = ENDLESS,
 ) -> list[FibreSample]:
-    return [
-        draw_fibres(
-            space,
-            i,
-            outer_points(space, i, plan.fibres, rng),
-            plan.types,
-            plan.rows,
-            start.nodes,
-            start.floor,
-            rng,
-        )
-        for i in range(space.n)
-    ]
+    """One sample, in parts: some fibres of one buyer each."""
+    parts: list[FibreSample] = []
+    for i in range(space.n):
+        for outer in np.array_split(outer_points(space, i, plan.fibres, rng), PARTS):
+            clock.check()
+            if len(outer):
+                parts.append(
+                    draw_fibres(space, i, outer, plan.types, plan.rows, start.nodes, start.floor, rng)
+                )
+    return parts
 
 
 def _masses(u: ShadowPrices, sample: list[FibreSample]) -> Float:
@@ -131,7 +155,7 @@ def _masses(u: ShadowPrices, sample: list[FibreSample]) -> Float:
 
 def _subgradient(u: ShadowPrices, fibres: FibreSample, smoothing: float, n: int) -> Float:
     _, wins = respond(fibres, fibres.prices(u), smoothing=smoothing, bins=128, rule=fibres.rows > 1)
-    return spread(u, fibres, fibres.base * (1.0 / n - wins) / wins.size)
+    return spread(u, fibres, fibres.base * (1.0 / n - wins) / (wins.size * PARTS))
 
 
 def spread(u: ShadowPrices, fibres: FibreSample, weights: Float) -> Float:
@@ -143,5 +167,10 @@ def spread(u: ShadowPrices, fibres: FibreSample, weights: Float) -> Float:
 
 
 def largest_nodes(dims: tuple[int, ...], limit: int) -> int:
-    """The most nodes per signal, from 2, 3, 5, 9, 17, 33, whose mesh has at most ``limit`` nodes."""
-    return max((k for k in (2, 3, 5, 9, 17, 33) if mesh_size(dims, k) <= limit), default=2)
+    """The most nodes per signal, from 1, 2, 3, 5, 9, 17, 33, whose mesh has at most ``limit`` nodes and few enough
+    corners around every point."""
+    corners = max(sum(dims) - own for own in dims)
+    return max(
+        (k for k in (1, 2, 3, 5, 9, 17, 33) if mesh_size(dims, k) <= limit and (k == 1 or corners < 9)),
+        default=1,
+    )

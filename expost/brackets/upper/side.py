@@ -1,38 +1,36 @@
-"""The upper side of a search: first best, random offsets, dual functions on ever finer meshes."""
+"""The upper side of a search: first best, random finite sets of types, dual functions on ever finer meshes."""
 
 from __future__ import annotations
 
 import math
-import time
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from expost.brackets.account import Account
-from expost.brackets.effort import Effort, efforts, scaled
+from expost.brackets.clock import OutOfTime
+from expost.brackets.effort import CELLS_DUAL, ESTIMATES, PILOT, Effort, grid_points
+from expost.brackets.optimum import check_states
 from expost.brackets.records import UPPER
 from expost.brackets.statistics import Limit
+from expost.brackets.symmetry import exchangeable, symmetrized
 from expost.brackets.upper.basis import ShadowPrices, constant_prices
-from expost.brackets.upper.dual import dual_limit, first_best
+from expost.brackets.upper.dual import affordable, dual_limit, dual_replicate, first_best
 from expost.brackets.upper.dual_cells import guaranteed_dual
+from expost.brackets.upper.finite import (
+    FiniteSets,
+    averaged,
+    extrapolate,
+    finite_sets,
+    grid_excess,
+    mean_limit,
+)
 from expost.brackets.upper.fit import fit_prices, largest_nodes
-from expost.brackets.upper.offsets import extrapolate, grid_excess, offset_limit
 from expost.brackets.upper.tails import NO_MEAN, NO_VARIANCE, tail_growth
 from expost.errors import InputError
 from expost.mechanisms.continuum.monotone import NotMonotone
 from expost.spaces.quantile_space import scrambled
-
-GRIDS = {
-    2: (32, (16, 24, 32, 48)),
-    3: (14, (10, 14, 18, 24)),
-    4: (12, (10, 12, 16, 20)),
-    5: (6, (4, 6, 8)),
-    6: (4, (3, 4, 6)),
-}
-"""The grid for random offsets, and those for the extrapolation, by the number of signals (two buyers)."""
-MANY = {3: (6, (4, 6, 8)), 4: (4, (3, 4, 5)), 5: (3, (2, 3)), 6: (4, (2, 3, 4))}
-"""The same for three buyers or more, where programs are harder."""
-CELLS = {2: (128, 512), 3: (32, 128), 4: (32, 64)}
-"""Cells per level of the rigorous dual bound, early and late, by the number of signals."""
 
 
 def first_bounds(account: Account) -> None:
@@ -52,7 +50,9 @@ def first_bounds(account: Account) -> None:
             )
     # a fortieth of the permitted failures each: two limits enter every bound of either side
     confidence = 1.0 - 0.025 * (1.0 - account.confidence)
-    account.first_best, account.kept = first_best(account.space, confidence, account.next_seed())
+    account.first_best, account.kept = first_best(
+        account.space, confidence, account.next_seed(), clock=account.clock, workers=account.workers
+    )
     mean = account.first_best.mean
     if not math.isfinite(mean) or not math.isfinite(account.kept.mean):
         raise InputError(
@@ -65,100 +65,145 @@ def first_bounds(account: Account) -> None:
 
 
 class UpperSide:
-    """What the upper side carries from stage to stage."""
+    """What the upper side carries from stage to stage: the best shadow prices so far, and what averages of finite sets
+    start from."""
 
     def __init__(self, account: Account) -> None:
         self.account = account
         self.u: ShadowPrices | None = None
-        self.rate = 2e7  # states evaluated per second, measured as we go
+        self.symmetric = exchangeable(account.space)
+        self.floor = 0.02 * account.first_best.mean if any_negative(account) else 0.0
 
-    def offsets(self) -> None:
-        """Random offsets on a coarse grid, and the extrapolation of midpoint grids."""
+    def stage(self, effort: Effort) -> None:
+        """Solve finite sets of types, fit shadow prices on this stage's mesh, and evaluate them."""
         account, space = self.account, self.account.space
-        many = space.n > 2
-        point, grids = (MANY if many else GRIDS).get(sum(space.dims), (2, (2, 3)))
-        limit = None if not many else max(1.0, min(10.0, 0.02 * account.left))
-        try:
-            confidence = account.allowance.next(UPPER)
-            found = offset_limit(
-                space,
-                point,
-                confidence,
-                account.next_seed(),
-                account.first_best.mean,
-                replicates=6 if many else 10,
-                time_limit=limit,
-            )
-            word = "bounds" if many else "optima"
-            account.statistical(
-                UPPER, f"random offsets, mean of grid {word}, {point} points per signal", found
-            )
-            values = tuple(
-                (m, grid_excess(space, m, None, limit) + account.first_best.mean + account.kept.mean)
-                for m in grids
-            )
-            account.estimates.append(extrapolate(values))
-        except InputError as error:
-            account.leave_out("random offsets", error)
-
-    def stage(self, number: int) -> None:
-        """Fit shadow prices on this stage's mesh and evaluate them."""
-        account, effort = self.account, efforts(self.account.space.n)[number]
-        space = account.space
         nodes = largest_nodes(space.dims, effort.mesh)
-        floor = self._floor()
-        start = (
-            self.u.refined(nodes) if self.u is not None else constant_prices(space.dims, nodes, floor, 0.5)
-        )
+        starts = [] if self.u is None else [self.u.refined(nodes)]
+        starts += self._sets(effort, nodes)
+        if not starts:
+            starts = [constant_prices(space.dims, nodes, self.floor, 0.5)]
+        start = self._best(starts)
         account.tell(f"fitting shadow prices, {nodes} nodes per signal")
-        self.u = fit_prices(space, start, effort.fit, account.rng(), account.deadline(0.4, 900.0))
+        plan = effort.fit if self.u is None and len(starts) == 1 else effort.fit.resumed()
+        fitted = fit_prices(
+            space,
+            start,
+            plan,
+            account.rng(),
+            clock=account.clock.part(0.45),
+            workers=account.workers,
+            symmetric=self.symmetric,
+        )
+        self.u = self._best([fitted, start])
         self._evaluate(effort)
-        if number in (0, 3):
-            self._guaranteed(number > 0)
 
-    def _guaranteed(self, late: bool) -> None:
+    def _sets(self, effort: Effort, nodes: int) -> list[ShadowPrices]:
+        """The bound of random finite sets of types, and their shadow prices, averaged (two buyers)."""
+        account, space = self.account, self.account.space
+        if not effort.replicates_of_sets:
+            return []
+        grid = space.sequential or space.n > 2
+        points = grid_points(space, effort.states) if grid else math.isqrt(effort.states)
+        sets = FiniteSets(points, effort.replicates_of_sets, grid)
+        account.tell(f"solving {sets.replicates} finite sets of types, {sets.states(space)} states each")
+        confidence, seed = account.allowance.next(UPPER), account.next_seed()
+        try:
+            check_states(sets.states(space), account.clock.part(0.5 / sets.replicates), account.pace)
+            began = account.seconds
+            solved = finite_sets(
+                space,
+                sets,
+                seed,
+                nodes=nodes,
+                floor=self.floor,
+                clock=account.clock.part(0.1 if space.n > 2 else 0.25),
+                workers=account.workers,
+            )
+            account.pace = max(account.pace, len(solved) * sets.states(space) / (account.seconds - began))
+            word = " of proved bounds" if space.n > 2 else ""
+            limit = mean_limit(solved, confidence, account.first_best.mean)
+            account.statistical(UPPER, sets.method + word, limit)
+        except InputError as error:
+            account.leave_out("random finite sets of types", error)
+            return []
+        except OutOfTime:
+            account.leave_out("random finite sets of types", "the time does not suffice for them")
+            return []
+        usable = [one for one in solved if one.shadow.size]
+        if not usable:
+            return []
+        found = averaged(space, usable, nodes, self.floor)
+        return [replace(found, mesh=symmetrized(found.mesh)) if self.symmetric else found]
+
+    def estimate(self) -> None:
+        """The extrapolation of midpoint grids: no bound."""
+        account, space = self.account, self.account.space
+        grids = [grid_points(space, states) for states in ESTIMATES[min(space.n, 3)]]
+        grids = sorted(set(grids))
+        if len(grids) < 2:
+            return
+        try:
+            for m in grids:
+                check_states(m ** sum(space.dims), account.clock.part(0.05), account.pace)
+            base = account.first_best.mean + account.kept.mean
+            account.estimates.append(
+                extrapolate(tuple((m, grid_excess(space, m, account.clock.part(0.02)) + base) for m in grids))
+            )
+        except InputError as error:
+            account.leave_out("extrapolation of grids (estimate)", error)
+        except OutOfTime:
+            account.leave_out("extrapolation of grids (estimate)", "the time does not suffice for it")
+
+    def guaranteed(self, late: bool) -> None:
         """The rigorous bound from the same shadow prices."""
         account, space = self.account, self.account.space
         what = "dual function on cells (rigorous upper)"
+        if self.u is None:
+            return
         if space.n != 2 or space.sequential:
             account.leave_out(what, "it is there for two buyers and static timing only")
         elif not space.bounded or account.kept.error > 0.0:
             account.leave_out(what, "it needs bounded supports and a seller's value that does not vary")
-        elif account.left > 60.0 or not late:
+        else:
             try:
-                cells = CELLS.get(sum(space.dims), (4, 8))[late]
-                value = guaranteed_dual(space, self.u, cells) if self.u else math.inf
+                cells = CELLS_DUAL.get(sum(space.dims), (4, 8))[late]
+                value = guaranteed_dual(space, self.u, cells, account.clock.part(0.5))
                 account.rigorous(
                     UPPER, f"dual function on cells, {cells} per signal", value + account.kept.mean
                 )
             except NotMonotone as reason:
                 account.leave_out(what, reason)
+            except OutOfTime:
+                account.tell("no time for more cells")
 
-    def _floor(self) -> float:
-        """A little base where the second largest gain is negative, in case the item has a price there."""
-        mean = self.account.first_best.mean
-        return 0.02 * mean if any_negative(self.account) else 0.0
+    def _best(self, candidates: list[ShadowPrices]) -> ShadowPrices:
+        """What a small sample prefers, always the same: a choice, never a bound."""
+        if len(candidates) == 1:
+            return candidates[0]
+        account = self.account
+        scores = []
+        for u in candidates:
+            one = partial(dual_replicate, space=account.space, u=u, size=PILOT, clock=account.clock)
+            seeds = np.random.SeedSequence([account.seed, 54321]).spawn(PILOT.replicates)
+            scores.append(sum(account.workers.map(one, seeds)))
+        return candidates[int(np.argmin(scores))]
 
     def _evaluate(self, effort: Effort) -> None:
         account, u = self.account, self.u
         assert u is not None
-        if account.left <= 0.0:
-            return
-        size = effort.quadrature
-        states = float(size.replicates * size.fibres * size.types * account.space.n)
-        size = scaled(size, 0.5 * account.left * self.rate / states)
+        confidence, seed = account.allowance.next(UPPER), account.next_seed()
         account.tell(f"evaluating shadow prices, {u.nodes} nodes per signal")
-        began = time.perf_counter()
+        size = affordable(account.space, u, effort.quadrature, account.clock, account.workers.count)
         limit = dual_limit(
             account.space,
             u,
             size,
-            account.allowance.next(UPPER),
-            account.next_seed(),
+            confidence,
+            seed,
             account.first_best.mean,
+            clock=account.clock,
+            workers=account.workers,
         )
-        states = float(size.replicates * size.fibres * size.types * account.space.n)
-        self.rate = states / max(time.perf_counter() - began, 1e-3)
         account.statistical(
             UPPER, f"dual function, multilinear shadow prices on {u.nodes} nodes per signal", limit
         )

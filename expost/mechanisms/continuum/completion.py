@@ -20,6 +20,7 @@ relied upon). Where a support is unbounded, nobody with a given strike wins agai
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
@@ -30,7 +31,7 @@ from scipy import sparse
 from expost._typing import Array, Bool, Float, Int8, Int64
 from expost.mechanisms.continuum.mechanism import ContinuumMechanism
 from expost.mechanisms.continuum.monotone import directions
-from expost.mechanisms.continuum.suprema import Conflicts, Suprema, batch, bins_at
+from expost.mechanisms.continuum.suprema import Conflicts, Suprema, batch, bins_at, untimed
 from expost.spaces.mesh import hats, mesh_cell
 from expost.spaces.quantile_space import Levels, lattice
 
@@ -150,19 +151,21 @@ class CompletedMechanism(ContinuumMechanism):
         """The bin of each of buyer k's types (.., d_k) in ``suprema``."""
         return bins_at(own, self.space.first[k], self.bins)
 
-    def suprema(self, k: int, levels: Levels) -> Float:
+    def suprema(self, k: int, levels: Levels, tick: Callable[[], None] = untimed) -> Float:
         """Buyer k's lowest admissible strikes in P states, by bin of his first level, not rising: (P, bins); his own
-        levels do not matter. The last buyer's are raised where that is asked for."""
+        levels do not matter. The last buyer's are raised where that is asked for. ``tick`` is called now and then,
+        and may raise."""
         count = max(len(own) for own in levels)
         whole = [np.broadcast_to(own, (count, own.shape[1])) for own in levels]
         step = batch(self.nodes, self.space.dims[k])
         parts = [
-            self._suprema(k, [own[start : start + step] for own in whole]) for start in range(0, count, step)
+            self._suprema(k, [own[start : start + step] for own in whole], tick)
+            for start in range(0, count, step)
         ]
         found = np.concatenate(parts) if parts else np.empty((0, self.bins_of(k)))
         return self._raise(whole, found) if self.raised and k == self.last else found
 
-    def _suprema(self, k: int, levels: Levels) -> Float:
+    def _suprema(self, k: int, levels: Levels, tick: Callable[[], None]) -> Float:
         """The same for one batch of states, not raised."""
         earlier = self.earlier(k)
         conflicts = Conflicts(
@@ -175,7 +178,7 @@ class CompletedMechanism(ContinuumMechanism):
             self.depth,
             self.precision,
         )
-        return Suprema(conflicts, levels).run()
+        return Suprema(conflicts, levels).run(tick)
 
     def _raise(self, levels: Levels, strikes: Float) -> Float:
         """Lift each schedule of the last buyer to the floor that earns most; a floor keeps it from rising."""
@@ -197,14 +200,14 @@ class CompletedMechanism(ContinuumMechanism):
         floor = np.where(nothing, np.inf, np.where(best + 1 < RAISE_TYPES, below, -np.inf))
         return np.maximum(strikes, floor)
 
-    def strikes_along(self, k: int, levels: Levels, own: Float) -> Float:
+    def strikes_along(self, k: int, levels: Levels, own: Float, tick: Callable[[], None] = untimed) -> Float:
         """Buyer k's strikes against P states of the others (his own levels there do not matter), at Q own types each
         (P, Q, d_k): (P, Q)."""
         result = np.full(own.shape[:2], -np.inf)
         if k != self.last:
             result = self.given_along(k, levels, own)
         if k != self.order[0]:
-            found = np.take_along_axis(self.suprema(k, levels), self.bin_at(k, own), axis=1)
+            found = np.take_along_axis(self.suprema(k, levels, tick), self.bin_at(k, own), axis=1)
             result = np.maximum(result, found)
         return result
 

@@ -6,7 +6,7 @@ favourable corner; cells that cannot matter are dropped, the rest halved, down t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -44,6 +44,10 @@ class Conflicts:
     precision: float
 
 
+def untimed() -> None:
+    """Nobody looks at the clock."""
+
+
 def bins_at(own: Float, place: int | None, bins: int) -> Int64:
     """The bin of each type (.., d) in the strikes by first level, which is at ``place``; bins are closed above."""
     if place is None:
@@ -64,6 +68,20 @@ class Suprema:
         self.count = len(levels[self.k])
         self.low, self.high = conflicts.space.box[self.k]
         self.dims, self.bins, self.given = conflicts.space.dims[self.k], conflicts.bins, conflicts.given
+        others = {
+            name: column
+            for j, own in enumerate(levels)
+            if j != self.k
+            for name, column in conflicts.space.own(j, own).items()
+        }
+        self.rest = {
+            j: {
+                name: column
+                for name, column in others.items()
+                if name in conflicts.space.instance.valuation(j).signals
+            }
+            for j in (*self.given, self.k)
+        }
         self.rounding = SLACK * max(
             float(np.abs(self._everywhere(j, corner)).max())
             for j in (*self.given, self.k)
@@ -72,7 +90,7 @@ class Suprema:
         self.certain = np.full((self.count, self.bins), -np.inf)
         self.possible = np.full((self.count, self.bins), -np.inf)
 
-    def run(self) -> Float:
+    def run(self, tick: Callable[[], None] = untimed) -> Float:
         """(P, bins): at least the supremum of every bin."""
         cells, dims = self.m.nodes - 1, self.dims
         line = np.stack(np.meshgrid(*([np.arange(cells)] * dims), indexing="ij"), axis=-1).reshape(-1, dims)
@@ -80,6 +98,7 @@ class Suprema:
         point = np.repeat(np.arange(self.count), len(line))
         place = np.tile(line, (self.count, 1))
         for depth in range(self.m.depth + 1):
+            tick()
             point, place, value = self._sift(point, place, cells << depth)
             ends = np.bincount(point, minlength=self.count)[point] > OPEN_CELLS
             if depth == self.m.depth:
@@ -112,9 +131,8 @@ class Suprema:
         return np.clip(-((-(place[:, first] + 1) * self.bins) // cells) - 1, 0, self.bins - 1)
 
     def _value(self, buyer: int, point: Int64, own: Float) -> Float:
-        return self.m.space.value(
-            buyer, [own if j == self.k else rest[point] for j, rest in enumerate(self.levels)]
-        )
+        rest = {name: column[point] for name, column in self.rest[buyer].items()}
+        return self.m.space.instance.value(buyer, {**rest, **self.m.space.own(self.k, own)})
 
     def _minimum(self, j: int, point: Int64, place: Int64, cells: int, low: float, high: float) -> Float:
         """The minimum of theta_j over the part from ``low`` to ``high`` (in cells) of each cell."""

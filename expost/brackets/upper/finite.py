@@ -1,0 +1,173 @@
+"""Random finite sets of types (upper, statistical): the mean of their optima, the first best as a control; and shadow
+prices, averaged over them.
+
+A continuum mechanism restricted to any finite set of types is feasible there. So where every type is distributed like
+the prior, the expected optimum is at least the continuum's. Static buyers have scrambled Sobol' types, which leave a
+quarter of the noise; with two stages, or three buyers and more, the types are a grid with one random offset per signal.
+With three buyers or more the proved bound of the linear relaxation stands in for the optimum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+
+from expost._typing import Float
+from expost.brackets.clock import ENDLESS, Clock, OutOfTime
+from expost.brackets.optimum import optimum
+from expost.brackets.records import Estimate
+from expost.brackets.starts import first_names, timings
+from expost.brackets.statistics import Limit, one_sided
+from expost.brackets.upper.basis import ShadowPrices, base_gain
+from expost.brackets.workers import Workers
+from expost.formulations.assemble import assemble
+from expost.formulations.static import static_block
+from expost.formulations.timing import build_blocks
+from expost.spaces.mesh import hats
+from expost.spaces.quantile_space import QuantileSpace, finite_space, scrambled
+from expost.spaces.type_space import Grid, discretize
+
+
+@dataclass(frozen=True)
+class FiniteSets:
+    """How many random finite sets, and how large. points: types of each buyer (Sobol'), or grid points on each signal
+    (``grid``)."""
+
+    points: int
+    replicates: int
+    grid: bool
+
+    def states(self, space: QuantileSpace) -> int:
+        """Information states of one set."""
+        return self.points ** (sum(space.dims) if self.grid else space.n)
+
+    @property
+    def method(self) -> str:
+        """In words."""
+        return (
+            f"random offsets, mean over grids of {self.points} points per signal"
+            if self.grid
+            else f"random types, mean over sets of {self.points} Sobol' types per buyer"
+        )
+
+
+@dataclass(frozen=True)
+class Solved:
+    """One finite set: its bound less its first best, and its shadow prices gathered at the nodes of a mesh: the sums
+    over states of u x hat, and of base x hat."""
+
+    excess: float
+    shadow: Float = field(repr=False)
+    mass: Float = field(repr=False)
+
+
+def solve_set(
+    seed: np.random.SeedSequence,
+    space: QuantileSpace,
+    sets: FiniteSets,
+    nodes: int,
+    floor: float,
+    clock: Clock,
+) -> Solved:
+    """Draw one set and solve it. Raises OutOfTime."""
+    rng = np.random.default_rng(seed)
+    if sets.grid:
+        offset = {signal: float(rng.random()) for signal in space.instance.signals}
+        levels = [_grid_levels(space, i, sets.points, offset) for i in range(space.n)]
+        types = discretize(space.instance, Grid(sets.points, offset))
+        formulation = assemble(types, build_blocks(types, timings(space), first_names(space)))
+    else:
+        levels = [scrambled(sets.points, dims, rng) for dims in space.dims]
+        types = finite_space(space, levels)
+        blocks = tuple(static_block(types.values[i], i) for i in range(space.n))
+        formulation = assemble(types, blocks)
+    solution = optimum(formulation, clock)
+    excess = float(solution.bound) - types.first_best
+    if not nodes or space.n > 2 or solution.certificate is None:
+        return Solved(excess, np.empty(0), np.empty(0))
+    one, two = (hats(own, nodes) for own in levels)
+    shadow = formulation.shadow_prices(solution.certificate)
+    base = base_gain(np.asarray(types.gains), floor)
+    gathered = [np.asarray(two.T @ np.asarray(one.T @ array).T).T for array in (shadow, base)]
+    return Solved(excess, gathered[0], gathered[1])
+
+
+def _grid_levels(space: QuantileSpace, i: int, points: int, offset: dict[str, float]) -> Float:
+    """The levels of buyer i's types on a grid, last signal fastest."""
+    own = [(np.arange(points) + offset[name]) / points for name in space.instance.buyers[i].signals]
+    return np.stack(np.meshgrid(*own, indexing="ij"), axis=-1).reshape(-1, space.dims[i])
+
+
+def finite_sets(
+    space: QuantileSpace,
+    sets: FiniteSets,
+    seed: np.random.SeedSequence,
+    *,
+    nodes: int = 0,
+    floor: float = 0.0,
+    clock: Clock = ENDLESS,
+    workers: Workers | None = None,
+) -> list[Solved]:
+    """The sets solved, each with its shadow prices on a mesh of ``nodes`` per signal if these are asked for (two
+    buyers). Raises OutOfTime, and InputError where a set is too large."""
+    jobs = min((workers or Workers(1)).count, sets.replicates)
+    one = partial(
+        _before, clock=clock, share=jobs / sets.replicates, space=space, sets=sets, nodes=nodes, floor=floor
+    )
+    seeds = seed.spawn(sets.replicates)
+    return [solved for solved in (workers or Workers(1)).map(one, seeds) if solved is not None]
+
+
+def _before(
+    seed: np.random.SeedSequence,
+    *,
+    clock: Clock,
+    share: float,
+    space: QuantileSpace,
+    sets: FiniteSets,
+    nodes: int,
+    floor: float,
+) -> Solved | None:
+    """One set in its share of the time, or nothing where it is over."""
+    try:
+        return solve_set(seed, space, sets, nodes, floor, Clock(share * clock.whole))
+    except OutOfTime:
+        return None
+
+
+def mean_limit(solved: list[Solved], confidence: float, control: float) -> Limit:
+    """The mean bound, less E[V_0] of the sets, with the error of its limit. control: the continuum's first best less
+    E[V_0], of which the caller knows the error. Raises OutOfTime where fewer than two were solved."""
+    if len(solved) < 2:
+        raise OutOfTime
+    limit = one_sided([one.excess for one in solved], confidence)
+    return Limit(limit.mean + control, limit.error, confidence)
+
+
+def averaged(space: QuantileSpace, solved: list[Solved], nodes: int, floor: float) -> ShadowPrices:
+    """The shadow prices of several sets as one function: at every node, all that they lay near it, over all the base
+    there."""
+    shadow = sum((one.shadow for one in solved), np.zeros(solved[0].shadow.shape))
+    mass = sum((one.mass for one in solved), np.zeros(solved[0].mass.shape))
+    mesh = shadow / (mass + 1e-3 * mass.mean() + 1e-300)
+    return ShadowPrices(space.dims, nodes, floor, np.maximum(mesh, 0.0))
+
+
+def grid_excess(space: QuantileSpace, points: int, clock: Clock = ENDLESS) -> float:
+    """The bound of the midpoint grid, less its first best: for an estimate, no bound of the continuum."""
+    types = discretize(space.instance, Grid(points))
+    formulation = assemble(types, build_blocks(types, timings(space), first_names(space)))
+    return float(optimum(formulation, clock).bound) - types.first_best
+
+
+def extrapolate(values: tuple[tuple[int, float], ...]) -> Estimate:
+    """Richardson's extrapolation of grid optima to infinitely many points, the error taken as a / m (two grids) or
+    a / m + b / m**2 (three or more: least squares). An estimate, never a bound."""
+    points = np.array([float(m) for m, _ in values])
+    powers = np.arange(2 if len(values) < 3 else 3)
+    fitted = np.linalg.lstsq(
+        points[:, None] ** -powers, np.array([value for _, value in values]), rcond=None
+    )[0]
+    terms = " + ".join(["a/m", "b/m^2"][: len(powers) - 1])
+    return Estimate(float(fitted[0]), f"extrapolation of grid optima, error {terms}", values)

@@ -1,0 +1,63 @@
+"""Independent work, spread by joblib: how many tasks at once, and where, is for the caller and joblib's context to say.
+
+Results come in the order of the tasks and are added up in that order, and every task has a seed of its own: the figures
+are the same whatever ``jobs`` is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+import joblib
+from joblib.parallel import get_active_backend
+
+from expost.errors import InputError
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+class Workers:
+    """``jobs`` tasks at once; None: as many as joblib's context says, or one per processor."""
+
+    def __init__(self, jobs: int | None = None) -> None:
+        if jobs is not None and (isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1):
+            raise InputError(f"{jobs!r}", where="jobs", expected="a whole number from 1, or nothing")
+        self.jobs = jobs
+
+    @property
+    def count(self) -> int:
+        """How many tasks run at once."""
+        if self.jobs is not None:
+            return self.jobs
+        _, active = get_active_backend()
+        return int(joblib.effective_n_jobs(active if active is not None else -1))
+
+    def map(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> list[Result]:
+        """The results of all tasks: in threads, or wherever joblib's context (Dask, say) sends them."""
+        run = joblib.Parallel(n_jobs=self.count, prefer="threads")
+        return list(run(joblib.delayed(function)(task) for task in tasks))
+
+    def threads(self) -> Threads:
+        """A pool for many small tasks on large arrays, which are not worth sending elsewhere."""
+        return Threads(self.count)
+
+
+class Threads:
+    """A pool of threads of this process, to be used in a ``with`` block."""
+
+    def __init__(self, count: int) -> None:
+        self._pool = ThreadPoolExecutor(max_workers=count)
+
+    def __enter__(self) -> Threads:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown()
+
+    def map(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> list[Result]:
+        """The results of all tasks, in their order."""
+        futures: list[Future[Result]] = [self._pool.submit(function, task) for task in tasks]
+        return [future.result() for future in futures]
