@@ -7,6 +7,8 @@ changes nothing.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from expost._typing import Float
@@ -40,5 +42,9 @@ VANISHING = 5e-3
 
 
 def allowance(tolerance: float, *values: Float | float) -> float:
-    """What ``tolerance`` allows among ``values``: itself times their largest absolute value (unit: values)."""
-    return tolerance * max((float(np.abs(value).max(initial=0.0)) for value in values), default=0.0)
+    """What ``tolerance`` allows among ``values``: itself times their largest absolute value (unit: values).
+
+    At least the last digit of that, which matters among denormal numbers only.
+    """
+    largest = max((float(np.abs(value).max(initial=0.0)) for value in values), default=0.0)
+    return max(tolerance * largest, math.ulp(largest)) if 0.0 < largest < math.inf else tolerance * largest

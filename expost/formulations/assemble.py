@@ -75,7 +75,7 @@ class Formulation:
             return np.zeros(self.space.shape)
         if not len(self.program.packing):  # as many units as buyers
             return np.zeros(self.space.shape)
-        scaled = certificate.packing.astype(np.float64) * 2.0 ** (-certificate.scale_exponent)
+        scaled = np.ldexp(certificate.packing.astype(np.float64), -certificate.scale_exponent)
         if self.space.weights is None:
             return (scaled * self.space.states).reshape(self.space.shape)
         chances = self.space.weights.chances

@@ -18,6 +18,7 @@ class Block:
     revenue: float64 (size,), weights whose sum over a feasible rule is the sum over states of the
     buyer's payment at the highest implementing prices (where states are not equally likely: his expected payment);
     None where the rule does not determine it.
+    tie_spread: by how much values that count as equal differ at most (unit: values).
     """
 
     index: Int32
@@ -25,6 +26,7 @@ class Block:
     tails: Int32
     heads: Int32
     revenue: Float | None = None
+    tie_spread: float = 0.0
 
 
 def tie_width(values: Float) -> float:

@@ -15,10 +15,10 @@ from expost.instances.environment import Instance
 from expost.mechanisms.audit import Audit
 from expost.mechanisms.mechanism import Mechanism
 from expost.mechanisms.sequential_audit import audit_mechanism
+from expost.solver.answers import slack
 from expost.solver.progress import ProgressCallback
 from expost.solver.result import Solution, Status
 from expost.spaces.type_space import Grid, TypeSpace, check_memory, discretize
-from expost.tolerances import WELFARE
 
 BYTES_PER_BINARY = {Timing.STATIC: 175, Timing.SEQUENTIAL: 385}
 """Peak memory of a solve by minimum cut, audit and certificate included, in bytes per buyer and state: 170 static at
@@ -134,7 +134,7 @@ def _with_certificate(formulation: Formulation, solution: Solution) -> Solution:
         return solution
     flow = solve_program(program, "mincut")
     assert solution.x is not None and flow.x is not None
-    if program.value(solution.x) < flow.bound - WELFARE * program.scale:
+    if program.value(solution.x) < flow.bound - slack(program):
         raise SolverError(
             f"{solution.backend} calls {program.value(solution.x):.12g} optimal; the minimum cut finds "
             f"{program.value(flow.x):.12g}"

@@ -45,7 +45,8 @@ def static_block(values: Float, axis: int, *, revenue: bool = False, chances: Fl
             _counts_above(ranked, groups) if chances is None else _chances_above(chances, axis, order, groups)
         )
         weights = _revenue_weights(ranked, groups, gate, size, *above)
-    return Block(_state_index(order, values.shape, axis), size, tails, heads, weights)
+    spread = float(np.max(ranked.ravel()[groups.start + groups.size - 1] - ranked.ravel()[groups.start]))
+    return Block(_state_index(order, values.shape, axis), size, tails, heads, weights, spread)
 
 
 def _group(ranked: Float, width: float) -> _Groups:
@@ -106,10 +107,11 @@ def _revenue_weights(
 ) -> Float:
     """Weights whose sum over an upper set is (its lowest value) x (its size, or how likely it is), fibre by fibre.
 
-    A member brings the value of its group. Opening a group moves the price of every type above down
+    A member brings the value of its group: the highest of those that count as equal, so that a bound on the
+    program is one whatever the width of a tie. Opening a group moves the price of every type above down
     from the next group's value; that loss sits on the gate, which every member implies.
     """
-    value = ranked.ravel()[groups.start]
+    value = ranked.ravel()[groups.start + groups.size - 1]
     weights = np.zeros(size)
     weights[: ranked.size] = value[groups.of] * weight
     inner = np.flatnonzero(~groups.last)

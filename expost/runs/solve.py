@@ -21,11 +21,11 @@ from expost.runs.memory import peak_memory_mb
 from expost.runs.record import SCHEMA_VERSION, Record, finite, share_of
 from expost.runs.run import Run, plain
 from expost.runs.sampled import sampled_names
+from expost.solver.answers import slack
 from expost.solver.certificate import check
 from expost.solver.program import Program
 from expost.solver.progress import ProgressCallback
 from expost.solver.result import Solution
-from expost.tolerances import WELFARE
 
 
 def solve(
@@ -158,7 +158,9 @@ def make_record(settings: Settings, found: SecondBest, build: float, begun: floa
         audit_worst_gain=found.audit.worst_gain,
         audit_allowed_gain=allowed_gain(space.values),
         sampled=sampled_names(space.instance),
-        details=plain(solution.details),
+        details=plain(
+            solution.details | {"tie_spread": max(block.tie_spread for block in formulation.blocks)}
+        ),
         seconds=seconds,
         peak_memory_mb=peak_memory_mb(),
         **parts,
@@ -170,7 +172,7 @@ def _bounds(
 ) -> dict[str, float | None]:
     """The bounds and the gap of the record. Raises AuditError when a bound is below the value."""
     bound = min(solution.bound, math.inf if certified is None else certified)
-    if value > bound + WELFARE * program.scale:
+    if value > bound + slack(program):
         raise AuditError(
             f"the bound {bound} of {solution.backend} is below the value {value} of its own rule"
         )

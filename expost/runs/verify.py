@@ -27,6 +27,7 @@ from expost.runs.record import Record
 from expost.runs.run import Run
 from expost.runs.solve import figures
 from expost.runs.tables import read_terms, terms_columns
+from expost.solver.answers import slack as agreement
 from expost.solver.certificate import check
 from expost.solver.program import Program
 from expost.solver.result import Status
@@ -248,7 +249,7 @@ def _claims(record: Record, program: Program, proved: float) -> Iterator[Check]:
     if record.upper_bound is None:
         yield Check("upper bound", not optimal and record.gap is None, "none recorded")
         return
-    slack = WELFARE * program.scale
+    slack = agreement(program)
     word = proved > record.upper_bound + slack
     said = f"{record.backend}'s word; proved: {proved!r}" if word else "proved"
     above = record.upper_bound >= record.value - slack

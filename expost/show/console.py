@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from expost.tolerances import WELFARE, allowance
+
 if TYPE_CHECKING:
     from expost.brackets import Bracket
     from expost.instances.catalogue import Entry
@@ -75,7 +77,7 @@ def _rows(record: Record) -> list[tuple[str, str, str]]:
         rows.append(("objective", figure(record.value), _objective(record)))
     rows += [
         (
-            "certified bound" if record.certified_upper_bound == record.upper_bound else "upper bound",
+            "certified bound" if _is_proved(record) else "upper bound",
             _bound(record),
             _gap(record),
         ),
@@ -87,6 +89,14 @@ def _rows(record: Record) -> list[tuple[str, str, str]]:
         ),
     ]
     return rows
+
+
+def _is_proved(record: Record) -> bool:
+    """Whether the certificate proves the upper bound, to the last digits of a sum."""
+    if record.certified_upper_bound is None or record.upper_bound is None:
+        return False
+    digits = allowance(WELFARE, record.upper_bound, record.first_best)
+    return record.certified_upper_bound <= record.upper_bound + digits
 
 
 def figure(value: float) -> str:

@@ -19,7 +19,9 @@ NEEDS_RULE = (Status.OPTIMAL, Status.FEASIBLE)
 
 def slack(program: Program) -> float:
     """By how much two values of the program's objective may differ and still agree."""
-    return WELFARE * program.scale
+    # Values are sums of floats: the constant has a last digit, and so has each weight where they are denormal.
+    last = 4.0 * math.ulp(abs(program.constant) + program.scale) + program.variables * math.ulp(0.0)
+    return WELFARE * program.scale + last
 
 
 def never_sells(program: Program) -> bool:

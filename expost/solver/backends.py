@@ -16,6 +16,7 @@ import numpy as np
 from expost._typing import Int8
 from expost.errors import InputError
 from expost.solver.answers import audited
+from expost.solver.magnitude import magnified
 from expost.solver.program import Program
 from expost.solver.progress import ProgressCallback, check_time_limit
 from expost.solver.result import Solution
@@ -157,8 +158,9 @@ def solve_program(
     backend: ``auto`` (the minimum cut where it is exact, ``nbuyers`` for more blocks, ``branch`` for several units
     and for rules that bind the same buyer in several states), a name in ``BACKENDS``, or
     ``pulp:NAME`` and ``cvxpy:NAME`` for a solver behind these. time_limit: seconds. start: a feasible
-    0/1 vector of shape (variables,). progress: called now and then with a ``Progress``. options: passed
-    on to the backend. What a backend cannot use is listed in ``details["ignored"]``.
+    0/1 vector of shape (variables,). progress: called now and then with a ``Progress``, by the backends that
+    report it. options: passed on to the backend. A limit or a start that a backend cannot use is listed in
+    ``details["ignored"]``.
 
     Raises InputError for an unknown, uninstalled or unfit backend and for an unusable start or time
     limit; SolverError when the solver dies or its answer fails the audit.
@@ -166,16 +168,18 @@ def solve_program(
     check_time_limit(time_limit)
     _check_start(program, start)
     chosen, solver = select(program, backend)
-    given: dict[str, Any] = {"time_limit": time_limit, "start": start, "progress": progress}
+    at = magnified(program)
+    told = at.progress(progress) if chosen.progress else None
+    given: dict[str, Any] = {"time_limit": time_limit, "start": start, "progress": told}
     given = {name: value for name, value in given.items() if value is not None}
     ignored = [name for name in given if not getattr(chosen, name)]
     arguments = {name: value for name, value in given.items() if name not in ignored} | options
     if solver:
         arguments["solver"] = solver
     module, function = chosen.call.split(":")
-    asked = _joined(program) if chosen.name == "mincut" else program
+    asked = _joined(at.program) if chosen.name == "mincut" else at.program
     solution = getattr(importlib.import_module(module), function)(asked, **arguments)
-    return audited(program, solution, chosen.name + (f":{solver}" if solver else ""), ignored)
+    return audited(program, at.solution(solution), chosen.name + (f":{solver}" if solver else ""), ignored)
 
 
 def select(program: Program, name: str) -> tuple[Backend, str]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from expost._typing import Int8
 from expost.solver.adapters.highs import minimized, solve_highs
+from expost.solver.answers import slack
 from expost.solver.certificate import check
 from expost.solver.linear import certificate_of, cost_scale
 from expost.solver.program import Program
@@ -39,15 +40,17 @@ def solve_branch(
     """
     begun = time.monotonic()
     scale = cost_scale(program)
-    found, _ = minimized(program, scale, time_limit, {"dual_feasibility_tolerance": WELFARE})
+    found, reply = minimized(program, scale, time_limit, {"dual_feasibility_tolerance": WELFARE})
     certificate = (
         None if found is None or found.duals is None else certificate_of(program, -found.duals / scale)
     )
     bound = math.inf if certificate is None else check(program, certificate).upper_bound
     rule = None if found is None else _rule(program, found.point)
-    if rule is not None and program.value(rule) >= bound - WELFARE * program.scale:
+    if rule is not None and program.value(rule) >= bound - slack(program):
         details = {"method": "linear program", "bound_certified": True}
         return Solution("branch", Status.OPTIMAL, rule, bound, certificate, details=details)
+    if reply.stopped == "interrupted":
+        return Solution("branch", Status.INTERRUPTED, start, bound, certificate)
     left = None if time_limit is None else max(time_limit - (time.monotonic() - begun), 0.01)
     searched = solve_highs(program, time_limit=left, start=start, progress=progress)
     return _together(searched, bound, certificate)

@@ -21,8 +21,8 @@ from expost.solver.result import Certificate
 SAFE = 1 << 62
 """Half of what int64 holds."""
 
-LARGEST_EXPONENT = 1000
-"""Scales beyond 2**1000 either way leave the range of float64."""
+LARGEST_EXPONENT = 1200
+"""The smallest float64 is 2**-1074: scales beyond 2**1200 either way leave nothing of int64 or of the weights."""
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ class Certificate:
     @property
     def rounding(self) -> float:
         """How far one weight can be from its scaled integer, in the unit of the weights."""
-        return 0.5 * 2.0 ** (-self.scale_exponent)
+        return math.ldexp(0.5, -self.scale_exponent)
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,6 +11,7 @@ import numpy as np
 
 from expost._typing import Int8
 from expost.errors import SolverError
+from expost.solver.answers import slack
 from expost.solver.certificate import check
 from expost.solver.linear import certificate_of, cost_scale, rows_of
 from expost.solver.processes import Reply, call
@@ -196,9 +197,8 @@ def _failure(program: Program, solution: Solution) -> str | None:
     if broken:
         return f"the answer breaks {broken} rows"
     value = program.value(solution.x)
-    slack = WELFARE * program.scale
-    if value > solution.bound + slack:
+    if value > solution.bound + slack(program):
         return f"the value {value} exceeds the bound {solution.bound}"
-    if solution.status is Status.OPTIMAL and value < solution.bound - slack:
+    if solution.status is Status.OPTIMAL and value < solution.bound - slack(program):
         return f"called optimal at {value} with the bound {solution.bound}"
     return None
