@@ -21,6 +21,10 @@ INCENTIVE = 1e-9
 """A deviation must gain more than INCENTIVE times the largest absolute value of that buyer before it counts as
 profitable."""
 
+PROBABILITY = 1e-9
+"""Probabilities of a state that add up to at most 1 + PROBABILITY add up to 1: linear programs are solved in floating
+point (unit: none)."""
+
 WELFARE = 1e-9
 """Two expected welfares agree when they differ by at most WELFARE times the sum of the program's absolute weights."""
 

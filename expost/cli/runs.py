@@ -9,6 +9,7 @@ from typing import Annotated, Optional
 
 import typer
 
+from expost.cli.beyond import show_lotteries
 from expost.cli.common import (
     FirstOption,
     GridOption,
@@ -87,6 +88,9 @@ def solve(
     restrict: Annotated[
         str, typer.Option("--restrict", help="conditional: only conditionally efficient rules.")
     ] = "",
+    lotteries: Annotated[
+        bool, typer.Option("--lotteries", help="Stochastic mechanisms too, by a linear program.")
+    ] = False,
     parameters: SetOption = "",
     time_limit: LimitOption = None,
     out: Annotated[
@@ -109,6 +113,20 @@ def solve(
 
     if out is not None:
         claim_folder(out)
+    if lotteries:
+        found = ex.solve(
+            loaded(instance, parameters),
+            parse_grid(grid),
+            timing,
+            first,
+            lotteries=True,
+            objective=parse_objective(objective),
+            restrict=restrict,
+            points=parse_points(points),
+            time_limit=time_limit,
+        )
+        show_lotteries(found, out, as_json)
+        return
     with progress_line() as progress:
         run = ex.solve(
             loaded(instance, parameters),

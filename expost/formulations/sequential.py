@@ -37,7 +37,7 @@ def sequential_block(space: TypeSpace, i: int, first: str | None = None) -> Bloc
     theory needs them to rise (see ``sequential_checks``).
     """
     stages = sequential_stages(space, i, first)
-    _refuse_correlation(space, i)
+    refuse_correlation(space, i)
     values = space.values[i]
     fibres = stages.fibres(values)
     check_stages(space, stages, fibres)
@@ -45,7 +45,7 @@ def sequential_block(space: TypeSpace, i: int, first: str | None = None) -> Bloc
     return Block(stages.states(order.variable, space.shape), order.size, order.tails, order.heads)
 
 
-def _refuse_correlation(space: TypeSpace, i: int) -> None:
+def refuse_correlation(space: TypeSpace, i: int) -> None:
     """Raise InputError where the second stage of buyer ``i`` depends on the others' signals: his fees would, too."""
     if space.weights is not None and not space.weights.independent:
         raise InputError(

@@ -14,6 +14,7 @@ from expost.papers.verdict import Verdict
 from expost.papers.zik import claims_second_best as zik_second_best
 from expost.papers.zik import claims_several as zik_several
 from expost.papers.zik import claims_single as zik_single
+from expost.papers.zik import lotteries as zik_lotteries
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,11 @@ _ALL = (
     Claim("Z-Section-3.2", "linear values: two ratio conditions", zik_several.section_3_2),
     Claim(
         "Z-Section-3.3", "a sequential rule better than t*, conditionally efficient", zik_several.section_3_3
+    ),
+    Claim(
+        "Z-Theorem-7-lotteries",
+        "lotteries beat the one price of Theorem 7",
+        zik_lotteries.theorem_7_lotteries,
     ),
     Claim("Z-Section-3.4", "does sequential timing beat the static second best?", zik_several.section_3_4),
 )

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import expost
 from expost.errors import AuditError
@@ -27,7 +27,42 @@ from expost.solver.program import Program
 from expost.solver.progress import ProgressCallback
 from expost.solver.result import Solution
 
+if TYPE_CHECKING:
+    from expost.runs.lotteries import LotteryRun
 
+
+@overload
+def solve(
+    instance: InstanceLike,
+    grid: GridLike,
+    timing: Words = ...,
+    first: Words = ...,
+    *,
+    objective: str | float = ...,
+    restrict: str | None = ...,
+    lotteries: Literal[False] = ...,
+    points: str | float | Mapping[str, float] = ...,
+    backend: str = ...,
+    time_limit: float | None = ...,
+    progress: ProgressCallback | None = ...,
+    write_model: str | Path | None = ...,
+) -> Run: ...
+@overload
+def solve(
+    instance: InstanceLike,
+    grid: GridLike,
+    timing: Words = ...,
+    first: Words = ...,
+    *,
+    objective: str | float = ...,
+    restrict: str | None = ...,
+    lotteries: Literal[True],
+    points: str | float | Mapping[str, float] = ...,
+    backend: str = ...,
+    time_limit: float | None = ...,
+    progress: ProgressCallback | None = ...,
+    write_model: str | Path | None = ...,
+) -> LotteryRun: ...
 def solve(
     instance: InstanceLike,
     grid: GridLike,
@@ -36,12 +71,13 @@ def solve(
     *,
     objective: str | float = "welfare",
     restrict: str | None = None,
+    lotteries: bool = False,
     points: str | float | Mapping[str, float] = "midpoint",
     backend: str = "auto",
     time_limit: float | None = None,
     progress: ProgressCallback | None = None,
     write_model: str | Path | None = None,
-) -> Run:
+) -> Run | LotteryRun:
     """The best mechanism on a grid that ex post incentives allow, audited and with its proof.
 
     instance: an ``Instance``, a name of the catalogue, or the path of a TOML file.
@@ -50,6 +86,7 @@ def solve(
     one per sequential buyer at most; by default as the instance declares.
     objective: ``welfare``, ``revenue``, or the weight on welfare in [0, 1].
     restrict: ``conditional`` allows conditionally efficient rules only (Bikhchandani 2006, section 3).
+    lotteries: stochastic mechanisms too, by a linear program (docs/lotteries.md); the answer is a ``LotteryRun``.
     points: where points lie in their quantile cells: ``midpoint``, ``endpoint``, or an offset in [0, 1].
     backend: ``auto``, or one of those in ``docs/backends.md``. time_limit: seconds for the whole call.
     progress: called now and then with where the solve stands. write_model: also write the program there, as .lp or
@@ -62,6 +99,10 @@ def solve(
     settings = settings_of(
         stated, grid, timing=timing, first=first, objective=objective, restrict=restrict, points=points
     )
+    if lotteries:
+        from expost.runs.lotteries import solve_lotteries
+
+        return solve_lotteries(stated, settings, time_limit)
     return solve_settings(
         stated, settings, backend=backend, time_limit=time_limit, progress=progress, write_model=write_model
     )

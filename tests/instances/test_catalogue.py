@@ -17,6 +17,7 @@ NAMES = (
     "jmmz",
     "linear",
     "linear-three",
+    "lottery",
     "one-dimensional",
     "privatization",
     "public-rival",

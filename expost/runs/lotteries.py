@@ -1,0 +1,245 @@
+"""``solve(.., lotteries=True)``: the stochastic second best of a grid, with its lottery menus and its bound."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import expost
+from expost._shown import Shown
+from expost.brackets.lotteries import LotteryBracket
+from expost.brackets.lotteries import lottery_bracket as search
+from expost.errors import InputError
+from expost.files import new_folder
+from expost.formulations.lotteries_solve import LotterySecondBest, lottery_second_best
+from expost.formulations.settings import Settings
+from expost.instances.environment import Instance
+from expost.mechanisms.audit import Audit
+from expost.mechanisms.continuum.lottery_options import OPTION_NOTES
+from expost.mechanisms.export.lottery_table import LOTTERY_NOTES, lottery_columns
+from expost.mechanisms.export.tables import write_csv, write_parquet
+from expost.runs.arguments import InstanceLike, limit_of, load, seed_of
+from expost.runs.labelled import labelled
+from expost.runs.record import finite, share_of
+from expost.runs.sampled import sampled_toml
+from expost.spaces.type_space import discretize
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LotteryRun(Shown):
+    """The best stochastic mechanism of an instance on a grid.
+
+    upper_bound: recomputed from the program's multipliers, rounded upwards; no stochastic mechanism on this grid that
+    satisfies the definition of incentive compatibility has more welfare.
+    """
+
+    instance: Instance
+    settings: Settings
+    second_best: LotterySecondBest = field(repr=False)
+    seconds: dict[str, float]
+
+    @property
+    def welfare(self) -> float:
+        """Expected welfare of the mechanism on this grid (unit: values), recomputed from its probabilities."""
+        return self.second_best.welfare
+
+    @property
+    def upper_bound(self) -> float:
+        """See the class."""
+        return self.second_best.upper_bound
+
+    @property
+    def gap(self) -> float:
+        """``upper_bound`` less ``welfare``."""
+        return self.upper_bound - self.welfare
+
+    @property
+    def first_best(self) -> float:
+        """Expected welfare of the efficient rule on this grid."""
+        return self.second_best.space.first_best
+
+    @property
+    def no_sale(self) -> float:
+        """Expected welfare of never selling, E[V_0]."""
+        return self.second_best.space.seller
+
+    @property
+    def share(self) -> float | None:
+        """(welfare - no sale) / (first best - no sale); None where even the first best gains nothing."""
+        return share_of(self.welfare, self.first_best, self.no_sale)
+
+    @property
+    def status(self) -> str:
+        """``optimal`` where the welfare attains the bound."""
+        return str(self.second_best.status)
+
+    @property
+    def revenue(self) -> float:
+        """The seller's expected revenue at the largest fees that keep all choices."""
+        return self.second_best.revenue
+
+    @property
+    def sold(self) -> float:
+        """The expected number of units sold."""
+        return self.second_best.sold
+
+    @property
+    def audit(self) -> Audit:
+        """The audit by definition: every first report followed by any second-stage strategy."""
+        return self.second_best.audit
+
+    @cached_property
+    def allocation(self) -> dict[str, xr.DataArray]:
+        """Each buyer's probability of winning, by his name, over all signals."""
+        return {
+            buyer.name: labelled(
+                self.second_best.space, chance, name="probability", about="probability of winning"
+            )
+            for buyer, chance in zip(self.instance.buyers, self.second_best.allocation, strict=True)
+        }
+
+    @cached_property
+    def menus(self) -> dict[str, pd.DataFrame]:
+        """Each buyer's lottery menus, by his name: one row for each strike of each option."""
+        import pandas as pd
+
+        table = pd.DataFrame(self._columns())
+        return {
+            buyer.name: table[table["buyer"] == buyer.name].drop(columns="buyer").reset_index(drop=True)
+            for buyer in self.instance.buyers
+        }
+
+    def _columns(self) -> dict[str, Any]:
+        found = self.second_best
+        return lottery_columns(self.instance, found.space.types, found.menus)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The figures as JSON values, with the keys of ``solve --json``."""
+        found, program = self.second_best, self.second_best.formulation.program
+        return {
+            "expost": expost.__version__,
+            "instance": self.instance.name,
+            **self.settings.to_json(),
+            "lotteries": True,
+            "backend": "highs",
+            "status": self.status,
+            "welfare": self.welfare,
+            "upper_bound": finite(self.upper_bound),
+            "gap": finite(self.gap),
+            "first_best": self.first_best,
+            "no_sale": self.no_sale,
+            "share": self.share,
+            "revenue": self.revenue,
+            "sold": self.sold,
+            "states": found.space.states,
+            "random_states": found.random_states,
+            "binaries": 0,
+            "variables": program.variables,
+            "rows": program.rows,
+            "audit_worst_gain": self.audit.worst_gain,
+            "seconds": self.seconds,
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """The figures as a table of one row."""
+        import pandas as pd
+
+        return pd.DataFrame([self.to_dict()])
+
+    def save(self, out: str | Path) -> Path:
+        """Write figures, instance, lottery menus (CSV and Parquet), probabilities and multipliers to the new folder
+        ``out``. Raises InputError when it exists or cannot be written."""
+        folder = Path(out)
+        with new_folder(folder) as work:
+            (work / "instance.toml").write_text(sampled_toml(self.instance), encoding="utf-8")
+            (work / "lotteries.json").write_text(
+                json.dumps(self.to_dict(), indent=2, allow_nan=False) + "\n", encoding="utf-8"
+            )
+            write_csv(self._columns(), work / "menu.csv", LOTTERY_NOTES)
+            write_parquet(self._columns(), work / "menu.parquet", LOTTERY_NOTES)
+            found = self.second_best
+            np.savez_compressed(
+                work / "lotteries.npz", probability=found.allocation, multipliers=found.multipliers
+            )
+        return folder
+
+    def summary(self) -> str:
+        """Three lines: what was solved and how much is attained, the proof, where it stands."""
+        share = "" if self.share is None else f", {self.share:.2%} of the first-best gain"
+        return "\n".join(
+            (
+                f"{self.instance.name}, {self.settings.timing}, lotteries, grid {self.settings.to_json()['grid']}: "
+                f"welfare {self.welfare:.6f} of {self.first_best:.6f}{share}",
+                f"{self.status}: no stochastic mechanism on this grid has more than {self.upper_bound:.6f} "
+                f"(gap {self.gap:.2g}, from the multipliers)",
+                f"sold {self.sold:.4f}, revenue {self.revenue:.6f}; random in {self.second_best.random_states} of "
+                f"{self.second_best.space.states:,} states, {self.seconds['total']:.2f} s",
+            )
+        )
+
+
+def solve_lotteries(instance: Instance, settings: Settings, time_limit: float | None = None) -> LotteryRun:
+    """The best stochastic mechanism under ``settings``.
+
+    Raises InputError for another objective than welfare, a restriction, or a size out of reach; LimitReached,
+    AuditError and SolverError as ``solve``.
+    """
+    if settings.conditional:
+        raise InputError(
+            "conditional, with lotteries",
+            where="restrict",
+            expected="nothing: conditionally efficient rules are compared state by state, lotteries are not",
+            remedy="leave out restrict, or lotteries",
+        )
+    if settings.alpha != 1.0:
+        raise InputError(
+            f"{settings.alpha:g} on welfare, with lotteries", where="objective", expected="welfare"
+        )
+    begun = time.perf_counter()
+    space = discretize(instance, settings.grid)
+    built = time.perf_counter()
+    found = lottery_second_best(space, settings.timing, settings.first, time_limit=limit_of(time_limit))
+    now = time.perf_counter()
+    return LotteryRun(
+        instance,
+        settings,
+        found,
+        {"build": built - begun, "solve": now - built, "audit": 0.0, "total": now - begun},
+    )
+
+
+def lottery_bracket(
+    instance: InstanceLike,
+    accuracy: float = 0.01,
+    time_limit: float | None = 60.0,
+    *,
+    first: str | None = None,
+    seed: int = 0,
+) -> LotteryBracket:
+    """Bounds on the best stochastic mechanism of one buyer in two stages, in the continuum.
+
+    The lower side is a lottery menu with audited incentives, the upper side the dual of the program with first-stage
+    types at random offsets. Raises InputError for several buyers or a buyer of one stage, LimitReached when the limit
+    came before both sides.
+    """
+    return search(load(instance), accuracy, limit_of(time_limit), first=first, seed=seed_of(seed))
+
+
+def save_bracket(found: LotteryBracket, out: str | Path) -> Path:
+    """Write a bracket's figures and its menu (CSV and Parquet) to the new folder ``out``."""
+    folder = Path(out)
+    with new_folder(folder) as work:
+        (work / "bracket.json").write_text(json.dumps(found.to_dict(), indent=2) + "\n", encoding="utf-8")
+        write_csv(found.mechanism.columns(), work / "menu.csv", OPTION_NOTES)
+        write_parquet(found.mechanism.columns(), work / "menu.parquet", OPTION_NOTES)
+    return folder
