@@ -94,6 +94,16 @@ def parse_parameters(text: str) -> dict[str, float]:
     return found
 
 
+def parse_at(text: str) -> dict[str, float]:
+    """``c1=0.5,c2=0.5``. Raises InputError for anything else."""
+    found: dict[str, float] = {}
+    for name, given in _pairs(text, "at", "SIGNAL=NUMBER") if text else ():
+        found[name] = _number(given)
+        if not math.isfinite(found[name]):
+            raise InputError(f"{name}={given}"[:60], where="at", expected="a finite number")
+    return found
+
+
 def _pairs(text: str, where: str, expected: str) -> Iterator[tuple[str, str]]:
     seen: set[str] = set()
     for part in text.split(","):

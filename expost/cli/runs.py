@@ -22,6 +22,7 @@ from expost.cli.common import (
     app,
     emit,
     loaded,
+    parse_at,
     parse_grid,
     parse_objective,
     parse_points,
@@ -214,12 +215,25 @@ def menu(
 def plot(
     folder: RunArgument,
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="A .png, .svg or .pdf file.")],
+    axes: Annotated[
+        str,
+        typer.Option("--axes", metavar="SIGNAL,SIGNAL", help="The signals on the axes of who wins where."),
+    ] = "",
+    at: Annotated[
+        str, typer.Option("--at", metavar="c1=0.5,...", help="Where the other signals are held.")
+    ] = "",
+    over: Annotated[
+        str, typer.Option("--over", metavar="SIGNAL", help="A panel for each of up to six points of a third.")
+    ] = "",
 ) -> None:
-    """Draw a saved run: who wins where, and the prices or strikes."""
+    """Draw a saved run: who wins where, what is lost against the first best, and the prices or strikes."""
     import expost as ex
-    from expost.show.plots import draw_run
+    from expost.show.plots.overview import draw_run
 
-    draw_run(ex.open(folder), out)
+    names = tuple(part.strip() for part in axes.split(",") if part.strip())
+    if len(names) > 2:
+        raise InputError(f"{len(names)} signals", where="axes", expected="two signals, separated by a comma")
+    draw_run(ex.open(folder), out, names, parse_at(at), over or None)
     sys.stderr.write(f"written to {out}\n")
 
 

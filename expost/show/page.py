@@ -9,7 +9,8 @@ from expost.runs.record import Record
 from expost.runs.run import Run
 from expost.runs.sampled import sampled_toml
 from expost.runs.verify import verify
-from expost.show.plots import rendered, run_figure
+from expost.show.plots.overview import run_figure
+from expost.show.plots.style import rendered
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; }

@@ -20,11 +20,13 @@ def card(result: Shown) -> str:
 
 def plots(result: Shown) -> Any:
     """What ``result.plot`` is. Raises InputError for a kind of result that has no picture."""
-    from expost.show.plots import RunPlots
+    from expost.show.plots.accessors import ACCESSORS, accessor
 
-    if isinstance(result, Run):
-        return RunPlots(result)
-    raise InputError(f"a {type(result).__name__}", where="plot", expected="a Run")
+    found = accessor(result)
+    if found is None:
+        known = ", ".join(kind.__name__ for kind in ACCESSORS)
+        raise InputError(f"a {type(result).__name__}", where="plot", expected=f"one of {known}")
+    return found
 
 
 def write_page(result: Shown, out: Path) -> Path:
