@@ -11,8 +11,7 @@ from expost.formulations.sequential import sequential_stages
 from expost.instances import catalogue
 from expost.instances.environment import Buyer, Instance
 from expost.mechanisms.menu import menu_from_rule
-from expost.papers.tools import reversed_signals
-from expost.papers.zik.claims_second_best import wavy
+from expost.papers.own_instances import reversed_signals, wavy
 from expost.papers.zik.efficient import efficient_boundary
 from expost.papers.zik.improved_strikes import ImprovedStrikes
 from expost.papers.zik.static_second_best import StaticSecondBest

@@ -11,15 +11,16 @@ from expost.formulations.dominance import dominate
 from expost.formulations.sequential_strikes import strike_rule
 from expost.instances import catalogue
 from expost.papers import constructions
-from expost.papers.bikhchandani.claims import gain_series
+from expost.papers.bikhchandani.claims_efficiency import gain_series
+from expost.papers.bikhchandani.example1 import ExampleOnePrices
 from expost.papers.bikhchandani.example3 import COLUMNS, equation_15, example_3, table
 from expost.papers.bikhchandani.pivotal import mutually_pivotal, strongly_mutually_pivotal
 from expost.papers.bikhchandani.several_items_checks import feasibility
 from expost.papers.claims import validate
 from expost.papers.continuum_welfare import continuum_first_best, continuum_welfare
-from expost.papers.tools import ExampleOnePrices, reversed_signals, second_best
+from expost.papers.optima import second_best
+from expost.papers.own_instances import reversed_signals, wavy
 from expost.papers.verdict import Verdict
-from expost.papers.zik.claims_second_best import wavy
 from expost.papers.zik.orders import implementability
 from expost.papers.zik.static_second_best import StaticSecondBest
 from expost.spaces.type_space import discretize

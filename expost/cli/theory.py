@@ -148,17 +148,20 @@ def validate(
     claims: Annotated[
         Optional[list[str]],  # noqa: UP045
         typer.Argument(
-            metavar="[CLAIM]...", help="Ids such as B-Theorem-1; B and Z stand for all of a paper's."
+            metavar="[CLAIM]... [INSTANCE]",
+            help="Ids such as B-Theorem-1 (B and Z stand for all of a paper's); an instance to hold them against.",
         ),
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer and smaller instances.")] = False,
     details: Annotated[bool, typer.Option("--details", help="Say what was seen for every verdict.")] = False,
+    jobs: JobsOption = 1,
+    seed: Annotated[int, typer.Option("--seed", help="Of the random instances.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Compute the papers' theorems: hypotheses, both sides, verdict. Exit code 1 if a verdict is bad."""
     import expost as ex
 
-    found = ex.validate(*(claims or ()), quick=quick, progress=note)
+    found = ex.validate(*(claims or ()), quick=quick, jobs=jobs, seed=seed, progress=note)
     if as_json:
         emit(found.to_dict())
     else:

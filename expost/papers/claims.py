@@ -1,95 +1,145 @@
-"""All claims of the papers that can be computed, and the walk over them."""
+"""All claims of the papers that can be computed, and the walk over them, on the papers' instances or on any."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from itertools import chain
 
 from expost.errors import InputError
+from expost.instances.environment import Instance
 from expost.instances.words import nearest
-from expost.papers.bikhchandani import claims as bikhchandani
-from expost.papers.bikhchandani import claims_examples as bikhchandani_examples
-from expost.papers.bikhchandani import claims_several_items as several_items
-from expost.papers.verdict import Verdict
-from expost.papers.zik import claims_second_best as zik_second_best
-from expost.papers.zik import claims_several as zik_several
-from expost.papers.zik import claims_single as zik_single
-from expost.papers.zik import lotteries as zik_lotteries
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A claim: its id, what it says in a few words, and the function that computes it (``quick`` or not)."""
-
-    id: str
-    says: str
-    compute: Callable[[bool], list[Verdict]]
-
-
-_ALL = (
-    Claim(
-        "B-Examples-1-2",
-        "expected welfare of the first best and of two price pairs",
-        bikhchandani_examples.examples_welfare,
-    ),
-    Claim("B-Theorem-1", "t* is admissible, incentive compatible and not trivial", bikhchandani.theorem_1),
-    Claim("B-Theorem-2", "prices that are not mutually pivotal are dominated", bikhchandani.theorem_2),
-    Claim(
-        "B-Theorem-3", "strongly mutually pivotal prices are constrained efficient", bikhchandani.theorem_3
-    ),
-    Claim("B-Theorem-4", "t* is the best conditionally efficient rule", bikhchandani.theorem_4),
-    Claim("B-Lemma-3", "the demand mechanism is feasible for subadditive values", several_items.lemma_3),
-    Claim("B-Example-3", "Tables 1 and 2", several_items.tables),
-    Claim("B-Equation-15", "prices (15) with one item", bikhchandani_examples.equation_15_prices),
-    Claim("Z-Claim-1", "static incentives are monotonicity in the value", zik_single.claim_1),
-    Claim("Z-Theorem-2", "sequential incentives are strikes that do not rise", zik_single.theorem_2),
-    Claim(
-        "Z-Corollaries-3-4-11",
-        "when the first best is attained, in each order of arrival",
-        zik_single.corollaries,
-    ),
-    Claim("Z-Theorem-7", "the wrong order of arrival gains nothing", zik_second_best.theorem_7),
-    Claim("Z-Theorem-8", "sequential timing gains where the boundary lets it", zik_second_best.theorem_8),
-    Claim("Z-Appendix-A", "the static second best of one buyer", zik_second_best.appendix_a),
-    Claim("Z-Appendix-A-randomization", "randomization does not help statically", zik_several.randomization),
-    Claim("Z-Section-3.2", "linear values: two ratio conditions", zik_several.section_3_2),
-    Claim(
-        "Z-Section-3.3", "a sequential rule better than t*, conditionally efficient", zik_several.section_3_3
-    ),
-    Claim(
-        "Z-Theorem-7-lotteries",
-        "lotteries beat the one price of Theorem 7",
-        zik_lotteries.theorem_7_lotteries,
-    ),
-    Claim("Z-Section-3.4", "does sequential timing beat the static second best?", zik_several.section_3_4),
+from expost.papers.bikhchandani import (
+    claims_efficiency,
+    claims_examples,
+    claims_existence,
+    claims_several_items,
+)
+from expost.papers.claim import Case, Claim
+from expost.papers.verdict import Hypothesis, Relation, Verdict
+from expost.papers.zik import (
+    claims_incentives,
+    claims_orders,
+    claims_randomization,
+    claims_second_best,
+    claims_several,
+    claims_single_price,
+    lotteries,
 )
 
-CLAIMS: dict[str, Claim] = {claim.id: claim for claim in _ALL}
+CLAIMS: dict[str, Claim] = {
+    claim.id: claim
+    for module in (
+        claims_existence,
+        claims_efficiency,
+        claims_examples,
+        claims_several_items,
+        claims_incentives,
+        claims_orders,
+        claims_single_price,
+        lotteries,
+        claims_second_best,
+        claims_randomization,
+        claims_several,
+    )
+    for claim in module.CLAIMS
+}
 
 
-def validate(claims: Sequence[str] | None = None, quick: bool = False) -> list[Verdict]:
-    """The verdicts on ``claims`` (ids, in any case; all of them by default); ``quick`` takes fewer and smaller
-    instances.
+def validate(
+    claims: str | Sequence[str] | None = None,
+    instance: Instance | None = None,
+    *,
+    quick: bool = False,
+    jobs: int = 1,
+    seed: int = 0,
+    progress: Callable[[str], None] | None = None,
+) -> list[Verdict]:
+    """The verdicts on ``claims`` (ids, in any case; all of them by default).
 
-    Raises InputError for an unknown id.
+    instance: whose verdicts are asked for: whether each claim applies to it, hypothesis by hypothesis, and what the
+    computation finds; by default the papers' instances and ours. quick: fewer and smaller instances. jobs: how many
+    cases at once, by joblib. seed: of the random instances. progress: told each claim's name before its cases.
+
+    Raises InputError for an unknown id, and for a claim about one example only when an instance is given.
     """
-    return [verdict for claim in select(claims) for verdict in claim.compute(quick)]
+    from joblib import Parallel, delayed
+
+    work = [
+        (claim, case) for claim in select(claims, instance) for case in _cases(claim, instance, quick, seed)
+    ]
+    if progress is not None and jobs == 1:
+        done: list[list[Verdict]] = []
+        for k, (claim, case) in enumerate(work):
+            if k == 0 or work[k - 1][0] is not claim:
+                progress(f"{claim.id}: {claim.says}")
+            done.append(_verdicts(claim.id, case, instance is not None))
+    else:
+        done = Parallel(n_jobs=jobs)(
+            delayed(_verdicts)(claim.id, case, instance is not None) for claim, case in work
+        )
+    return list(chain.from_iterable(done))
 
 
-def select(claims: Sequence[str] | None = None) -> tuple[Claim, ...]:
-    """The claims with these ids; an id also names all claims that begin with it (``B``, ``Z-Section``)."""
-    if not claims:
-        return _ALL
+def select(claims: str | Sequence[str] | None = None, instance: Instance | None = None) -> tuple[Claim, ...]:
+    """The claims with these ids; an id also names all claims that begin with it (``B``, ``Z-Section``). With an
+    ``instance``, those that can be computed on one."""
+    able = [claim for claim in CLAIMS.values() if instance is None or claim.on is not None]
     chosen: dict[str, Claim] = {}
-    for name in claims:
-        matches = [c for c in _ALL if c.id.lower() == name.lower()]
-        matches = matches or [c for c in _ALL if c.id.lower().startswith(name.lower() + "-")]
+    for name in [claims] if isinstance(claims, str) else claims or []:
+        matches = [claim for claim in CLAIMS.values() if claim.id.lower() == name.lower()]
+        if matches and matches[0] not in able:
+            raise InputError(
+                f"{matches[0].id}, which is about an example of the paper",
+                where="claims",
+                expected=f"with an instance, one of {', '.join(claim.id for claim in able)}",
+            )
+        matches = matches or [claim for claim in able if claim.id.lower().startswith(name.lower() + "-")]
         if not matches:
             raise InputError(
                 f"unknown claim {name!r}",
-                where="validate",
+                where="claims",
                 expected=f"one of {', '.join(CLAIMS)}",
                 remedy=nearest(name, list(CLAIMS)),
             )
         chosen |= {claim.id: claim for claim in matches}
-    return tuple(chosen.values())
+    return tuple(chosen.values()) or tuple(able)
+
+
+def is_claim(name: str) -> bool:
+    """Whether ``name`` names a claim or several."""
+    return any(
+        claim.lower() == name.lower() or claim.lower().startswith(name.lower() + "-") for claim in CLAIMS
+    )
+
+
+def _cases(claim: Claim, instance: Instance | None, quick: bool, seed: int) -> Sequence[Case]:
+    if instance is None:
+        return claim.cases(quick, seed)
+    assert claim.on is not None
+    return claim.on(instance, quick)
+
+
+def _verdicts(claim: str, case: Case, foreign: bool) -> list[Verdict]:
+    """The verdicts on one case; an instance of the user's on which the construction is not defined is no error."""
+    chosen = CLAIMS[claim]
+    if not foreign:
+        return chosen.compute(case, chosen.subject)
+    try:
+        return chosen.compute(case, chosen.subject)
+    except InputError as refusal:
+        return [_undefined(chosen, case, str(refusal))]
+
+
+def _undefined(claim: Claim, case: Case, why: str) -> Verdict:
+    return Verdict(
+        claim.id,
+        claim.id.replace("B-", "Bikhchandani 2006, ").replace("Z-", "Zik, ").replace("-", " "),
+        case.instance.name,
+        (Hypothesis("what the claim speaks of is defined for the instance", math.inf, 0.0, why),),
+        "nothing was computed",
+        math.nan,
+        Relation.EQUAL,
+        math.nan,
+        0.0,
+    )

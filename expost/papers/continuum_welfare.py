@@ -57,7 +57,7 @@ def continuum_welfare(instance: Instance, prices: PriceFunction, accuracy: float
     return expected_welfare(instance, instance.value, prices.price, accuracy=accuracy)
 
 
-FEW = {"states": 2**9, "starts": 8, "steps": 10}
+FEW = {"states": 2**8, "starts": 4, "steps": 6}
 """The effort of the search where every price is a search of its own."""
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -12,13 +11,25 @@ class Outcome(StrEnum):
     """What was seen.
 
     CONFIRMED: the hypotheses hold where they were tested, and so does the conclusion. NOT_CLAIMED: a
-    hypothesis fails, so nothing is claimed; the note says whether the conclusion fails with it. REFUTED:
-    the hypotheses hold and the conclusion does not, or an instance made to violate a hypothesis does not.
+    hypothesis fails, so nothing is claimed; ``conclusion_holds`` says whether the conclusion fails with it.
+    REFUTED: the hypotheses hold and the conclusion does not. UNDECIDED: likewise, but what was computed is too coarse
+    to speak against the claim.
     """
 
     CONFIRMED = "confirmed"
     NOT_CLAIMED = "not claimed"
     REFUTED = "refuted"
+    UNDECIDED = "undecided"
+
+    @property
+    def applied(self) -> str:
+        """The same of one instance: whether the claim applies to it, and whether it holds there."""
+        return {
+            Outcome.CONFIRMED: "applies and holds",
+            Outcome.NOT_CLAIMED: "does not apply",
+            Outcome.REFUTED: "applies and fails",
+            Outcome.UNDECIDED: "applies, undecided",
+        }[self]
 
 
 class Relation(StrEnum):
@@ -55,7 +66,7 @@ class Verdict:
 
     quantity: what ``computed`` and ``theoretical`` are; ``computed relation theoretical`` to within
     ``tolerance`` is the conclusion. violation: a state where the conclusion fails, in words; empty when it
-    holds.
+    holds. decisive: whether a conclusion that does not hold speaks against the claim.
     """
 
     claim: str
@@ -69,6 +80,7 @@ class Verdict:
     tolerance: float
     violation: str = ""
     note: str = ""
+    decisive: bool = True
 
     @property
     def conclusion_holds(self) -> bool:
@@ -85,7 +97,9 @@ class Verdict:
         """The verdict."""
         if not self.hypotheses_hold:
             return Outcome.NOT_CLAIMED
-        return Outcome.CONFIRMED if self.conclusion_holds else Outcome.REFUTED
+        if self.conclusion_holds:
+            return Outcome.CONFIRMED
+        return Outcome.REFUTED if self.decisive else Outcome.UNDECIDED
 
     @property
     def good(self) -> bool:
@@ -114,7 +128,9 @@ class Verdict:
             "theoretical": _finite(self.theoretical),
             "tolerance": self.tolerance,
             "conclusion_holds": self.conclusion_holds,
+            "applies": self.hypotheses_hold,
             "verdict": self.outcome.value,
+            "applied": self.outcome.applied,
             "violation": self.violation,
             "note": self.note,
         }
@@ -135,11 +151,6 @@ def holds(computed: float, relation: Relation, theoretical: float, tolerance: fl
 def state_text(state: dict[str, float]) -> str:
     """A state in words."""
     return ", ".join(f"{name} = {value:.4g}" for name, value in state.items())
-
-
-def worst(hypotheses: Iterable[Hypothesis]) -> Hypothesis | None:
-    """The hypothesis with the largest residual beyond what is allowed."""
-    return max(hypotheses, key=lambda hypothesis: hypothesis.residual - hypothesis.allowed, default=None)
 
 
 def _finite(value: float) -> float | None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from expost._shown import Shown
-from expost.papers.claims import select
+from expost.errors import InputError
+from expost.instances.environment import Instance
+from expost.instances.load import load
+from expost.papers.claims import CLAIMS, is_claim, select
+from expost.papers.claims import validate as compute
 from expost.papers.verdict import Outcome, Verdict
 
 if TYPE_CHECKING:
@@ -16,9 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Validation(Shown):
-    """The verdicts on some claims, in order."""
+    """The verdicts on some claims, in order. instance: whose they are; None for the papers' instances and ours."""
 
     verdicts: tuple[Verdict, ...]
+    instance: str | None = None
 
     @property
     def good(self) -> bool:
@@ -37,8 +43,9 @@ class Validation(Shown):
         return self.good
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON values: ``good``, ``summary`` and ``verdicts``."""
+        """JSON values: ``instance``, ``good``, ``summary`` and ``verdicts``."""
         return {
+            "instance": self.instance,
             "good": self.good,
             "summary": self.counts,
             "verdicts": [verdict.record() for verdict in self.verdicts],
@@ -57,20 +64,45 @@ class Validation(Shown):
         return "\n".join([f"{len(self.verdicts)} verdicts: {counted}", *bad[:3]])
 
 
-def validate(*claims: str, quick: bool = False, progress: Callable[[str], None] | None = None) -> Validation:
+def validate(
+    *claims: str | os.PathLike[str] | Instance,
+    quick: bool = False,
+    jobs: int = 1,
+    seed: int = 0,
+    progress: Callable[[str], None] | None = None,
+) -> Validation:
     """The verdicts on ``claims`` (ids such as ``B-Theorem-1``; ``B`` and ``Z`` stand for all of a paper's; all of them
     by default).
 
-    quick: fewer and smaller instances. progress: called with a line before each claim. Raises InputError for an
-    unknown id.
+    An instance among them (itself, a name of the catalogue or a path) is what the claims are held against: whether
+    each applies to it, hypothesis by hypothesis, and what the computation finds there; without one they are computed
+    on the papers' instances and ours. quick: fewer and smaller instances. jobs: how many cases at once. seed: of the
+    random instances. progress: called with a line before each claim.
+
+    Raises InputError for an unknown id, for two instances, and for a claim about one example with an instance.
     """
-    verdicts: list[Verdict] = []
-    for claim in select(_named(claims)):
-        if progress is not None:
-            progress(f"{claim.id}: {claim.says}")
-        verdicts += claim.compute(quick)
-    return Validation(tuple(verdicts))
+    names = [claim for claim in claims if isinstance(claim, str) and claim and is_claim(claim)]
+    others = [claim for claim in claims if claim and not (isinstance(claim, str) and is_claim(claim))]
+    if len(others) > 1:
+        raise InputError(
+            f"{_called(others[0])} and {_called(others[1])}, neither of which is a claim",
+            where="claims",
+            expected=f"claims ({', '.join(CLAIMS)}) and at most one instance",
+        )
+    instance = _loaded(others[0]) if others else None
+    verdicts = compute(names, instance, quick=quick, jobs=jobs, seed=seed, progress=progress)
+    return Validation(tuple(verdicts), None if instance is None else instance.name)
 
 
-def _named(claims: Sequence[str]) -> list[str]:
-    return [claim for claim in claims if claim]
+def _called(given: object) -> str:
+    return given.name if isinstance(given, Instance) else repr(given)
+
+
+def _loaded(given: str | os.PathLike[str] | Instance) -> Instance:
+    """The instance, or an error that speaks of claims too where the word looks like one."""
+    try:
+        return load(given)
+    except InputError as refusal:
+        if isinstance(given, str) and given[:2].upper() in {"B-", "Z-"}:
+            select(given)
+        raise refusal from None

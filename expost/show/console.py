@@ -307,7 +307,8 @@ def verdicts_table(found: Validation, *, details: bool) -> None:
     from expost.show.verdicts import verdict_table
 
     out = console()
-    out.print(verdict_table(found.verdicts, details=details))
+    told = details or found.instance is not None
+    out.print(verdict_table(found.verdicts, details=told, instance=found.instance))
     out.print("  " + ", ".join(f"{count} {outcome}" for outcome, count in found.counts.items()))
 
 

@@ -10,7 +10,8 @@ from expost.brackets.lotteries.lower import best_deviation, welfare_replicate
 from expost.brackets.lotteries.tables import stage_of
 from expost.brackets.lotteries.upper import dual_value
 from expost.formulations.lotteries_solve import lottery_second_best
-from expost.papers.zik.lotteries import best_single_price, explicit_menu, theorem_7_lotteries
+from expost.papers.claims import validate
+from expost.papers.zik.lotteries import best_single_price, explicit_menu
 from expost.spaces.type_space import Grid, discretize
 
 
@@ -21,7 +22,7 @@ def test_the_explicit_menu_is_incentive_compatible_and_beats_the_best_price():
     assert welfare_replicate(stage, menu, np.random.default_rng(0)) > 0.0696
     price, welfare = best_single_price(stage)
     assert (price, welfare) == (pytest.approx(0.9763, abs=2e-3), pytest.approx(0.06466, abs=1e-5))
-    assert [v.outcome for v in theorem_7_lotteries(quick=True)] == ["confirmed", "not claimed"]
+    assert [v.outcome for v in validate("Z-Theorem-7-lotteries", quick=True)] == ["confirmed", "not claimed"]
 
 
 def test_another_menu_of_the_family_is_worse_or_not_incentive_compatible():

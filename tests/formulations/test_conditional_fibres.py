@@ -15,7 +15,7 @@ from expost.mechanisms.given import prices_on
 from expost.mechanisms.mechanism import static_mechanism
 from expost.mechanisms.sequential_audit import audit_mechanism
 from expost.papers import constructions
-from expost.papers.tools import second_best
+from expost.papers.optima import second_best
 from expost.spaces.type_space import Grid, discretize
 
 

@@ -11,8 +11,8 @@ from expost.instances import catalogue
 from expost.instances.environment import Buyer, Instance
 from expost.mechanisms.sequential_audit import audit_mechanism
 from expost.papers import constructions
-from expost.papers.bikhchandani.claims import gain_series
-from expost.papers.tools import second_best
+from expost.papers.bikhchandani.claims_efficiency import gain_series
+from expost.papers.optima import second_best
 from expost.solver.adapters.brute import feasible_rules
 from expost.spaces.type_space import Grid, discretize
 

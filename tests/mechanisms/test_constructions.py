@@ -12,7 +12,7 @@ from expost.mechanisms.sequential_audit import audit_mechanism
 from expost.papers import constructions
 from expost.papers.bikhchandani.example2 import ExampleTwoPrices
 from expost.papers.bikhchandani.pivotal_prices import PivotalPrices
-from expost.papers.tools import reversed_signals
+from expost.papers.own_instances import reversed_signals
 from expost.papers.zik.improved_strikes import ImprovedStrikes
 from expost.papers.zik.static_second_best import StaticSecondBest, gain_at_value
 from expost.papers.zik.strikes import EnvelopeStrikes

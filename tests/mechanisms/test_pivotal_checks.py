@@ -9,6 +9,7 @@ from expost.instances.environment import Buyer, Instance
 from expost.mechanisms.given import priced_mechanism
 from expost.mechanisms.sequential_audit import audit_mechanism
 from expost.papers import constructions
+from expost.papers.bikhchandani.example1 import ExampleOnePrices
 from expost.papers.bikhchandani.example2 import ExampleTwoPrices
 from expost.papers.bikhchandani.pivotal import (
     LoweredPrices,
@@ -16,7 +17,6 @@ from expost.papers.bikhchandani.pivotal import (
     pivotal_fibres,
     strongly_mutually_pivotal,
 )
-from expost.papers.tools import ExampleOnePrices
 from expost.spaces.type_space import discretize
 
 

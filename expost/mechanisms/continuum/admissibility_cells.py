@@ -30,7 +30,7 @@ def prove_admissibility(
 ) -> Admissibility:
     """``found``, or a proof in its place where every value is a formula and the cells settle.
 
-    prices: a formula in signals per buyer (own signals too, for strikes). Signals with unbounded or conditional
+    prices: a formula a buyer, in signals (own signals too, for strikes) and the instance's parameters.
     priors are not covered, nor are values that are Python functions: then ``found`` comes back as it was.
     """
     texts = [instance.valuation(i).text for i in range(instance.n)]

@@ -2,28 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
 
+from expost._typing import Float
 from expost.mechanisms.given import tie_of
-from expost.papers.bikhchandani.example3 import COLUMNS, TABLE_1, TABLE_2, equation_15, example_3, table
+from expost.papers.bikhchandani.example3 import (
+    COLUMNS,
+    TABLE_1,
+    TABLE_2,
+    Table,
+    equation_15,
+    example_3,
+    table,
+)
 from expost.papers.bikhchandani.several_items import (
     BundleValue,
+    Demand,
     ItemPrices,
     ItemsBuyer,
     ItemsInstance,
     additive,
     decreasing,
+    demand,
     pivotal_item_prices,
     unit_demand,
 )
 from expost.papers.bikhchandani.several_items_checks import (
+    DemandMechanism,
     admissibility,
     feasibility,
     incentives,
     subadditivity,
 )
+from expost.papers.claim import Case, Claim, Mutant
 from expost.papers.verdict import Hypothesis, Relation, Verdict, state_text
 from expost.tolerances import WELFARE
+
+TableOf = Callable[[str, tuple[tuple[float, float, float], ...]], Table]
+"""``table_of(kind, columns)``: a table at buyer 1's signals ``columns``."""
 
 KINDS: dict[str, BundleValue] = {
     "additive": additive,
@@ -58,28 +77,23 @@ def random_items(seed: int, kind: str, *, buyers: int = 2, items: int = 2, signa
     )
 
 
-def lemma_3(quick: bool) -> list[Verdict]:
+def lemma_3(case: Case, mechanism: DemandMechanism) -> list[Verdict]:
     """Lemma 3: with subadditive values and prices (12) the demand mechanism is feasible and incentive compatible."""
-    verdicts = []
-    for seed in range(1 if quick else 2):
-        for kind in KINDS:
-            instance = random_items(seed, kind, items=2 if quick else 2 + seed % 2)
-            verdicts.append(_lemma_3_on(instance, pivotal_item_prices(instance), 100 if quick else 600))
-    if not quick:
-        instance = random_items(7, "decreasing weights", buyers=3)
-        verdicts.append(_lemma_3_on(instance, pivotal_item_prices(instance), 200))
-    for kind in ("subadditive", "unit demand"):
-        instance = example_3(kind)
-        verdicts += [
-            _lemma_3_on(instance, equation_15(instance, literal=literal), 4000) for literal in (True, False)
-        ]
-    return verdicts
+    instance = case.instance
+    prices = (
+        equation_15(instance, literal=case.variant == "equation 15")
+        if case.variant
+        else pivotal_item_prices(instance)
+    )
+    return [_lemma_3_on(instance, prices, case.size, mechanism)]
 
 
-def _lemma_3_on(instance: ItemsInstance, prices: ItemPrices, states: int) -> Verdict:
+def _lemma_3_on(
+    instance: ItemsInstance, prices: ItemPrices, states: int, mechanism: DemandMechanism
+) -> Verdict:
     sub, fits = subadditivity(instance, states=states), admissibility(instance, prices, states=states)
-    seen = feasibility(instance, prices, states=states)
-    deviation = incentives(instance, prices, fibres=16, types=32)
+    seen = feasibility(instance, prices, states=states, mechanism=mechanism)
+    deviation = incentives(instance, prices, fibres=12, types=24, mechanism=mechanism)
     scale = tie_of(np.array([1.0]), prices.accuracy)
     violation = (
         "" if deviation.worst <= 10.0 * scale else f"{deviation.what} at {state_text(deviation.witness)}"
@@ -108,16 +122,16 @@ def _lemma_3_on(instance: ItemsInstance, prices: ItemPrices, states: int) -> Ver
     )
 
 
-def tables(quick: bool) -> list[Verdict]:
+def tables(case: Case, table_of: TableOf) -> list[Verdict]:
     """Example 3: Table 2 digit by digit, and the three allocations stated for Table 1."""
-    del quick
-    second = table("unit demand", COLUMNS[:2])
+    del case
+    second = table_of("unit demand", COLUMNS[:2])
     printed = np.array(TABLE_2["numbers"])
     computed = np.concatenate([np.concatenate([second.values[i], second.prices[i]]) for i in range(3)])
     off = np.abs(computed - printed)
     row, column = (int(t) for t in np.unravel_index(int(np.argmax(off)), off.shape))
     wrong = "" if second.bundles == TABLE_2["bundles"] else f"allocations {second.bundles}"
-    first = table("subadditive", COLUMNS)
+    first = table_of("subadditive", COLUMNS)
     differ = sum(
         a != b for rows in zip(first.bundles, TABLE_1, strict=True) for a, b in zip(*rows, strict=True)
     )
@@ -153,3 +167,64 @@ def tables(quick: bool) -> list[Verdict]:
             ),
         ),
     ]
+
+
+def _lemma_3_cases(quick: bool, seed: int) -> list[Case]:
+    states = 60 if quick else 150
+    cases = [Case(random_items(seed, kind), states) for kind in KINDS]
+    cases += [] if quick else [Case(random_items(seed + 7, "decreasing weights", items=3), 60)]
+    for kind in ("subadditive", "unit demand"):
+        cases += [Case(example_3(kind), 4000, variant) for variant in ("equation 15", "repaired")]
+    return cases
+
+
+def _without_the_first_item(instance: ItemsInstance, prices: ItemPrices, signals: dict[str, Float]) -> Demand:
+    """Wrong: nobody gets the first item, whatever he demands."""
+    found = demand(instance, prices, signals)
+    return replace(found, bundles=found.bundles & ~1)
+
+
+def _everything_to_the_first(
+    instance: ItemsInstance, prices: ItemPrices, signals: dict[str, Float]
+) -> Demand:
+    """Wrong: the first buyer gets all items in every state, on top of what the others demand."""
+    found = demand(instance, prices, signals)
+    bundles = found.bundles.copy()
+    bundles[0] = instance.bundles - 1
+    return replace(found, bundles=bundles)
+
+
+def _columns_swapped(kind: str, columns: tuple[tuple[float, float, float], ...]) -> Table:
+    """Wrong: buyer 1's signals in the other order."""
+    return table(kind, columns[::-1])
+
+
+def _unit_demand() -> Case:
+    return Case(example_3("unit demand"), 400, "repaired")
+
+
+def _example_3() -> Case:
+    return Case(example_3("unit demand"), 0)
+
+
+CLAIMS = (
+    Claim(
+        "B-Lemma-3",
+        "the demand mechanism is feasible for subadditive values",
+        demand,
+        _lemma_3_cases,
+        lemma_3,
+        (
+            Mutant("nobody gets the first item", _without_the_first_item, _unit_demand),
+            Mutant("the first buyer gets everything", _everything_to_the_first, _unit_demand),
+        ),
+    ),
+    Claim(
+        "B-Example-3",
+        "Tables 1 and 2",
+        table,
+        lambda *_: [_example_3()],
+        tables,
+        (Mutant("columns swapped", _columns_swapped, _example_3),),
+    ),
+)

@@ -5,6 +5,7 @@ All at random signals: a violation found is a fact with its witness, none found 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,8 @@ from expost.papers.bikhchandani.several_items import (
 )
 
 State = dict[str, float]
+DemandMechanism = Callable[[ItemsInstance, ItemPrices, dict[str, Float]], Demand]
+"""Who gets which bundle at which prices, at arrays of signals."""
 
 
 @dataclass(frozen=True)
@@ -86,11 +89,16 @@ class Feasibility:
 
 
 def feasibility(
-    instance: ItemsInstance, prices: ItemPrices, *, states: int = 4096, seed: int = 0
+    instance: ItemsInstance,
+    prices: ItemPrices,
+    *,
+    states: int = 4096,
+    seed: int = 0,
+    mechanism: DemandMechanism = demand,
 ) -> Feasibility:
-    """Whether the demand mechanism gives every item to at most one buyer (Lemma 3)."""
+    """Whether the demand mechanism (or another in its place) gives every item to at most one buyer (Lemma 3)."""
     signals = random_states(instance, states, seed)
-    found = demand(instance, prices, signals)
+    found = mechanism(instance, prices, signals)
     crowded = ~found.feasible
     robust = found.unique.all(axis=0) & ~crowded
     outcomes = len(np.unique(found.bundles[:, robust], axis=1).T) if robust.any() else 0
@@ -99,7 +107,13 @@ def feasibility(
 
 
 def incentives(
-    instance: ItemsInstance, prices: ItemPrices, *, fibres: int = 64, types: int = 64, seed: int = 0
+    instance: ItemsInstance,
+    prices: ItemPrices,
+    *,
+    fibres: int = 64,
+    types: int = 64,
+    seed: int = 0,
+    mechanism: DemandMechanism = demand,
 ) -> Finding:
     """The best deviation by definition (Lemma 3): every one of ``types`` random types of a buyer reports every other,
     and gets that type's bundle at its prices, in ``fibres`` random states of the others."""
@@ -111,7 +125,7 @@ def incentives(
             for name in instance.signals
         }
         signals = {name: np.broadcast_to(column, (fibres, types)) for name, column in drawn.items()}
-        finding = _best_deviation(instance, i, signals, demand(instance, prices, drawn))
+        finding = _best_deviation(instance, i, signals, mechanism(instance, prices, drawn))
         worst = max(worst, finding, key=lambda found: found.worst)
     return worst
 

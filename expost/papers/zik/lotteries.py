@@ -8,7 +8,9 @@ is indifferent among the options next to his.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -19,6 +21,7 @@ from expost.brackets.statistics import one_sided
 from expost.instances import catalogue
 from expost.mechanisms.audit import allowed_gain
 from expost.mechanisms.continuum.lottery_options import LotteryOptions
+from expost.papers.claim import Case, Claim, Mutant
 from expost.papers.verdict import Hypothesis, Relation, Verdict
 
 START, SHARE = 0.2044, 0.5623
@@ -53,16 +56,19 @@ def best_single_price(stage: Stage, strikes: int = 4097) -> tuple[float, float]:
     return float(prices[best]), float(welfare[best])
 
 
-def theorem_7_lotteries(quick: bool) -> list[Verdict]:
+MenuOf = Callable[[Stage, int], LotteryOptions]
+"""``menu(stage, options)``: the menu with so many options."""
+
+
+def theorem_7_lotteries(case: Case, menu_of: MenuOf) -> list[Verdict]:
     """Theorem 7 does not extend to stochastic mechanisms: the menu beats every deterministic one. With fees cut to a
     half it is no mechanism at all, and nothing is claimed."""
-    stage = stage_of(catalogue.load("lottery"))
-    menu = explicit_menu(stage, 100 if quick else 400)
-    single = best_single_price(stage)
-    return [
-        _verdict(stage, menu, "lottery", single),
-        _verdict(stage, replace(menu, fee=0.5 * menu.fee), "lottery, half the fees", single),
-    ]
+    stage = stage_of(case.instance)
+    menu = menu_of(stage, case.size)
+    name = case.instance.name
+    if case.variant:
+        menu, name = replace(menu, fee=0.5 * menu.fee), f"{name}, {case.variant}"
+    return [_verdict(stage, menu, name, best_single_price(stage))]
 
 
 def _verdict(stage: Stage, menu: LotteryOptions, name: str, single: tuple[float, float]) -> Verdict:
@@ -89,3 +95,30 @@ def _verdict(stage: Stage, menu: LotteryOptions, name: str, single: tuple[float,
         "",
         f"the best price is {single[0]:.4f}; Theorem 7 does not extend to stochastic mechanisms",
     )
+
+
+def _nearly_one_price(stage: Stage, options: int) -> LotteryOptions:
+    """Wrong: next to no lottery, nearly one strike for all."""
+    return explicit_menu(stage, options, share=0.97)
+
+
+def _lottery(size: int, variant: str = "") -> Case:
+    return Case(catalogue.load("lottery"), size, variant)
+
+
+def _cases(quick: bool, seed: int) -> list[Case]:
+    del seed
+    size = 100 if quick else 400
+    return [_lottery(size), _lottery(size, "half the fees")]
+
+
+CLAIMS = (
+    Claim(
+        "Z-Theorem-7-lotteries",
+        "lotteries beat the one price of Theorem 7",
+        explicit_menu,
+        _cases,
+        theorem_7_lotteries,
+        (Mutant("nearly one strike for all", _nearly_one_price, partial(_lottery, 100)),),
+    ),
+)

@@ -121,7 +121,7 @@ def _searched(
     levels = _starting_levels(len(names), others, rng)
     reports = []
     for round_ in range(ROUNDS):
-        boundary = efficient_boundary(instance, i, first, _signals_at(instance, i, levels), rows)
+        boundary = efficient_boundary(instance, i, first, others_at(instance, i, levels), rows)
         reports.append(_report(boundary))
         if not names:
             break
@@ -152,7 +152,7 @@ def _starting_levels(dims: int, others: int, rng: np.random.Generator) -> Float:
     return np.concatenate([*near, np.stack([axis.ravel() for axis in middles], axis=1)]).T
 
 
-def _signals_at(instance: Instance, buyer: int, levels: Float) -> dict[str, Float]:
+def others_at(instance: Instance, buyer: int, levels: Float) -> dict[str, Float]:
     """The others' signals (states,) at quantile ``levels`` (signals, states)."""
     names = [name for name in instance.signals if name not in instance.buyers[buyer].signals]
     at = dict(zip(names, levels, strict=True))
@@ -258,29 +258,10 @@ class RatioConditions:
         """Whether the first best is attained sequentially with the first-listed signals first."""
         return self.first >= 0.0 and self.second >= 0.0
 
-    @property
-    def static(self) -> bool:
-        """Whether it is attained statically (Jehiel and Moldovanu's equalities)."""
-        return self.first == 0.0 and self.second == 0.0
-
 
 def ratio_conditions(alpha: Float, beta: Float) -> RatioConditions:
     """The conditions for V_i = alpha_i . theta_1 + beta_i . theta_2; row i of ``alpha`` and ``beta`` (2, 2)
-    belongs to buyer i.
-
-    Raises InputError unless alpha_1^k > alpha_2^k > 0 and beta_2^k > beta_1^k > 0, as section 3.2 asks.
-    """
-    if (
-        not (alpha[0] > alpha[1]).all()
-        or not (alpha[1] > 0).all()
-        or not (beta[1] > beta[0]).all()
-        or not (beta[0] > 0).all()
-    ):
-        raise InputError(
-            f"alpha = {alpha.tolist()}, beta = {beta.tolist()}",
-            where="linear values",
-            expected="alpha_1k > alpha_2k > 0 and beta_2k > beta_1k > 0 (Zik 3.2)",
-        )
+    belongs to buyer i. Section 3.2 speaks of alpha_1^k > alpha_2^k > 0 and beta_2^k > beta_1^k > 0 only."""
     return RatioConditions(
         float(alpha[0, 0] * alpha[1, 1] - alpha[1, 0] * alpha[0, 1]),
         float(beta[1, 0] * beta[0, 1] - beta[0, 0] * beta[1, 1]),
