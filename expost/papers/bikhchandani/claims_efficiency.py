@@ -272,8 +272,8 @@ CLAIMS = (
         _theorem_2_cases,
         theorem_2,
         (
-            Mutant("prices that were not lowered", _not_lowered, partial(_strict, "steep", 256)),
-            Mutant("prices lowered too far", _lowered_too_far, partial(_strict, "steep", 256)),
+            Mutant("prices that were not lowered", _not_lowered, partial(_strict, "steep", 64)),
+            Mutant("prices lowered too far", _lowered_too_far, partial(_strict, "steep", 64)),
         ),
         _example_2_on,
     ),

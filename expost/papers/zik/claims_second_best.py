@@ -28,7 +28,7 @@ from expost.tolerances import WELFARE, allowance
 StrikesOf = Callable[[Instance], StrikeFunction]
 """The strikes that improve on the static second best."""
 
-QUADRATURE = 1e-6
+QUADRATURE = 2e-5
 """Expected welfare in the continuum is computed to this (absolute)."""
 ROWS = 801
 """First signals at which the boundary is followed."""
