@@ -36,7 +36,10 @@ _HOMES = {
     "expost.instances.random_instances": ("random_instance",),
     "expost.instances.toml_file": ("instance_to_toml", "write_instance"),
     "expost.papers.constructions": ("constructions",),
+    "expost.mechanisms.own": ("Prices", "Strikes"),
     "expost.runs.bracket": ("bracket",),
+    "expost.runs.check": ("CheckReport", "check"),
+    "expost.runs.fit": ("Fit", "fit"),
     "expost.runs.compare": ("Comparison", "compare"),
     "expost.runs.dominate": ("Dominance", "dominate"),
     "expost.runs.lotteries": ("LotteryRun", "lottery_bracket"),
@@ -57,23 +60,28 @@ __all__ = [
     "Bracket",
     "Buyer",
     "CheckFailed",
+    "CheckReport",
     "Comparison",
     "Dominance",
     "ExpostError",
+    "Fit",
     "Grid",
     "InputError",
     "Instance",
     "LimitReached",
     "LotteryRun",
     "Objective",
+    "Prices",
     "Prior",
     "Run",
     "SolverError",
+    "Strikes",
     "Timing",
     "Validation",
     "Verification",
     "__version__",
     "bracket",
+    "check",
     "check_assumptions",
     "compare",
     "constructions",
@@ -81,6 +89,7 @@ __all__ = [
     "discrete",
     "dominate",
     "empirical",
+    "fit",
     "instance_to_toml",
     "load",
     "lottery_bracket",
@@ -125,10 +134,13 @@ if TYPE_CHECKING:
     from expost.instances.priors import Prior
     from expost.instances.random_instances import random_instance
     from expost.instances.toml_file import instance_to_toml, write_instance
+    from expost.mechanisms.own import Prices, Strikes
     from expost.papers.constructions import constructions
     from expost.runs.bracket import bracket
+    from expost.runs.check import CheckReport, check
     from expost.runs.compare import Comparison, compare
     from expost.runs.dominate import Dominance, dominate
+    from expost.runs.fit import Fit, fit
     from expost.runs.opening import open  # noqa: A004
     from expost.runs.run import Run
     from expost.runs.solve import solve

@@ -23,6 +23,7 @@ from expost.cli.common import (
     parse_grid,
     progress_line,
 )
+from expost.cli.own import PricesOption, with_set
 from expost.errors import InputError
 
 
@@ -30,6 +31,7 @@ from expost.errors import InputError
 def compare(
     instance: InstanceArgument,
     grid: GridOption = "8",
+    prices: PricesOption = "",
     parameters: SetOption = "",
     time_limit: LimitOption = None,
     brackets: Annotated[
@@ -42,9 +44,11 @@ def compare(
     """First best, static and sequential second best, the papers' constructions, side by side."""
     import expost as ex
 
+    stated, mechanism = with_set(instance, prices, parameters)
     found = ex.compare(
-        loaded(instance, parameters),
+        stated,
         parse_grid(grid),
+        mechanisms=[mechanism] if prices else [],
         time_limit=time_limit,
         brackets=brackets,
         jobs=jobs,
@@ -62,9 +66,7 @@ def dominate(
     instance: Annotated[
         str | None, typer.Argument(metavar="INSTANCE", help="A catalogue name or a TOML file.")
     ] = None,
-    prices: Annotated[
-        str, typer.Option("--prices", metavar="NAME", help="A construction: t*, example2, ...")
-    ] = "",
+    prices: PricesOption = "",
     run: Annotated[Optional[Path], typer.Option("--run", metavar="DIR", help="A saved run instead.")] = None,  # noqa: UP045
     grid: GridOption = "8",
     parameters: SetOption = "",
@@ -78,15 +80,14 @@ def dominate(
         raise InputError(
             "not one mechanism",
             where="dominate",
-            expected="INSTANCE with --prices NAME, or --run DIR alone",
+            expected="INSTANCE with --prices, or --run DIR alone",
             remedy="for example: expost dominate jmmz --prices 't*'",
         )
     if run is not None:
         found = ex.dominate(None, run, time_limit=time_limit)
     else:
-        found = ex.dominate(
-            loaded(str(instance), parameters), prices, parse_grid(grid), time_limit=time_limit
-        )
+        stated, mechanism = with_set(str(instance), prices, parameters)
+        found = ex.dominate(stated, mechanism, parse_grid(grid), time_limit=time_limit)
     if as_json:
         emit(found.to_dict())
         return

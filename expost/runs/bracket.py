@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import chain
+
 from expost.brackets import Bracket
 from expost.brackets import bracket as search
 from expost.papers.constructions import starts
 from expost.runs.arguments import InstanceLike, Words, jobs_of, limit_of, load, seed_of, words_of
+from expost.runs.own import MechanismLike, given_of
 from expost.solver.progress import ProgressCallback
 
 
@@ -19,6 +23,7 @@ def bracket(
     seed: int = 0,
     confidence: float = 0.99,
     jobs: int = 1,
+    starts_from: Sequence[MechanismLike] = (),
     progress: ProgressCallback | None = None,
 ) -> Bracket:
     """``lower <= W* <= upper`` for the continuum second best, refined until ``upper - lower <= accuracy * upper``.
@@ -26,14 +31,16 @@ def bracket(
     instance: an ``Instance``, a name of the catalogue, or the path of a TOML file.
     time_limit: seconds; the best bracket so far is returned then. Without one the search ends after its last stage.
     timing, first: as in ``solve``. seed: of all random numbers. confidence: with which both sides hold together.
-    jobs: pieces worked on at once.
+    jobs: pieces worked on at once. starts_from: prices or strikes of one's own, from which the lower side starts, too.
 
     Bounds that cannot be had (say, because a value is not monotone) are named in ``left_out``. Raises InputError for
     unusable input, and for values without a finite mean.
     """
     jobs_of(jobs)
+    stated = load(instance)
+    own = [given_of(mechanism, stated) for mechanism in starts_from]
     return search(
-        load(instance),
+        stated,
         accuracy,
         limit_of(time_limit),
         timing=",".join(words_of(timing, "timing")),
@@ -41,5 +48,5 @@ def bracket(
         seed=seed_of(seed),
         confidence=confidence,
         progress=progress,
-        starts=starts,
+        starts=lambda named: chain(own, starts(named)),
     )

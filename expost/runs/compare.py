@@ -28,6 +28,7 @@ from expost.mechanisms.given import Given
 from expost.mechanisms.mechanism import Mechanism
 from expost.mechanisms.sequential_audit import audit_mechanism
 from expost.runs.arguments import GridLike, InstanceLike, grid_of, jobs_of, limit_of, load
+from expost.runs.own import MechanismLike, given_of
 from expost.runs.record import finite, share_of
 from expost.spaces.type_space import TypeSpace
 
@@ -167,6 +168,7 @@ def compare(
     instance: InstanceLike,
     grid: GridLike = 8,
     *,
+    mechanisms: Sequence[MechanismLike] = (),
     firsts: Sequence[Sequence[str | None]] | None = None,
     backend: str = "auto",
     time_limit: float | None = None,
@@ -175,8 +177,9 @@ def compare(
 ) -> Comparison:
     """First best, second bests in every order of arrival, the papers' constructions, and brackets.
 
-    grid: points per signal. firsts: which first signals to compare, one tuple of names a row, None for a static buyer
-    (by default every combination of one signal for each buyer who has at least two).
+    grid: points per signal. mechanisms: prices or strikes of one's own, beside the constructions.
+    firsts: which first signals to compare, one tuple of names a row, None for a static buyer (by default every
+    combination of one signal for each buyer who has at least two).
     time_limit: seconds for everything but brackets; what is not reached by then is a row without figures.
     brackets: seconds for each bracket of the continuum, static and (where every buyer has two stages) sequential in
     the declared order; 0 leaves them out. jobs: cases worked on at once.
@@ -192,6 +195,7 @@ def compare(
     orders = [(None,) * space.n, *(_orders(stated) if firsts is None else firsts)]
     cases = [delayed(_second_best)(space, tuple(first), backend, deadline) for first in orders]
     cases += [delayed(_construction)(space, given, deadline) for given in _defined(stated)]
+    cases += [delayed(_construction)(space, given_of(own, stated), deadline) for own in mechanisms]
     found: list[Row] = list(Parallel(n_jobs=jobs_of(jobs))(cases))
     made = tuple(row for row in found if isinstance(row, ConstructionRow))
     bests = tuple(row for row in found if not isinstance(row, ConstructionRow))

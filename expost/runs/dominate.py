@@ -16,6 +16,7 @@ from expost.mechanisms.mechanism import Mechanism
 from expost.runs.arguments import GridLike, InstanceLike, grid_of, limit_of, load
 from expost.runs.folder import open_run
 from expost.runs.labelled import labelled
+from expost.runs.own import MechanismLike, given_of
 from expost.runs.record import finite
 from expost.runs.run import Run, winners
 from expost.spaces.type_space import TypeSpace, discretize
@@ -134,32 +135,28 @@ class Dominance(Shown):
 
 def dominate(
     instance: InstanceLike | None,
-    mechanism: str | Run | Path,
+    mechanism: MechanismLike | Run,
     grid: GridLike = 8,
     *,
     time_limit: float | None = None,
 ) -> Dominance:
     """The rule that dominates a mechanism by the most on a grid, among rules of the same timing.
 
-    mechanism: the name of a construction (``t*``, ``example2``, ..), or a solved or saved run, whose own instance and
-    grid then count.
+    mechanism: the name of a construction (``t*``, ``example2``, ..), ``Prices`` or ``Strikes``, a file or a line of
+    them, or a solved or saved run, whose own instance and grid then count.
 
     Raises InputError when the mechanism is unknown, not defined for the instance or not implementable on the grid;
     LimitReached when a limit came before any rule.
     """
     limit = limit_of(time_limit)
-    if isinstance(mechanism, Path):
+    if isinstance(mechanism, Path) and mechanism.suffix != ".toml":
         mechanism = open_run(mechanism)
     if isinstance(mechanism, Run):
         return _dominate_run(mechanism, limit)
-    if instance is None or not isinstance(mechanism, str):
-        raise InputError(
-            f"{mechanism!r}"[:60], where="mechanism", expected="a construction's name, a Run, or Prices"
-        )
-    from expost.papers import constructions
-
+    if instance is None:
+        raise InputError("no instance", where="instance", expected="the instance of the prices")
     stated = load(instance)
-    given = constructions.get(mechanism, stated)
+    given = given_of(mechanism, stated)
     points = grid_of(grid)
     room_for_solve(stated, points, (Timing(given.timing),))
     space = discretize(stated, points)

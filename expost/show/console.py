@@ -166,6 +166,16 @@ def _verdict(check: Check) -> str:
     return "ok" if check.proved else "not proved"
 
 
+def lines_table(title: str, rows: Sequence[tuple[str, str, str]]) -> None:
+    """Answers, one a line: what was asked, the answer, what was seen."""
+    table = Table(box=box.SIMPLE_HEAD, title=Text(title), title_justify="left", title_style="bold")
+    for name, justify in (("", "left"), ("", "right"), ("seen", "left")):
+        table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console().print(table)
+
+
 def catalogue_table(entries: Sequence[Entry]) -> None:
     """The catalogue of instances."""
     table = Table(box=box.SIMPLE_HEAD, show_header=False, padding=(0, 1, 1, 1))

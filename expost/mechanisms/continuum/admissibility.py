@@ -108,6 +108,13 @@ def search_admissibility(
     return search.verdict(at[top], allowed, len(levels) + visited)
 
 
+def state_sample(instance: Instance, count: int, rng: np.random.Generator) -> list[Float]:
+    """States, as levels (count, d_i) of each buyer, among which two winners are likely to be found if there are any."""
+    search = _Search(instance, lambda *_: np.zeros(()), rng)
+    cuts = np.cumsum([len(buyer.signals) for buyer in instance.buyers])[:-1]
+    return np.split(search.sample(count), cuts, axis=1)
+
+
 @dataclass(frozen=True, eq=False)
 class _Search:
     instance: Instance

@@ -18,6 +18,7 @@ from expost._typing import Bool, Float
 from expost.instances.environment import Instance
 from expost.instances.formula import Formula
 from expost.instances.intervals import Interval, formula_bounds
+from expost.instances.parameters import NONE, Parameters
 from expost.mechanisms.continuum.admissibility import Admissibility, How
 
 CELLS = 2**21
@@ -26,11 +27,17 @@ BATCH = 2**14
 
 
 def prove_admissibility(
-    instance: Instance, prices: Sequence[str], found: Admissibility, *, cells: int = CELLS
+    instance: Instance,
+    prices: Sequence[str],
+    found: Admissibility,
+    *,
+    parameters: Parameters = NONE,
+    cells: int = CELLS,
 ) -> Admissibility:
     """``found``, or a proof in its place where every value is a formula and the cells settle.
 
-    prices: a formula a buyer, in signals (own signals too, for strikes) and the instance's parameters.
+    prices: a formula a buyer, in signals (own signals too, for strikes), the instance's parameters and ``parameters``,
+    numbers of the prices' own. Signals with unbounded or conditional
     priors are not covered, nor are values that are Python functions: then ``found`` comes back as it was.
     """
     texts = [instance.valuation(i).text for i in range(instance.n)]
@@ -38,7 +45,7 @@ def prove_admissibility(
     touching = found.worst >= -found.allowed
     if found.how is not How.SAMPLED or touching or box is None or any(text is None for text in texts):
         return found
-    formula = partial(Formula, parameters=instance.parameters)
+    formula = partial(Formula, parameters={**instance.parameters, **parameters})
     margins = [formula(f"({text}) - ({price})") for text, price in zip(texts, prices, strict=True)]
     sums = [
         formula(f"({texts[i]}) - ({prices[i]}) + ({texts[j]}) - ({prices[j]})")

@@ -1,0 +1,426 @@
+"""``check``: a mechanism of the user's own, held against everything that the theory asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from expost._shown import Shown
+from expost._typing import Float, Timing
+from expost.brackets import Bracket
+from expost.errors import InputError, LimitReached
+from expost.formulations.conditional import allowed_winners
+from expost.formulations.dominance import dominate as dominate_rule
+from expost.formulations.second_best import room_for_solve
+from expost.instances.assumptions import AssumptionReport, assumption_1, assumption_2, check_assumptions
+from expost.instances.environment import Instance
+from expost.mechanisms.continuum.admissibility import Admissibility, How, search_admissibility
+from expost.mechanisms.continuum.admissibility_cells import prove_admissibility
+from expost.mechanisms.continuum.figures import Figures, continuum_figures
+from expost.mechanisms.given import Given, first_signal
+from expost.mechanisms.mechanism import Mechanism
+from expost.mechanisms.own import OwnPrices
+from expost.mechanisms.sequential_audit import audit_mechanism
+from expost.papers.bikhchandani.pivotal import mutually_pivotal, strongly_mutually_pivotal
+from expost.runs.arguments import GridLike, InstanceLike, Words, grid_of, limit_of, load, seed_of, words_of
+from expost.runs.own import MechanismLike, given_of, with_first
+from expost.spaces.type_space import TypeSpace, discretize
+from expost.tolerances import INCENTIVE, allowance
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FEW_STATES = {"states": 2**11, "starts": 16, "steps": 25}
+"""The effort of the search for two winners where every price is a search of its own."""
+CELLS = 2**18
+"""Cells looked at before a proof of admissibility is given up."""
+RISES = 4096
+"""States at which a strike is compared at two first signals."""
+
+
+@dataclass(frozen=True)
+class OnGrid:
+    """The mechanism on a grid.
+
+    admissible: whether no state has two winners. incentive_compatible: by definition, every deviation of every type.
+    worst_gain: the largest gain from one (unit: values). conditionally_efficient: whether only a buyer with the
+    highest gain wins, and none with a negative one. outcomes: whether selling and, buyer by buyer, winning and losing
+    all happen. welfare, share: None where it is not admissible. dominated_gain: the largest expected gain of a rule
+    that is at least as good in every state; None where it is not implementable here or was not decided.
+    dominated_at: the state that gains most.
+    """
+
+    grid: int | str
+    admissible: bool
+    crowded: int
+    incentive_compatible: bool
+    worst_gain: float
+    conditionally_efficient: bool
+    outcomes: bool
+    welfare: float | None
+    share: float | None
+    dominated_gain: float | None
+    dominated_at: Mapping[str, float] | None
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One condition of the theory: whether it holds, by how much it fails, where."""
+
+    name: str
+    holds: bool
+    residual: float | None
+    detail: str = ""
+
+
+@dataclass(frozen=True, repr=False)
+class CheckReport(Shown):
+    """Everything found about one mechanism; figures are the continuum's unless they are in ``on_grid``.
+
+    admissible: False when refuted by ``witness``, True when sampled or proved (see ``how``), None where the continuum
+    cannot be looked at (a joint density, several units): then ``on_grid`` says it.
+    worst_violation: the largest second-highest margin V_i - t_i found; above rounding it refutes (unit: values).
+    continuum: welfare, revenue, probability of sale with their error; None when refuted: a rule with two winners is no
+    mechanism. share: of the first-best gain. upper_bound, share_of_bound: the certified upper bound of the continuum
+    second best and the share of it, where a bracket was asked for.
+    conditions: what the papers ask (pivotality, the assumptions, strikes that do not rise).
+    """
+
+    instance: str
+    mechanism: str
+    timing: str
+    admissible: bool | None
+    how: str
+    worst_violation: float
+    witness: Mapping[str, float] | None
+    explanation: str
+    continuum: Figures | None
+    on_grid: OnGrid
+    conditions: tuple[Condition, ...]
+    bracket: Bracket | None = field(default=None, repr=False)
+
+    @property
+    def welfare(self) -> float | None:
+        """Expected welfare in the continuum, or on the grid where the continuum has none; None when refuted."""
+        if self.admissible is False:
+            return None
+        return self.on_grid.welfare if self.continuum is None else self.continuum.welfare
+
+    @property
+    def error(self) -> float | None:
+        """Half the width of the 99% confidence interval of ``welfare``."""
+        return None if self.continuum is None else self.continuum.error
+
+    @property
+    def revenue(self) -> float | None:
+        """Expected payments for the item in the continuum."""
+        return None if self.continuum is None else self.continuum.revenue
+
+    @property
+    def sold(self) -> float | None:
+        """Probability of a sale in the continuum."""
+        return None if self.continuum is None else self.continuum.sold
+
+    @property
+    def share(self) -> float | None:
+        """Share of the first-best gain."""
+        if self.admissible is False:
+            return None
+        return self.on_grid.share if self.continuum is None else self.continuum.share
+
+    @property
+    def upper_bound(self) -> float | None:
+        """The upper end of the bracket, where one was asked for."""
+        return None if self.bracket is None else float(self.bracket.upper)
+
+    @property
+    def share_of_bound(self) -> float | None:
+        """The share of what no mechanism can exceed: welfare and bound less never selling."""
+        if self.bracket is None or self.continuum is None:
+            return None
+        most = float(self.bracket.upper) - self.continuum.no_sale
+        return (self.continuum.welfare - self.continuum.no_sale) / most if most > 0.0 else None
+
+    @property
+    def dominated_gain(self) -> float | None:
+        """On the grid: the largest expected gain of a rule that is at least as good in every state."""
+        return self.on_grid.dominated_gain
+
+    def condition(self, name: str) -> Condition:
+        """The condition of that name. Raises KeyError when it was not tested."""
+        return {condition.name: condition for condition in self.conditions}[name]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values: what ``expost check --json`` prints."""
+        return {
+            "instance": self.instance,
+            "mechanism": self.mechanism,
+            "timing": self.timing,
+            "admissible": self.admissible,
+            "how": self.how,
+            "worst_violation": None if np.isinf(self.worst_violation) else self.worst_violation,
+            "witness": None if self.witness is None else dict(self.witness),
+            "explanation": self.explanation,
+            "welfare": self.welfare,
+            "error": self.error,
+            "revenue": self.revenue,
+            "sold": self.sold,
+            "first_best": None if self.continuum is None else self.continuum.first_best,
+            "share": self.share,
+            "upper_bound": self.upper_bound,
+            "share_of_bound": self.share_of_bound,
+            "dominated_gain": self.dominated_gain,
+            "on_grid": asdict(self.on_grid),
+            "conditions": [asdict(condition) for condition in self.conditions],
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """One table: what was asked, the answer, and what was seen."""
+        import pandas as pd
+
+        return pd.DataFrame(self.lines(), columns=["what", "answer", "seen"])
+
+    def lines(self) -> list[tuple[str, str, str]]:
+        """The rows of the table."""
+        words = {True: "yes", False: "no", None: "not looked at"}
+        grid, rows = self.on_grid, [("admissible", words[self.admissible], self.explanation)]
+        if self.continuum is not None:
+            error = f"error {self.error:.1g}, {self.continuum.states:,} states"
+            rows += [
+                ("welfare", f"{self.continuum.welfare:.6f}", f"in the continuum, {error}"),
+                ("first best", f"{self.continuum.first_best:.6f}", f"share {_percent(self.share)}"),
+                ("revenue", f"{self.continuum.revenue:.6f}", ""),
+                ("probability of sale", f"{self.continuum.sold:.6f}", ""),
+            ]
+        if self.upper_bound is not None:
+            seen = f"of what no mechanism exceeds: {_percent(self.share_of_bound)}"
+            rows.append(("upper bound", f"{self.upper_bound:.6f}", seen))
+        seen = f"grid {grid.grid}: no deviation gains more than {grid.worst_gain:.2g}"
+        rows.append(("incentive compatible", words[grid.incentive_compatible], seen))
+        rows.append(("both outcomes", words[grid.outcomes], f"grid {grid.grid}"))
+        rows.append(("conditionally efficient", words[grid.conditionally_efficient], f"grid {grid.grid}"))
+        if grid.dominated_gain is not None:
+            at = ", ".join(f"{name} = {x:.4g}" for name, x in (grid.dominated_at or {}).items())
+            rows.append(
+                (
+                    "dominated",
+                    "no" if grid.dominated_at is None else f"by {grid.dominated_gain:.6f}",
+                    f"grid {grid.grid}" + (f", most at {at}" if at else ""),
+                )
+            )
+        for one in self.conditions:
+            residual = "" if one.residual is None else f"residual {one.residual:.3g}"
+            rows.append(
+                (one.name, words[one.holds], ", ".join(text for text in (residual, one.detail) if text))
+            )
+        return rows
+
+    def summary(self) -> str:
+        """The verdict, the welfare and its share, what beats it on the grid."""
+        head = f"{self.instance}, {self.mechanism} ({self.timing}): "
+        if self.admissible is False:
+            return f"{head}not admissible\n{self.explanation}"
+        lines = [f"{head}{self.explanation}"]
+        if self.welfare is not None:
+            where = f"grid {self.on_grid.grid}" if self.continuum is None else "continuum"
+            lines.append(
+                f"welfare {self.welfare:.6f} ({where}), {_percent(self.share)} of the first-best gain"
+            )
+        if self.dominated_gain is not None:
+            lines.append(f"dominated on grid {self.on_grid.grid} by {self.dominated_gain:.6f}")
+        return "\n".join(lines)
+
+
+def check(
+    instance: InstanceLike,
+    mechanism: MechanismLike,
+    grid: GridLike = 8,
+    *,
+    first: Words = (),
+    brackets: float = 0.0,
+    time_limit: float | None = None,
+    seed: int = 0,
+) -> CheckReport:
+    """Test a mechanism in the continuum and on a grid: is it one, what is it worth, what does the theory say of it?
+
+    mechanism: ``Prices`` or ``Strikes``, a construction's name, a TOML file, or ``1: FORMULA; 2: FORMULA``.
+    grid: points per signal of the grid part. first: the signals that arrive first (strikes). brackets: seconds for a
+    bracket, whose upper end is the certified bound; 0: none. time_limit: seconds for deciding dominance.
+
+    Raises InputError for a mechanism that is not defined for the instance.
+    """
+    limit_of(time_limit)
+    named = with_first(load(instance), words_of(first, "first"))
+    given = given_of(mechanism, named)
+    found, why = _admissibility(named, given, seed_of(seed))
+    figures = None
+    if found is not None and found.admissible:
+        figures = _figures(named, given, seed)
+    bound = _bound(named, given, brackets, seed) if figures is not None and brackets > 0.0 else None
+    points = grid_of(grid)
+    room_for_solve(named, points, (Timing(given.timing),))
+    space = discretize(named, points)
+    refuted = found is not None and not found.admissible
+    return CheckReport(
+        instance=named.name,
+        mechanism=given.name,
+        timing=str(given.timing),
+        admissible=None if found is None else found.admissible,
+        how="" if found is None else str(found.how),
+        worst_violation=-np.inf if found is None else found.worst,
+        witness=dict(found.witness) if found is not None and refuted else None,
+        explanation=why if found is None else found.explain(),
+        continuum=figures,
+        on_grid=_on_grid(space, given, time_limit),
+        conditions=tuple(_conditions(named, given, refuted)),
+        bracket=bound,
+    )
+
+
+def _admissibility(instance: Instance, given: Given, seed: int) -> tuple[Admissibility | None, str]:
+    """What the continuum says, or why it cannot be asked."""
+    if instance.joint is not None or instance.units > 1:
+        return None, "the continuum is not looked at under a joint density or with several units"
+    effort = {} if given.closed_form else FEW_STATES
+    found = search_admissibility(
+        instance, _posted(instance, given), accuracy=_accuracy(given), seed=seed, **effort
+    )
+    if isinstance(given.prices, OwnPrices) and found.how is How.SAMPLED:
+        texts = given.prices.texts()
+        if texts is not None:
+            found = prove_admissibility(
+                instance, texts, found, parameters=given.prices.parameters, cells=CELLS
+            )
+    return found, ""
+
+
+def _posted(instance: Instance, given: Given) -> Any:
+    """``posted(i, signals)``: what buyer ``i`` pays if he wins."""
+
+    def posted(i: int, signals: Mapping[str, Float]) -> Float:
+        rest = {name: column for name, column in signals.items() if name not in instance.buyers[i].signals}
+        if given.prices is not None:
+            return given.prices.price(i, rest)
+        if given.strikes is None:
+            raise InputError(
+                f"{given.name} has neither prices nor strikes in the continuum",
+                where="prices",
+                expected="a mechanism that is stated for all signals",
+            )
+        return given.strikes.strike(i, signals[first_signal(instance, i)], rest)
+
+    return posted
+
+
+def _accuracy(given: Given) -> float:
+    function = given.prices if given.prices is not None else given.strikes
+    return 0.0 if function is None else function.accuracy
+
+
+def _figures(instance: Instance, given: Given, seed: int) -> Figures:
+    static = given.prices is not None
+    first = () if static else tuple(first_signal(instance, i) for i in range(instance.n))
+    return continuum_figures(
+        instance,
+        prices=given.prices,
+        strikes=None if static else given.strikes,
+        first=first,
+        seed=seed,
+        **({} if given.closed_form else {"most": 2**8}),
+    )
+
+
+def _bound(instance: Instance, given: Given, seconds: float, seed: int) -> Bracket:
+    from expost.runs.bracket import bracket
+
+    return bracket(instance, 1e-3, seconds, timing=str(given.timing), seed=seed)
+
+
+def _on_grid(space: TypeSpace, given: Given, time_limit: float | None) -> OnGrid:
+    mechanism = given.on(space)
+    audit = audit_mechanism(space.values, mechanism)
+    fine = audit.passed
+    welfare = mechanism.welfare(space.gains, space.seller) if audit.crowded == 0 else None
+    best = space.first_best - space.seller
+    gain, at = _dominated(space, given, mechanism, time_limit) if fine else (None, None)
+    return OnGrid(
+        grid=space.grid.describe(),
+        admissible=audit.crowded == 0,
+        crowded=audit.crowded,
+        incentive_compatible=all(buyer.passed for buyer in audit.buyers),
+        worst_gain=audit.worst_gain,
+        conditionally_efficient=not (mechanism.allocation & ~allowed_winners(space)).any(),
+        outcomes=all(rule.any() and not rule.all() for rule in mechanism.allocation),
+        welfare=welfare,
+        share=(welfare - space.seller) / best if welfare is not None and best > 0.0 else None,
+        dominated_gain=gain,
+        dominated_at=at,
+    )
+
+
+def _dominated(
+    space: TypeSpace, given: Given, mechanism: Mechanism, time_limit: float | None
+) -> tuple[float | None, Mapping[str, float] | None]:
+    try:
+        found = dominate_rule(space, mechanism.allocation, timing=given.timing, time_limit=time_limit)
+    except (LimitReached, InputError):  # not decided, or several units
+        return None, None
+    if found.constrained_efficient or found.example is None:
+        return 0.0, None
+    return found.gain, space.signals_at(found.example)
+
+
+def _conditions(instance: Instance, given: Given, refuted: bool) -> list[Condition]:
+    """What the papers ask of the mechanism, unless it is none, and of the instance."""
+    found: list[Condition] = []
+    if given.prices is not None and instance.n == 2 and not refuted:
+        samples = 32 if given.closed_form else 4
+        for test in (mutually_pivotal, strongly_mutually_pivotal):
+            report = test(instance, given.prices, samples=samples)
+            at = ", ".join(f"{name} = {x:.4g}" for name, x in report.others.items())
+            found.append(Condition(report.claim, report.holds, report.worst, f"{report.clause} at {at}"))
+    if given.prices is None and given.strikes is not None:
+        found.append(_falling(instance, given))
+    found += [_assumption(report, "") for report in check_assumptions(instance)]
+    strict = (assumption_1(instance, strict=True), assumption_2(instance, strict=True))
+    found += [_assumption(report, ", strict") for report in strict]
+    return found
+
+
+def _assumption(report: AssumptionReport, kind: str) -> Condition:
+    violation = report.violation if np.isfinite(report.violation) else None
+    return Condition(f"{report.claim}{kind}", report.holds, violation)
+
+
+def _falling(instance: Instance, given: Given) -> Condition:
+    """Strikes must not rise in the first signal (Zik, Theorem 2): two first signals in each of many random states."""
+    from expost.spaces.quantile_space import QuantileSpace
+
+    assert given.strikes is not None
+    space, rng = QuantileSpace(instance, (None,) * instance.n), np.random.default_rng(0)
+    worst, where, allowed = -np.inf, "", 0.0
+    for i in range(instance.n):
+        levels = [rng.random((RISES, width)) for width in space.dims]
+        higher = [own.copy() for own in levels]
+        name = first_signal(instance, i)
+        place = instance.buyers[i].signals.index(name)
+        higher[i][:, place] = levels[i][:, place] + rng.random(RISES) * (1.0 - levels[i][:, place])
+        posted = _posted(instance, given)
+        low, high = posted(i, space.signals(levels)), posted(i, space.signals(higher))
+        with np.errstate(invalid="ignore"):
+            rise = np.nan_to_num(high - low, nan=0.0)
+        allowed = max(allowed, allowance(INCENTIVE, instance.value(i, space.signals(levels))))
+        at = int(np.argmax(rise))
+        if float(rise[at]) > worst:
+            worst = float(rise[at])
+            here = {key: float(column[at]) for key, column in space.signals(levels).items()}
+            where = ", ".join(f"{key} = {x:.4g}" for key, x in here.items())
+    holds = worst <= allowed
+    return Condition("strikes do not rise", holds, max(worst, 0.0), "" if holds else f"at {where}")
+
+
+def _percent(share: float | None) -> str:
+    return "all" if share is None else f"{share:.2%}"
