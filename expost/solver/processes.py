@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import fcntl
 import json
 import math
 import os
@@ -125,9 +126,9 @@ class _Worker:
             raise SolverError("no Python interpreter to run a solver in (sys.executable is empty)")
         self.ready = False
         self.scratch = tempfile.mkdtemp(prefix="expost-")
-        inbox, self._tasks = os.pipe()
-        self._answers, outbox = os.pipe()
-        lifeline, self._life = os.pipe()
+        inbox, self._tasks = _pipe()
+        self._answers, outbox = _pipe()
+        lifeline, self._life = _pipe()
         self._words = tempfile.TemporaryFile()  # noqa: SIM115
         theirs = (inbox, outbox, lifeline)
         try:
@@ -262,6 +263,15 @@ class _Call:
         """Pass a note on."""
         if self.heard is not None:
             self.heard(note)
+
+
+def _pipe() -> tuple[int, int]:
+    """A pipe, clear of the standard streams: where one of these is closed, its number is the next to be given out."""
+    ends = []
+    for descriptor in os.pipe():
+        ends.append(fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3))
+        os.close(descriptor)
+    return ends[0], ends[1]
 
 
 def _path() -> list[str]:

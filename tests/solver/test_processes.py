@@ -201,6 +201,22 @@ print(call("support.tasks:shout", who="tester").answer)
 """
 
 
+CLOSED = """
+import os, sys
+for number in (0, 1, 2):
+    os.close(number)
+sys.path[:0] = [{tests!r}]
+from expost.solver.processes import call
+answer = call("support.tasks:echo", who="tester", array=20, times=2).answer
+os._exit(answer)
+"""
+
+
+def test_standard_streams_may_be_closed():
+    done = subprocess.run([sys.executable, "-c", CLOSED.format(tests=str(TESTS))], timeout=60, check=False)
+    assert done.returncode == 40
+
+
 def test_a_program_ends_without_a_word_and_without_its_workers(tmp_path):
     done = subprocess.run(
         [sys.executable, "-X", "dev", "-W", "error", "-c", ENDING.format(tests=str(TESTS))],
