@@ -92,6 +92,9 @@ def solve(
     lotteries: Annotated[
         bool, typer.Option("--lotteries", help="Stochastic mechanisms too, by a linear program.")
     ] = False,
+    symmetric: Annotated[
+        bool, typer.Option("--symmetric", help="Only rules that treat exchangeable buyers alike.")
+    ] = False,
     parameters: SetOption = "",
     time_limit: LimitOption = None,
     out: Annotated[
@@ -124,6 +127,7 @@ def solve(
             objective=parse_objective(objective),
             restrict=restrict,
             points=parse_points(points),
+            symmetric=symmetric,
             time_limit=time_limit,
         )
         show_lotteries(found, out, as_json)
@@ -137,6 +141,7 @@ def solve(
             objective=parse_objective(objective),
             restrict=restrict,
             points=parse_points(points),
+            symmetric=symmetric,
             backend=backend,
             time_limit=time_limit,
             progress=progress,

@@ -8,21 +8,22 @@ import numpy as np
 
 from expost._typing import Float
 from expost.errors import InputError
+from expost.spaces.stages import Stages
 from expost.spaces.type_space import TypeSpace
 from expost.tolerances import TIE, allowance
 
 
-def require_exchangeable(space: TypeSpace, timings: Sequence[str], first: Sequence[str | None] = ()) -> None:
+def require_exchangeable(space: TypeSpace, stages: Sequence[Stages | None]) -> None:
     """Raise InputError, with the reason and a state, unless every exchange of two buyers leaves the problem as it was:
     types, timing, values, gains and how likely states are.
 
-    first: per buyer the name of his first signal where the instance's own does not count.
+    stages: of each sequential buyer, None for static ones.
     """
     if not 2 <= space.n <= 3:
         raise _refusal(f"{space.n} buyers", "two or three exchangeable buyers")
     for i in range(1, space.n):
         _check_types(space, i)
-        _check_timing(space, i, timings, first)
+        _check_timing(space, i, stages)
     for i in range(space.n - 1):
         _check_states(space, i)
 
@@ -55,20 +56,16 @@ def _check_types(space: TypeSpace, i: int) -> None:
             raise _refusal(f"{mine} and {theirs} take different values on the grid")
 
 
-def _check_timing(space: TypeSpace, i: int, timings: Sequence[str], first: Sequence[str | None]) -> None:
-    buyers = space.instance.buyers
-    if timings[i] != timings[0]:
-        raise _refusal(f"buyer {buyers[0].name} is {timings[0]}, buyer {buyers[i].name} {timings[i]}")
-    if timings[0] == "sequential":
-        places = [_first_place(space, k, first) for k in (0, i)]
-        if places[0] != places[1]:
-            names = [buyers[k].signals[place] for k, place in zip((0, i), places, strict=True)]
-            raise _refusal(f"{names[0]} and {names[1]} come first, which stand in different places")
-
-
-def _first_place(space: TypeSpace, i: int, first: Sequence[str | None]) -> int:
-    named = first[i] if i < len(first) else None
-    return space.instance.buyers[i].signals.index(named or space.instance.stages(i)[0][0])
+def _check_timing(space: TypeSpace, i: int, stages: Sequence[Stages | None]) -> None:
+    one, other = stages[0], stages[i]
+    names = [space.instance.buyers[k].name for k in (0, i)]
+    if one is None and other is None:
+        return
+    if one is None or other is None:
+        words = ["static" if own is None else "sequential" for own in (one, other)]
+        raise _refusal(f"buyer {names[0]} is {words[0]}, buyer {names[1]} {words[1]}")
+    if one.signals.index(one.first) != other.signals.index(other.first):
+        raise _refusal(f"{one.first} and {other.first} come first, which stand in different places")
 
 
 def _check_states(space: TypeSpace, i: int) -> None:

@@ -6,10 +6,11 @@ import math
 import time
 from dataclasses import dataclass, field, replace
 
-from expost._typing import Timing
+from expost._typing import Int8, Timing
 from expost.errors import LimitReached, SolverError
 from expost.formulations.assemble import Formulation, assemble
 from expost.formulations.settings import Settings
+from expost.formulations.symmetric import symmetric_formulation
 from expost.formulations.timing import build_blocks, buyer_stages, parse_timing
 from expost.instances.environment import Instance
 from expost.mechanisms.audit import Audit
@@ -72,6 +73,10 @@ def room_for_solve(instance: Instance, grid: Grid, timings: tuple[str, ...]) -> 
 def formulate(space: TypeSpace, settings: Settings) -> Formulation:
     """The program of ``space`` under ``settings``, with the way back. Raises InputError for unusable settings."""
     timings = parse_timing(space.n, settings.timing)
+    if settings.symmetric:
+        return symmetric_formulation(
+            space, timings, settings.first, alpha=settings.alpha, conditional=settings.conditional
+        )
     return assemble(
         space,
         build_blocks(space, timings, settings.first, revenue=settings.alpha < 1.0),
@@ -87,13 +92,17 @@ def answer(
     backend: str = "auto",
     time_limit: float | None = None,
     progress: ProgressCallback | None = None,
+    start: Int8 | None = None,
 ) -> SecondBest:
-    """Solve, lift, audit. Raises LimitReached when a limit came before any rule, AuditError when the rule fails the
-    audit by definition, SolverError when the backend failed."""
+    """Solve, lift, audit. start: a feasible 0/1 vector of shape (variables,), for backends that take one.
+
+    Raises LimitReached when a limit came before any rule, AuditError when the rule fails the audit by definition,
+    SolverError when the backend failed.
+    """
     from expost.solver.backends import solve_program
 
     begun = time.perf_counter()
-    solution = solve_program(formulation.program, backend, time_limit=time_limit, progress=progress)
+    solution = solve_program(formulation.program, backend, time_limit, start, progress)
     _refuse_nothing(formulation, solution)
     solution = _with_certificate(formulation, solution)
     solved = time.perf_counter()

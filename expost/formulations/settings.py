@@ -19,6 +19,7 @@ class Settings:
     first: signals that arrive first, overriding their owners' declared stages (sequential only).
     alpha: weight on welfare; the rest is on revenue.
     conditional: only conditionally efficient rules (Bikhchandani 2006, section 3).
+    symmetric: only rules that treat exchangeable buyers alike.
     """
 
     grid: Grid
@@ -26,6 +27,7 @@ class Settings:
     first: tuple[str, ...] = ()
     alpha: float = 1.0
     conditional: bool = False
+    symmetric: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.grid, Grid):
@@ -49,6 +51,7 @@ class Settings:
             "first": list(self.first),
             "objective": objective_name(self.alpha),
             "restrict": "conditional" if self.conditional else None,
+            "symmetric": self.symmetric,
         }
 
 
@@ -63,7 +66,8 @@ def settings_from_json(record: dict[str, Any]) -> Settings:
             str(record["timing"]),
             tuple(record["first"]),
             _weight(record["objective"]),
-            record["restrict"] == "conditional",
+            {"conditional": True, None: False}[record["restrict"]],
+            bool(record["symmetric"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(

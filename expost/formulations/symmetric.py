@@ -10,6 +10,7 @@ a real one (``mathematics``: symmetric rules).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, combinations_with_replacement, permutations
 
@@ -17,17 +18,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from expost._typing import Bool, Float, Int8, Int32, Int64, Place
-from expost.errors import InputError
+from expost.errors import AuditError, InputError
 from expost.formulations.assemble import Formulation
 from expost.formulations.blocks import Block, tie_width
 from expost.formulations.conditional import allowed_winners
 from expost.formulations.exchangeable import require_exchangeable
-from expost.formulations.sequential import sequential_block, sequential_stages
+from expost.formulations.sequential import sequential_block
 from expost.formulations.sequential_order import sequential_order
 from expost.formulations.static import static_block
-from expost.formulations.timing import SEQUENTIAL
+from expost.formulations.timing import buyer_stages
 from expost.solver.program import FREE, Program
 from expost.solver.result import Certificate, Solution
+from expost.spaces.stages import Stages
 from expost.spaces.type_space import TypeSpace
 
 
@@ -49,8 +51,9 @@ class SymmetricFormulation(Formulation):
         return np.stack([np.moveaxis(own, 0, i) for i in range(self.space.n)])
 
     def vector(self, allocation: Bool) -> Int8:
-        """The 0/1 vector of a symmetric rule, read off its first buyer."""
+        """The 0/1 vector of a symmetric rule, read off its first buyer. Raises AuditError where others differ."""
         (block,) = self.blocks
+        self._require_symmetric(allocation)
         x = np.zeros(self.program.variables, dtype=np.int8)
         x[block.index] = allocation[0][(slice(None), *self.rivals.T)]
         auxiliary = np.ones(self.program.variables, dtype=np.bool_)
@@ -60,6 +63,12 @@ class SymmetricFormulation(Formulation):
         while (x[tails] > x[heads]).any():
             np.maximum.at(x, heads, x[tails])
         return x
+
+    def _require_symmetric(self, allocation: Bool) -> None:
+        own = allocation[0]
+        alike = all((np.moveaxis(own, 0, i) == rule).all() for i, rule in enumerate(allocation))
+        if not alike or (self.space.n == 3 and (own != np.swapaxes(own, 1, 2)).any()):
+            raise AuditError("a rule that does not treat the buyers alike")
 
     def shadow_prices(self, certificate: Certificate) -> Float:
         """u(s) >= 0, what one more unit in ``s`` and all states that differ from it by names is worth (unit: values),
@@ -78,7 +87,7 @@ class SymmetricFormulation(Formulation):
 def symmetric_formulation(
     space: TypeSpace,
     timings: tuple[str, ...],
-    first: tuple[str | None, ...] = (),
+    first: Sequence[str | None] = (),
     *,
     alpha: float = 1.0,
     conditional: bool = False,
@@ -90,14 +99,15 @@ def symmetric_formulation(
     """
     if space.units > 1:
         raise InputError(f"symmetric rules with {space.units} units", where="symmetric", expected="one unit")
-    require_exchangeable(space, timings, first)
+    stages = buyer_stages(space, timings, first)
+    require_exchangeable(space, stages)
     types, n = space.shape[0], space.n
     rivals = np.array(list(combinations_with_replacement(range(types), n - 1)), dtype=np.intp)
     fibre = np.empty((types,) * (n - 1), dtype=np.intp)
     for order in permutations(range(n - 1)):
         fibre[tuple(rivals[:, k] for k in order)] = np.arange(len(rivals))
     chances = _collected(_chances(space), fibre, len(rivals))
-    block, starts = _by_fibre(_block(space, timings, first, rivals, chances, alpha), len(rivals))
+    block, starts = _by_fibre(_block(space, stages[0], rivals, chances, alpha), len(rivals))
     orbits = np.array(list(combinations(range(types), n)), dtype=np.intp).reshape(-1, n)
     return SymmetricFormulation(
         space,
@@ -112,6 +122,7 @@ def symmetric_formulation(
             constant=alpha * space.seller,
         ),
         alpha,
+        stages,
         rivals=rivals,
         fibre=fibre,
         orbits=orbits,
@@ -147,19 +158,16 @@ def _collected(array: Float, fibre: Place, fibres: int) -> Float:
 
 def _block(
     space: TypeSpace,
-    timings: tuple[str, ...],
-    first: tuple[str | None, ...],
+    stages: Stages | None,
     rivals: Place,
     chances: Float,
     alpha: float,
 ) -> Block:
     """The first buyer's block over fibres that are sets of rivals; its index has shape (T, F)."""
     values = np.ascontiguousarray(space.values[0][(slice(None), *rivals.T)])
-    if timings[0] != SEQUENTIAL:
+    if stages is None:
         return static_block(values, 0, revenue=alpha < 1.0, chances=chances)
-    named = first[0] if first else None
-    sequential_block(space, 0, named)  # which refuses what sequential timing cannot take
-    stages = sequential_stages(space, 0, named)
+    sequential_block(space, 0, stages.first)  # which refuses what sequential timing cannot take
     order = sequential_order(stages.fibres(values), tie_width(values))
     return Block(stages.states(order.variable, values.shape), order.size, order.tails, order.heads)
 

@@ -25,6 +25,7 @@ __all__ = [
     "GridLike",
     "InstanceLike",
     "Words",
+    "flag_of",
     "grid_of",
     "jobs_of",
     "limit_of",
@@ -79,6 +80,7 @@ def settings_of(
     objective: str | float = Objective.WELFARE,
     restrict: str | None = None,
     points: str | float | Mapping[str, float] = "midpoint",
+    symmetric: bool = False,
 ) -> Settings:
     """Everything that, with the instance, determines the program. Raises InputError, naming the parameter."""
     words = parse_timing(instance.n, words_of(timing, "timing"))
@@ -88,6 +90,7 @@ def settings_of(
         tuple(words_of(first, "first")),
         weight_of(objective),
         restricted(restrict),
+        flag_of(symmetric, "symmetric"),
     )
 
 
@@ -122,6 +125,13 @@ def restricted(restrict: str | None) -> bool:
     if restrict not in (None, "", CONDITIONAL):
         raise InputError(f"{_shown(restrict)}", where="restrict", expected=f"{CONDITIONAL}, or nothing")
     return restrict == CONDITIONAL
+
+
+def flag_of(given: bool, where: str) -> bool:
+    """True or False. Raises InputError for anything else."""
+    if not isinstance(given, bool):
+        raise InputError(f"{_shown(given)}", where=where, expected="True or False")
+    return given
 
 
 def limit_of(time_limit: float | None) -> float | None:

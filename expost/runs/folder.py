@@ -29,8 +29,9 @@ from expost.files import new_folder
 from expost.formulations.second_best import formulate, type_space
 from expost.formulations.settings import settings_from_json
 from expost.instances.environment import Instance
+from expost.mechanisms.winners import rule_of, winners
 from expost.runs.record import Record, record_from_json
-from expost.runs.run import Run, winners
+from expost.runs.run import Run
 from expost.runs.sampled import instance_of, sampled_arrays, sampled_toml
 from expost.runs.tables import write_terms
 from expost.solver.result import Certificate
@@ -97,8 +98,9 @@ def save_run(run: Run, out: Path) -> Path:
 
 
 def _write_arrays(run: Run, work: Path) -> None:
-    rules: dict[str, Any] = {name: winners(rule) for name, rule in run.extremes.items()}
-    np.savez_compressed(work / ALLOCATION, winner=winners(run.mechanism.allocation), **rules)
+    units = run.space.units
+    rules: dict[str, Any] = {name: winners(rule, units) for name, rule in run.extremes.items()}
+    np.savez_compressed(work / ALLOCATION, winner=winners(run.mechanism.allocation, units), **rules)
     if run.certificate is not None:
         np.savez(
             work / CERTIFICATE,
@@ -157,13 +159,12 @@ def _read_rules(folder: Path, space: TypeSpace) -> dict[str, Bool]:
     """The rules in the folder by name, bool (n, T_1, .., T_n)."""
     rules = {}
     for name, array in _read_arrays(folder / ALLOCATION).items():
-        if array.dtype != np.uint8:
-            raise InputError(f"{name} is {array.dtype}", where=ALLOCATION, expected="uint8")
         if array.shape != space.shape:
             raise CheckFailed(f"{ALLOCATION}: {name} has shape {array.shape}; the grid has {space.shape}")
-        if array.max(initial=0) > space.n:
-            raise CheckFailed(f"{ALLOCATION}: {name} names buyer {array.max()} of {space.n}")
-        rules[name] = np.stack([array == k + 1 for k in range(space.n)])
+        try:
+            rules[name] = rule_of(array, space.n, space.units)
+        except ValueError as error:
+            raise CheckFailed(f"{ALLOCATION}: {name} {error}") from None
     return rules
 
 

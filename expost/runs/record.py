@@ -14,7 +14,7 @@ from typing import Any
 from expost.errors import InputError
 
 SCHEMA_VERSION = 2
-ADDED: dict[int, dict[str, Any]] = {2: {"share": None, "sampled": []}}
+ADDED: dict[int, dict[str, Any]] = {2: {"share": None, "sampled": [], "symmetric": False}}
 """Keys that a version brought, with what older records mean by leaving them out."""
 
 
@@ -32,6 +32,7 @@ class Record:
     points: str | float | dict[str, float]
     objective: str | float
     restrict: str | None
+    symmetric: bool
     backend: str
     status: str
     value: float

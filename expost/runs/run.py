@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from expost._shown import Shown
-from expost._typing import Bool, UInt8
+from expost._typing import Bool
 from expost.formulations.assemble import Formulation
 from expost.formulations.settings import Settings
 from expost.instances.environment import Instance
@@ -21,6 +21,7 @@ from expost.mechanisms.mechanism import Mechanism
 from expost.mechanisms.menu import Menu
 from expost.mechanisms.prices import Prices
 from expost.mechanisms.sequential_audit import audit_mechanism
+from expost.mechanisms.winners import winners
 from expost.runs.labelled import labelled
 from expost.runs.record import Record
 from expost.solver.result import Certificate
@@ -118,9 +119,25 @@ class Run(Shown):
 
     @cached_property
     def allocation(self) -> xr.DataArray:
-        """Who wins: 0 nobody, k the k-th buyer. Dimensions are the signals, coordinates their values."""
+        """Who wins: 0 nobody, k the k-th buyer. Dimensions are the signals, coordinates their values.
+
+        Of several units: whether each buyer wins one, with ``buyer`` as the first dimension.
+        """
+        if self.space.units > 1:
+            return self._wins()
         about = "winner: 0 nobody, k the k-th buyer"
         return labelled(self.space, winners(self.mechanism.allocation), name="winner", about=about)
+
+    def _wins(self) -> xr.DataArray:
+        import xarray as xr
+
+        names = [buyer.name for buyer in self.instance.buyers]
+        parts = [
+            labelled(self.space, rule, name="wins", about="whether the buyer wins a unit")
+            for rule in self.mechanism.allocation
+        ]
+        dimension = "buyer" if "buyer" not in self.instance.signals else "buyer_"
+        return xr.concat(parts, xr.DataArray(names, dims=dimension, name=dimension))
 
     @cached_property
     def prices(self) -> dict[str, xr.DataArray]:
@@ -202,12 +219,6 @@ class Run(Shown):
                 f"{record.seconds['total']:.2f} s" + (f"; saved in {self.folder}" if self.folder else ""),
             )
         )
-
-
-def winners(allocation: Bool) -> UInt8:
-    """Who wins in each state: 0 nobody, k the k-th buyer; ``allocation`` is bool (n, T_1, .., T_n)."""
-    numbers = np.arange(1, len(allocation) + 1, dtype=np.uint8)
-    return (allocation * numbers.reshape((-1,) + (1,) * (allocation.ndim - 1))).sum(axis=0, dtype=np.uint8)
 
 
 def plain(details: dict[str, Any]) -> dict[str, Any]:

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import expost
-from expost.errors import AuditError
+from expost.errors import AuditError, InputError
 from expost.formulations.assemble import Formulation
 from expost.formulations.second_best import SecondBest, answer, formulate, type_space
 from expost.formulations.settings import Settings
+from expost.formulations.symmetric import SymmetricFormulation
+from expost.formulations.symmetric_answer import answer_symmetric
 from expost.instances.environment import Instance
 from expost.mechanisms.audit import allowed_gain
 from expost.mechanisms.mechanism import Mechanism
@@ -42,6 +44,7 @@ def solve(
     restrict: str | None = ...,
     lotteries: Literal[False] = ...,
     points: str | float | Mapping[str, float] = ...,
+    symmetric: bool = ...,
     backend: str = ...,
     time_limit: float | None = ...,
     progress: ProgressCallback | None = ...,
@@ -58,6 +61,7 @@ def solve(
     restrict: str | None = ...,
     lotteries: Literal[True],
     points: str | float | Mapping[str, float] = ...,
+    symmetric: bool = ...,
     backend: str = ...,
     time_limit: float | None = ...,
     progress: ProgressCallback | None = ...,
@@ -73,6 +77,7 @@ def solve(
     restrict: str | None = None,
     lotteries: bool = False,
     points: str | float | Mapping[str, float] = "midpoint",
+    symmetric: bool = False,
     backend: str = "auto",
     time_limit: float | None = None,
     progress: ProgressCallback | None = None,
@@ -88,6 +93,8 @@ def solve(
     restrict: ``conditional`` allows conditionally efficient rules only (Bikhchandani 2006, section 3).
     lotteries: stochastic mechanisms too, by a linear program (docs/lotteries.md); the answer is a ``LotteryRun``.
     points: where points lie in their quantile cells: ``midpoint``, ``endpoint``, or an offset in [0, 1].
+    symmetric: only rules that treat two or three exchangeable buyers alike; ``run.record.details`` says what that
+    costs on the grid.
     backend: ``auto``, or one of those in ``docs/backends.md``. time_limit: seconds for the whole call.
     progress: called now and then with where the solve stands. write_model: also write the program there, as .lp or
     .mps.
@@ -97,8 +104,22 @@ def solve(
     """
     stated = load(instance)
     settings = settings_of(
-        stated, grid, timing=timing, first=first, objective=objective, restrict=restrict, points=points
+        stated,
+        grid,
+        timing=timing,
+        first=first,
+        objective=objective,
+        restrict=restrict,
+        points=points,
+        symmetric=symmetric,
     )
+    if lotteries and settings.symmetric:
+        raise InputError(
+            "symmetric rules with lotteries",
+            where="symmetric",
+            expected="one of the two",
+            remedy="averaging a lottery over the buyers' names costs nothing: leave out symmetric",
+        )
     if lotteries:
         from expost.runs.lotteries import solve_lotteries
 
@@ -126,7 +147,10 @@ def solve_settings(
 
         write(formulation.program, write_model)
     left = None if limit is None else max(limit - (time.perf_counter() - begun), 1e-3)
-    found = answer(formulation, backend=backend, time_limit=left, progress=progress)
+    if isinstance(formulation, SymmetricFormulation):
+        found = answer_symmetric(formulation, settings, backend=backend, time_limit=left, progress=progress)
+    else:
+        found = answer(formulation, backend=backend, time_limit=left, progress=progress)
     return _run(instance, settings, found, build, begun)
 
 

@@ -65,6 +65,8 @@ def _title(record: Record) -> str:
 def _rows(record: Record) -> list[tuple[str, str, str]]:
     share = _share(record)
     best = "second best on this grid" if record.restrict is None else "best conditionally efficient rule"
+    if record.symmetric:
+        best = "best symmetric rule on this grid"
     if record.status != "optimal":
         best = "best rule found"
     if record.objective != "welfare":

@@ -169,7 +169,7 @@ def test_every_exchange_is_looked_at():
     buyers[2] = Buyer("2", ["s2"], "s2 + where(s2 > 0.7, 1e-6, 0)")
     space = discretize(Instance("x", buyers), 4)
     with pytest.raises(InputError, match="buyers 1 and 2 exchanged"):
-        require_exchangeable(space, ("static",) * 3)
+        require_exchangeable(space, (None,) * 3)
 
 
 def test_several_units_are_refused():

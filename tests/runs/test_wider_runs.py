@@ -1,0 +1,146 @@
+"""The front door on wider instances: solved, saved, reopened and verified alike; the figures of docs/wider.md."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.stats
+
+import expost as ex
+from expost.cli import run_command
+
+TEXT = (Path(__file__).parents[2] / "docs" / "wider.md").read_text(encoding="utf-8")
+BUYERS = [ex.Buyer("1", ["p1", "c1"], "p1 + k*c1*c2"), ex.Buyer("2", ["p2", "c2"], "p2 + k*c1*c2")]
+
+
+def stated(**given):
+    return ex.Instance("mine", BUYERS, parameters={"k": 1.5}, **given)
+
+
+THREE = ex.Instance("three", ex.load("three-buyers").buyers, units=2, seller="0.5")
+DATA = {
+    "p1": scipy.stats.beta(2, 3),
+    "c1": ex.discrete([0, 1], [0.4, 0.6]),
+    "c2": ex.empirical([0.1, 0.4, 0.9]),
+}
+CASES = {
+    "data": (stated(priors=DATA, seller="0.1"), {"grid": {"p1": 3, "p2": 3, "c2": 3}}),
+    "sequential data": (stated(priors=DATA), {"grid": 3, "timing": "sequential"}),
+    "joint": (stated(joint="1 + 0.5*cos(pi*(c1 - c2))"), {"grid": 3}),
+    "joint revenue": (stated(joint="1 + 0.5*cos(pi*(c1 - c2))"), {"grid": 3, "objective": "revenue"}),
+    "two units of two": (stated(units=2), {"grid": 2, "timing": "static,sequential"}),
+    "two units of three": (THREE, {"grid": 2}),
+    "symmetric": (ex.load("jmmz"), {"grid": 3, "symmetric": True}),
+    "symmetric sequential": (ex.load("jmmz"), {"grid": 3, "symmetric": True, "timing": "sequential"}),
+    "symmetric mix": (ex.load("three-buyers"), {"grid": 2, "symmetric": True, "objective": 0.5}),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_runs_are_saved_reopened_and_verified(case, tmp_path):
+    instance, settings = CASES[case]
+    run = ex.solve(instance, **settings)
+    assert run.status == "optimal"
+    again = ex.open(run.save(tmp_path / "run"))
+    assert again.instance == run.instance
+    assert again.welfare == run.welfare
+    assert again.settings.to_json() == run.settings.to_json()
+    assert (again.mechanism.allocation == run.mechanism.allocation).all()
+    verdict = again.verify()
+    assert verdict.passed, [check for check in verdict.checks if not check.passed]
+    assert run.value <= run.upper_bound + 1e-12
+    assert run.welfare <= run.first_best + 1e-12
+
+
+def test_several_winners_are_labelled():
+    run = ex.solve(THREE, grid=2)
+    wins = run.allocation
+    assert wins.dims == ("buyer", *THREE.signals)
+    assert wins.sel(buyer="2").values.reshape(4, 4, 4).tolist() == run.mechanism.allocation[1].tolist()
+    assert int(wins.sum("buyer").max()) == 2
+    assert run.sold == pytest.approx(float(wins.sum("buyer").mean()))
+
+
+@pytest.mark.parametrize("change", ["beyond", "type", "another"])
+def test_tampered_sets_of_winners_are_found(change, tmp_path):
+    folder = ex.solve(THREE, grid=2).save(tmp_path / "run")
+    arrays = dict(np.load(folder / "allocation.npz"))
+    winner = arrays["winner"]
+    if change == "beyond":
+        winner.flat[0] |= np.uint64(8)
+    elif change == "another":
+        winner.flat[int(np.argmax(winner > 0))] = 0
+    arrays["winner"] = winner.astype(np.uint8) if change == "type" else winner
+    np.savez_compressed(folder / "allocation.npz", **arrays)
+    assert not ex.verify(folder).passed
+
+
+def test_a_rule_that_is_not_symmetric_fails(tmp_path):
+    folder = ex.solve("jmmz", grid=3, symmetric=True).save(tmp_path / "run")
+    asymmetric = ex.solve("jmmz", grid=3).save(tmp_path / "other")
+    (folder / "allocation.npz").write_bytes((asymmetric / "allocation.npz").read_bytes())
+    assert not ex.verify(folder).passed
+
+
+def test_the_command_line(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run_command(["solve", "jmmz", "--grid", "3", "--symmetric", "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["symmetric"] is True
+    assert record["details"]["cost_of_symmetry"] > 0
+    assert run_command(["solve", "linear", "--set", "alpha11=3", "--grid", "3", "--symmetric"]) == 2
+    assert "--symmetric: the value of buyer" in capsys.readouterr().err
+    ex.write_instance(stated(units=2, joint="1 + c1*c2"), tmp_path / "mine.toml")
+    assert run_command(["solve", "mine.toml", "--set", "k=0.5", "--grid", "2", "--out", "run"]) == 0
+    assert ex.open("run").instance.parameters == {"k": 0.5}
+    assert run_command(["verify", "run"]) == 0
+    assert run_command(["bracket", "mine.toml"]) == 2
+    assert "joint: density: the continuum under a joint density" in capsys.readouterr().err
+
+
+def test_a_limit_leaves_the_symmetric_rule_with_the_unrestricted_bound():
+    run = ex.solve("jmmz", grid=6, symmetric=True, time_limit=60)
+    assert run.record.details["unrestricted_bound"] == pytest.approx(ex.solve("jmmz", grid=6).upper_bound)
+    with pytest.raises(ex.InputError, match="symmetric: 'yes'; expected True or False"):
+        ex.solve("jmmz", grid=2, symmetric="yes")
+
+
+def rows(columns):
+    lines = [line for line in TEXT.splitlines() if line.startswith("| ") and not line.startswith("| ---")]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return [row for row in cells if len(row) == columns and re.match(r"[\d.]+%?$", row[-2])]
+
+
+def test_the_figures_of_symmetry():
+    found = [row for row in rows(5) if row[1] in ("static", "sequential")]
+    assert len(found) == 6
+    for points, timing, unrestricted, welfare, cost in found[:2] + found[3:5]:
+        run = ex.solve("jmmz", grid=int(points), timing=timing, symmetric=True)
+        details = run.record.details
+        assert f"{details['unrestricted_bound']:.6f}" == unrestricted
+        assert f"{run.welfare:.6f}" == welfare
+        assert f"{details['cost_of_symmetry']:.6f}" == cost
+
+
+def test_the_figures_of_units_and_densities():
+    jmmz, three = ex.load("jmmz"), ex.load("three-buyers")
+    densities = rows(4)
+    assert len(densities) == 3
+    for density, first, second, share in densities:
+        run = ex.solve(ex.Instance("x", jmmz.buyers, joint=density), grid=8)
+        assert [f"{run.first_best:.6f}", f"{run.welfare:.6f}", f"{run.share:.2%}"] == [first, second, share]
+    units = [row for row in rows(5) if "unit" in row[0]]
+    assert len(units) == 3
+    for name, first, second, sold, backend in units:
+        run = ex.solve(ex.Instance("x", three.buyers, units=int(name[0])), grid=3)
+        assert [f"{run.first_best:.6f}", f"{run.welfare:.6f}", f"{run.sold:.4f}"] == [first, second, sold]
+        assert run.record.backend == backend
+
+
+def test_the_python_of_the_page_runs(capsys):
+    names = {}
+    for block in re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL):
+        exec(block, names)
+    assert capsys.readouterr().out.startswith("0.914062 0.852802 93.30%")
