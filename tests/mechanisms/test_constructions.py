@@ -6,6 +6,7 @@ import pytest
 from expost.errors import InputError
 from expost.instances import catalogue
 from expost.instances.environment import Buyer, Instance
+from expost.instances.priors import Prior
 from expost.instances.random_instances import random_instance
 from expost.mechanisms.given import priced_mechanism, prices_on, rule_3
 from expost.mechanisms.sequential_audit import audit_mechanism
@@ -176,3 +177,15 @@ def test_unknown_names_and_undefined_constructions_are_refused():
         constructions.get(
             "envelope", Instance("late", (Buyer("1", ("a", "b"), "a+b", stages=(("b",), ("a",))),))
         )
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", ["section3.3", "envelope"])
+def test_strikes_under_unbounded_priors_are_refused_without_a_warning(name):
+    instance = Instance(
+        "unbounded",
+        (Buyer("1", ("a", "b"), "a + b"), Buyer("2", ("c", "d"), "c + d")),
+        {"a": Prior("norm"), "c": Prior("norm")},
+    )
+    with pytest.raises(InputError, match="unbounded"):
+        constructions.get(name, instance).on(discretize(instance, 3))

@@ -65,7 +65,19 @@ class EnvelopeStrikes:
 
 
 def place_of_first(instance: Instance, i: int, first: Float) -> Float:
-    """Where the first signal lies in its support: 0 at the lowest, 1 at the highest."""
+    """Where the first signal lies in its support: 0 at the lowest, 1 at the highest. Raises InputError where the
+    support is unbounded."""
+    low, high = _support_of_first(instance, i)
+    return (first - low) / (high - low)
+
+
+def first_at(instance: Instance, i: int, place: Float) -> Float:
+    """The inverse of ``place_of_first``."""
+    low, high = _support_of_first(instance, i)
+    return low + place * (high - low)
+
+
+def _support_of_first(instance: Instance, i: int) -> tuple[Float, Float]:
     low, high = instance.prior(first_signal(instance, i)).support()
     if not (np.isfinite(low) and np.isfinite(high)):
         raise InputError(
@@ -74,13 +86,7 @@ def place_of_first(instance: Instance, i: int, first: Float) -> Float:
             expected="a lowest and a highest first signal",
             remedy="truncate the prior",
         )
-    return (first - low) / (high - low)
-
-
-def first_at(instance: Instance, i: int, place: Float) -> Float:
-    """The inverse of ``place_of_first``."""
-    low, high = instance.prior(first_signal(instance, i)).support()
-    return low + place * (high - low)
+    return low, high
 
 
 @dataclass(frozen=True)
