@@ -37,6 +37,7 @@ _HOMES = {
     "expost.instances.toml_file": ("instance_to_toml", "write_instance"),
     "expost.papers.constructions": ("constructions",),
     "expost.mechanisms.own": ("Prices", "Strikes"),
+    "expost.runs.bayesian": ("Bayesian", "bayesian"),
     "expost.runs.bracket": ("bracket",),
     "expost.runs.check": ("CheckReport", "check"),
     "expost.runs.fit": ("Fit", "fit"),
@@ -56,6 +57,7 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "AuditError",
+    "Bayesian",
     "Bound",
     "Bracket",
     "Buyer",
@@ -80,6 +82,7 @@ __all__ = [
     "Validation",
     "Verification",
     "__version__",
+    "bayesian",
     "bracket",
     "check",
     "check_assumptions",
@@ -136,6 +139,7 @@ if TYPE_CHECKING:
     from expost.instances.toml_file import instance_to_toml, write_instance
     from expost.mechanisms.own import Prices, Strikes
     from expost.papers.constructions import constructions
+    from expost.runs.bayesian import Bayesian, bayesian
     from expost.runs.bracket import bracket
     from expost.runs.check import CheckReport, check
     from expost.runs.compare import Comparison, compare

@@ -38,6 +38,9 @@ def compare(
         float,
         typer.Option("--brackets", metavar="S", help="Seconds for each bracket of the continuum; 0: none."),
     ] = 5.0,
+    bayesian: Annotated[
+        bool, typer.Option("--bayesian", help="Also the Bayesian benchmark: what robustness costs.")
+    ] = False,
     jobs: JobsOption = 1,
     as_json: JsonOption = False,
 ) -> None:
@@ -51,6 +54,7 @@ def compare(
         mechanisms=[mechanism] if prices else [],
         time_limit=time_limit,
         brackets=brackets,
+        bayesian=bayesian,
         jobs=jobs,
     )
     if as_json:

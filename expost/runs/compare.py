@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FIRST_BEST, SECOND_BEST, CONSTRUCTION, REFUSED = "first best", "second best", "construction", "refused"
+BAYESIAN = "benchmark"
 
 BRACKET_ACCURACY = 0.01
 """Brackets beside grid values stop at this relative width, if the seconds allowed suffice."""
@@ -173,6 +174,7 @@ def compare(
     backend: str = "auto",
     time_limit: float | None = None,
     brackets: float = 0.0,
+    bayesian: bool = False,
     jobs: int = 1,
 ) -> Comparison:
     """First best, second bests in every order of arrival, the papers' constructions, and brackets.
@@ -182,7 +184,8 @@ def compare(
     combination of one signal for each buyer who has at least two).
     time_limit: seconds for everything but brackets; what is not reached by then is a row without figures.
     brackets: seconds for each bracket of the continuum, static and (where every buyer has two stages) sequential in
-    the declared order; 0 leaves them out. jobs: cases worked on at once.
+    the declared order; 0 leaves them out. bayesian: also what could be had if incentives held in expectation over the
+    others' signals only (docs/robustness.md). jobs: cases worked on at once.
 
     An order that sequential timing does not admit (values that fall, priors the wrong way round) is a refused row.
     Raises InputError for unusable input.
@@ -199,13 +202,14 @@ def compare(
     found: list[Row] = list(Parallel(n_jobs=jobs_of(jobs))(cases))
     made = tuple(row for row in found if isinstance(row, ConstructionRow))
     bests = tuple(row for row in found if not isinstance(row, ConstructionRow))
+    expected = (_bayesian(space, deadline),) if bayesian else ()
     known, why = _brackets(stated, brackets, jobs) if brackets > 0.0 else ((), "")
     return Comparison(
         stated.name,
         space.grid.describe(),
         space.seller,
         space.first_best,
-        (_first_best(space), *bests),
+        (_first_best(space), *expected, *bests),
         made,
         known,
         why,
@@ -241,6 +245,30 @@ def _first_best(space: TypeSpace) -> Row:
     best = space.first_best
     share = share_of(best, best, space.seller)
     return Row("first best", FIRST_BEST, (), (), best, best, 0.0, share, status="computed")
+
+
+def _bayesian(space: TypeSpace, deadline: float | None) -> Row:
+    from expost.formulations.bayesian import bayesian_second_best
+
+    started = time.perf_counter()
+    row = Row("Bayesian second best", BAYESIAN, (Timing.STATIC,) * space.n, (None,) * space.n)
+    try:
+        found = bayesian_second_best(space, time_limit=_left(deadline))
+    except InputError as error:
+        return replace(row, status=REFUSED, note=str(error))
+    except LimitReached as error:
+        return replace(row, status="time limit", note=str(error), seconds=time.perf_counter() - started)
+    return replace(
+        row,
+        welfare=found.welfare,
+        upper_bound=found.upper_bound,
+        gap=found.upper_bound - found.welfare,
+        share=share_of(found.welfare, space.first_best, space.seller),
+        revenue=found.revenue,
+        sold=space.mean(found.allocation.sum(axis=0)),
+        status=str(found.status),
+        seconds=time.perf_counter() - started,
+    )
 
 
 def _second_best(
