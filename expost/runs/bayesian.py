@@ -39,7 +39,7 @@ class Bayesian(Shown):
     """The Bayesian benchmark on a grid, static timing.
 
     found: the mechanism. participation: ``interim`` or ``ex post``; it costs no welfare (docs/robustness.md) and
-    decides ``payments``. ex_post: welfare of the ex post second best on the same grid, ``ex_post_bound`` its upper bound.
+    decides ``payments``. ex_post: welfare of the ex post second best on the same grid, ``ex_post_bound`` its bound.
     """
 
     instance: Instance
