@@ -1,6 +1,18 @@
 """Brackets: two-sided bounds on the continuum second best, each labelled rigorous or statistical."""
 
 from expost.brackets.records import Bound, Bracket, Estimate
+from expost.brackets.saved import open_bracket, save_bracket
 from expost.brackets.search import bracket
+from expost.brackets.verification import Check, bracket_checks, verify_bracket
 
-__all__ = ["Bound", "Bracket", "Estimate", "bracket"]
+__all__ = [
+    "Bound",
+    "Bracket",
+    "Check",
+    "Estimate",
+    "bracket",
+    "bracket_checks",
+    "open_bracket",
+    "save_bracket",
+    "verify_bracket",
+]

@@ -10,7 +10,17 @@ import numpy as np
 
 from expost.brackets.clock import Clock
 from expost.brackets.optimum import PACE
-from expost.brackets.records import LOWER, RIGOROUS, STATISTICAL, UPPER, Bound, Estimate
+from expost.brackets.records import (
+    LOWER,
+    RIGOROUS,
+    STATISTICAL,
+    UPPER,
+    Bound,
+    Control,
+    Estimate,
+    Evidence,
+    Proof,
+)
 from expost.brackets.statistics import Allowance, Limit
 from expost.brackets.workers import Workers
 from expost.mechanisms.continuum.mechanism import ContinuumMechanism
@@ -32,10 +42,12 @@ class Account:
     progress: ProgressCallback | None
     first_best: Limit = field(init=False)
     kept: Limit = field(init=False)
+    control: Control = field(init=False)
     pace: float = PACE
     lower: Bound | None = None
     upper: Bound | None = None
     mechanism: ContinuumMechanism | None = None
+    proofs: dict[tuple[str, str], Proof] = field(default_factory=dict)
     history: list[Bound] = field(default_factory=list)
     estimates: list[Estimate] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
@@ -83,27 +95,52 @@ class Account:
             self.left_out.append(line)
 
     def statistical(
-        self, side: str, method: str, limit: Limit, mechanism: ContinuumMechanism | None = None
+        self,
+        side: str,
+        method: str,
+        limit: Limit,
+        evidence: Evidence,
+        seed: np.random.SeedSequence | None = None,
+        mechanism: ContinuumMechanism | None = None,
     ) -> None:
-        """Enter a bound from replicates; ``limit`` is about welfare less E[V_0], control included, so the errors of
-        the first best and of E[V_0] are added."""
+        """Enter a bound from replicates, those of ``evidence`` at the children of ``seed``; ``limit`` is about welfare
+        less E[V_0], control included, so the errors of the first best and of E[V_0] are added."""
         error = float(limit.error + self.first_best.error + self.kept.error)
         estimate = float(limit.mean + self.kept.mean)
         value = estimate - error if side == LOWER else estimate + error
         if math.isfinite(value):
             self._enter(
                 Bound(side, value, method, STATISTICAL, estimate, error, limit.confidence, self.seconds),
+                evidence,
                 mechanism,
+                () if seed is None else tuple(int(key) for key in seed.spawn_key),
+                limit.replicates,
             )
 
     def rigorous(
-        self, side: str, method: str, value: float, mechanism: ContinuumMechanism | None = None
+        self,
+        side: str,
+        method: str,
+        value: float,
+        evidence: Evidence,
+        mechanism: ContinuumMechanism | None = None,
     ) -> None:
         """Enter a bound that holds with certainty (up to rounding)."""
-        self._enter(Bound(side, value, method, RIGOROUS, value, 0.0, 1.0, self.seconds), mechanism)
+        bound = Bound(side, value, method, RIGOROUS, value, 0.0, 1.0, self.seconds)
+        self._enter(bound, evidence, mechanism)
 
-    def _enter(self, bound: Bound, mechanism: ContinuumMechanism | None) -> None:
+    def _enter(
+        self,
+        bound: Bound,
+        evidence: Evidence,
+        mechanism: ContinuumMechanism | None,
+        key: tuple[int, ...] = (),
+        replicates: tuple[float | None, ...] = (),
+    ) -> None:
         self.history.append(bound)
+        before = self.proofs.get((bound.side, bound.kind))
+        if bound.better(before.bound if before else None):
+            self.proofs[bound.side, bound.kind] = Proof(bound, evidence, key, replicates)
         if bound.side == LOWER and bound.better(self.lower):
             self.lower, self.mechanism = bound, mechanism
         elif bound.side == UPPER and bound.better(self.upper):

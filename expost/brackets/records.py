@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
 
 from expost._shown import Shown
+from expost._typing import Array
+from expost.brackets.clock import ENDLESS, Clock
 from expost.mechanisms.continuum.mechanism import ContinuumMechanism
+from expost.spaces.quantile_space import QuantileSpace
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,13 +82,63 @@ class Estimate:
         }
 
 
+class Evidence(ABC):
+    """What a bound rests on, so that anybody can evaluate it again without searching for it.
+
+    Statistical evidence has replicates: one number for each seed, about welfare less the first best of the same sample.
+    Rigorous evidence has a value. exact: whether a replicate of the same seed comes out the same on any machine."""
+
+    kind: ClassVar[str]
+    exact: ClassVar[bool] = True
+
+    def replicate(self, seed: np.random.SeedSequence, space: QuantileSpace, clock: Clock = ENDLESS) -> float:
+        """One replicate (statistical evidence)."""
+        raise NotImplementedError
+
+    def value(self, space: QuantileSpace) -> float:
+        """The bound less E[V_0] (rigorous evidence)."""
+        raise NotImplementedError
+
+    @abstractmethod
+    def facts(self) -> dict[str, Any]:
+        """Sizes, as JSON values."""
+
+    def arrays(self) -> dict[str, Array]:
+        """What was found."""
+        return {}
+
+
+@dataclass(frozen=True, eq=False)
+class Proof:
+    """The best bound of one side and kind, and what it rests on. spawn_key: of the seed (of the bracket) whose children
+    gave the replicates, in their order; None is one that ran out of time."""
+
+    bound: Bound
+    evidence: Evidence
+    spawn_key: tuple[int, ...] = ()
+    replicates: tuple[float | None, ...] = ()
+
+
+@dataclass(frozen=True)
+class Control:
+    """The first best less E[V_0], and E[V_0]: what all statistical bounds are measured against. best, kept: one pair a
+    replicate, each from ``points`` states."""
+
+    points: int
+    spawn_key: tuple[int, ...]
+    confidence: float
+    best: tuple[float | None, ...]
+    kept: tuple[float | None, ...]
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Bracket(Shown):
     """``lower <= W* <= upper`` for the continuum second best W* of an instance.
 
     history: every bound in the order in which it was found. left_out: which bounds were left out and why.
     mechanism: what attains the lower bound, evaluable at any signals. confidence: with which both statistical sides
-    hold together, over all bounds of the history. reached: whether width <= accuracy x upper.
+    hold together, over all bounds of the history. reached: whether width <= accuracy x upper. proofs: the best bound of
+    each side and kind with what it rests on; control: what statistical ones are measured against.
     """
 
     instance: str
@@ -100,11 +156,18 @@ class Bracket(Shown):
     estimates: tuple[Estimate, ...] = ()
     left_out: tuple[str, ...] = ()
     mechanism: ContinuumMechanism | None = field(default=None, repr=False)
+    proofs: tuple[Proof, ...] = field(default=(), repr=False)
+    control: Control | None = field(default=None, repr=False)
 
     @property
     def width(self) -> float:
         """upper - lower (unit: expected welfare)."""
         return self.upper.value - self.lower.value
+
+    @property
+    def estimate(self) -> float | None:
+        """What extrapolated grids say, apart from the bounds and without an error bar; None where there is none."""
+        return self.estimates[-1].value if self.estimates else None
 
     @property
     def relative_width(self) -> float:

@@ -11,6 +11,7 @@ from functools import partial
 from expost.brackets.account import Account
 from expost.brackets.clock import Clock, OutOfTime
 from expost.brackets.effort import efforts
+from expost.brackets.evidence import Dual, Welfare
 from expost.brackets.lower.evaluation import mechanism_limit
 from expost.brackets.lower.side import LowerSide
 from expost.brackets.lower.single import best_solo, largest_set, no_prices
@@ -120,14 +121,14 @@ def _one_buyer(account: Account) -> None:
         limit = mechanism_limit(
             mechanism,
             account.allowance.next(LOWER),
-            account.next_seed(),
+            seed := account.next_seed(),
             account.first_best.mean,
             replicates=20,
             points=types >> 4,
             clock=account.clock,
             workers=account.workers,
         )
-        account.statistical(LOWER, mechanism.method, limit, mechanism)
+        account.statistical(LOWER, mechanism.method, limit, Welfare(mechanism, types >> 4), seed, mechanism)
         size = Quadrature(
             replicates=20,
             fibres=1,
@@ -140,13 +141,16 @@ def _one_buyer(account: Account) -> None:
             no_prices(space),
             size,
             account.allowance.next(UPPER),
-            account.next_seed(),
+            seed := account.next_seed(),
             account.first_best.mean,
             clock=account.clock,
             workers=account.workers,
         )
         word = "strikes" if space.sequential else "price"
-        account.statistical(UPPER, f"best {word} on random finite sets of {types} types", limit)
+        evidence = Dual(no_prices(space), size)
+        account.statistical(
+            UPPER, f"best {word} on random finite sets of {types} types", limit, evidence, seed
+        )
         if account.over or types < 1 << power:
             return
 
@@ -188,6 +192,8 @@ def _result(account: Account, timings: tuple[str, ...]) -> Bracket:
         estimates=tuple(account.estimates),
         left_out=tuple(account.left_out),
         mechanism=account.mechanism,
+        proofs=tuple(account.proofs[key] for key in sorted(account.proofs)),
+        control=account.control,
     )
 
 

@@ -3,31 +3,39 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 
 @dataclass(frozen=True)
 class Limit:
-    """A one-sided confidence limit: the mean of replicates, and the error to put on or take off."""
+    """A one-sided confidence limit: the mean of replicates, and the error to put on or take off. ``mean`` may have a
+    control added to it, ``replicates`` never; None is one that ran out of time."""
 
     mean: float
     error: float
     confidence: float
+    replicates: tuple[float | None, ...] = ()
+
+    def shifted(self, control: float) -> Limit:
+        """The same with a control added to the mean."""
+        return replace(self, mean=self.mean + control)
 
 
-def one_sided(replicates: list[float], confidence: float) -> Limit:
+def one_sided(replicates: Sequence[float | None], confidence: float) -> Limit:
     """Student's t limit on the mean of independent replicates; exact for normal ones, and each replicate is itself an
     average over a randomly shifted lattice."""
     from scipy.stats import t
 
-    values = np.asarray(replicates)
+    values = np.array([value for value in replicates if value is not None])
     count = len(values)
     if count < 2:
-        return Limit(float(values.mean()), math.inf, confidence)
+        return Limit(float(values.mean()), math.inf, confidence, tuple(replicates))
     spread = float(values.std(ddof=1)) / math.sqrt(count)
-    return Limit(float(values.mean()), float(t.ppf(confidence, count - 1)) * spread, confidence)
+    error = float(t.ppf(confidence, count - 1)) * spread
+    return Limit(float(values.mean()), error, confidence, tuple(replicates))
 
 
 class Allowance:

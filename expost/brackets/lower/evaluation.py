@@ -44,7 +44,7 @@ def mechanism_limit(
     Raises AuditError when a state has two winners, OutOfTime."""
     one = partial(welfare_replicate, mechanism=mechanism, points=points, clock=clock)
     limit = one_sided(replicated(one, seed.spawn(replicates), workers or Workers(1)), confidence)
-    return Limit(limit.mean + control, limit.error, confidence)
+    return limit.shifted(control)
 
 
 def welfare_replicate(

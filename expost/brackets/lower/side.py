@@ -16,6 +16,7 @@ from expost._typing import Float
 from expost.brackets.account import Account
 from expost.brackets.clock import Clock, OutOfTime
 from expost.brackets.effort import CELLS_LOWER, GRID_LOWER, Effort, grid_points
+from expost.brackets.evidence import CellsWelfare, Sizeless, Welfare
 from expost.brackets.lower.cells import cell_mechanism, guaranteed_welfare
 from expost.brackets.lower.evaluation import mechanism_limit
 from expost.brackets.lower.polish import polish
@@ -63,9 +64,11 @@ class LowerSide:
         never = SoloMechanism(account.space, "never sell", 0, np.array([np.inf]), 0)
         seller = account.space.instance.seller_valuation
         if seller.signals:
-            account.statistical(LOWER, "never sell", Limit(0.0, 0.0, account.kept.confidence), never)
+            account.statistical(
+                LOWER, "never sell", Limit(0.0, 0.0, account.kept.confidence), Sizeless(), None, never
+            )
         else:
-            account.rigorous(LOWER, "never sell", float(seller({})), never)
+            account.rigorous(LOWER, "never sell", float(seller({})), Sizeless(), never)
 
     def solo(self) -> None:
         """The best price for one buyer against each state of the others, whatever the valuations."""
@@ -87,7 +90,7 @@ class LowerSide:
             if self._keeps_constant():
                 parts = {2: 8, 3: 4, 4: 2}.get(sum(space.dims), 1)
                 floor = guaranteed_welfare(mechanism, parts, account.clock.part(0.15)) + account.kept.mean
-                account.rigorous(LOWER, mechanism.method, floor, mechanism)
+                account.rigorous(LOWER, mechanism.method, floor, CellsWelfare(mechanism, parts), mechanism)
             else:
                 account.leave_out(
                     "cells (rigorous lower)", "the seller's value varies, so its mean is statistical"
@@ -208,14 +211,14 @@ class LowerSide:
         limit = mechanism_limit(
             mechanism,
             account.allowance.next(LOWER),
-            account.next_seed(),
+            seed := account.next_seed(),
             account.first_best.mean,
             replicates=replicates,
             points=points,
             clock=account.clock,
             workers=account.workers,
         )
-        account.statistical(LOWER, mechanism.method, limit, mechanism)
+        account.statistical(LOWER, mechanism.method, limit, Welfare(mechanism, points), seed, mechanism)
 
     def _affordable(self, mechanism: ContinuumMechanism, points: int, replicates: int) -> int:
         """At most as many points as the time that is left allows, by the pace of a pilot."""

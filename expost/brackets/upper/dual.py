@@ -77,10 +77,12 @@ def _side(
     return total / len(outer)
 
 
-def replicated(one: partial[float], seeds: list[np.random.SeedSequence], workers: Workers) -> list[float]:
-    """``one`` of every seed, but for those that ran out of time. Raises OutOfTime where too few are left."""
-    found = [value for value in workers.map(partial(_in_time, one), seeds) if value is not None]
-    if len(found) < min(FEWEST, len(seeds)):
+def replicated(
+    one: partial[float], seeds: list[np.random.SeedSequence], workers: Workers
+) -> list[float | None]:
+    """``one`` of every seed; None for those that ran out of time. Raises OutOfTime where too few are left."""
+    found = workers.map(partial(_in_time, one), seeds)
+    if sum(value is not None for value in found) < min(FEWEST, len(seeds)):
         raise OutOfTime
     return found
 
@@ -101,9 +103,9 @@ def first_best(
     replicates: int = 24,
     clock: Clock = ENDLESS,
     workers: Workers | None = None,
-) -> tuple[Limit, Limit]:
-    """E[max(0, max_i w_i)] and E[V_0] of the continuum, each with the error of its one-sided limits. Under a limit of
-    time, from as many points as a twentieth of it allows."""
+) -> tuple[Limit, Limit, int]:
+    """E[max(0, max_i w_i)] and E[V_0] of the continuum, each with the error of its one-sided limits, and from how many
+    points a replicate: under a limit of time, as many as a twentieth of it allows."""
     if clock.limited:
         efficient(np.random.SeedSequence(0), space, 2)  # what is done once only does not count
         began = time.perf_counter()
@@ -118,8 +120,8 @@ def first_best(
     for values in (best, kept):
         if not np.isfinite(values).all():
             broken = float(np.mean(values))
-            return Limit(broken, np.inf, confidence), Limit(float(np.mean(kept)), np.inf, confidence)
-    return one_sided(list(best), confidence), one_sided(list(kept), confidence)
+            return Limit(broken, np.inf, confidence), Limit(float(np.mean(kept)), np.inf, confidence), points
+    return one_sided(list(best), confidence), one_sided(list(kept), confidence), points
 
 
 def efficient(seed: np.random.SeedSequence, space: QuantileSpace, points: int) -> tuple[float, float]:
@@ -146,7 +148,7 @@ def dual_limit(
     error. Raises OutOfTime."""
     one = partial(dual_replicate, space=space, u=u, size=size, clock=clock)
     limit = one_sided(replicated(one, seed.spawn(size.replicates), workers or Workers(1)), confidence)
-    return Limit(limit.mean + control, limit.error, confidence)
+    return limit.shifted(control)
 
 
 def affordable(

@@ -8,6 +8,7 @@ With three buyers or more the proved bound of the linear relaxation stands in fo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -108,15 +109,15 @@ def finite_sets(
     floor: float = 0.0,
     clock: Clock = ENDLESS,
     workers: Workers | None = None,
-) -> list[Solved]:
+) -> list[Solved | None]:
     """The sets solved, each with its shadow prices on a mesh of ``nodes`` per signal if these are asked for (two
-    buyers). Raises OutOfTime, and InputError where a set is too large."""
+    buyers); None for those that ran out of time. Raises InputError where a set is too large."""
     jobs = min((workers or Workers(1)).count, sets.replicates)
     one = partial(
         _before, clock=clock, share=jobs / sets.replicates, space=space, sets=sets, nodes=nodes, floor=floor
     )
     seeds = seed.spawn(sets.replicates)
-    return [solved for solved in (workers or Workers(1)).map(one, seeds) if solved is not None]
+    return (workers or Workers(1)).map(one, seeds)
 
 
 def _before(
@@ -136,13 +137,13 @@ def _before(
         return None
 
 
-def mean_limit(solved: list[Solved], confidence: float, control: float) -> Limit:
+def mean_limit(solved: Sequence[Solved | None], confidence: float, control: float) -> Limit:
     """The mean bound, less E[V_0] of the sets, with the error of its limit. control: the continuum's first best less
     E[V_0], of which the caller knows the error. Raises OutOfTime where fewer than two were solved."""
-    if len(solved) < 2:
+    if sum(one is not None for one in solved) < 2:
         raise OutOfTime
-    limit = one_sided([one.excess for one in solved], confidence)
-    return Limit(limit.mean + control, limit.error, confidence)
+    limit = one_sided([None if one is None else one.excess for one in solved], confidence)
+    return limit.shifted(control)
 
 
 def averaged(space: QuantileSpace, solved: list[Solved], nodes: int, floor: float) -> ShadowPrices:

@@ -11,8 +11,9 @@ import numpy as np
 from expost.brackets.account import Account
 from expost.brackets.clock import OutOfTime
 from expost.brackets.effort import CELLS_DUAL, ESTIMATES, PILOT, Effort, grid_points
+from expost.brackets.evidence import Dual, DualCells, Sets, Sizeless
 from expost.brackets.optimum import check_states
-from expost.brackets.records import UPPER
+from expost.brackets.records import UPPER, Control
 from expost.brackets.statistics import Limit
 from expost.brackets.symmetry import exchangeable, symmetrized
 from expost.brackets.upper.basis import ShadowPrices, constant_prices
@@ -50,8 +51,9 @@ def first_bounds(account: Account) -> None:
             )
     # a fortieth of the permitted failures each: two limits enter every bound of either side
     confidence = 1.0 - 0.025 * (1.0 - account.confidence)
-    account.first_best, account.kept = first_best(
-        account.space, confidence, account.next_seed(), clock=account.clock, workers=account.workers
+    seed = account.next_seed()
+    account.first_best, account.kept, points = first_best(
+        account.space, confidence, seed, clock=account.clock, workers=account.workers
     )
     mean = account.first_best.mean
     if not math.isfinite(mean) or not math.isfinite(account.kept.mean):
@@ -61,7 +63,14 @@ def first_bounds(account: Account) -> None:
             expected="finite expected values",
             remedy="give the signals a prior under which the values have a mean",
         )
-    account.statistical(UPPER, "first best", Limit(mean, 0.0, confidence))
+    account.control = Control(
+        points,
+        tuple(int(key) for key in seed.spawn_key),
+        confidence,
+        account.first_best.replicates,
+        account.kept.replicates,
+    )
+    account.statistical(UPPER, "first best", Limit(mean, 0.0, confidence), Sizeless())
 
 
 class UpperSide:
@@ -119,17 +128,18 @@ class UpperSide:
                 clock=account.clock.part(0.1 if space.n > 2 else 0.25),
                 workers=account.workers,
             )
-            account.pace = max(account.pace, len(solved) * sets.states(space) / (account.seconds - began))
+            done = sum(one is not None for one in solved) * sets.states(space)
+            account.pace = max(account.pace, done / (account.seconds - began))
             word = " of proved bounds" if space.n > 2 else ""
             limit = mean_limit(solved, confidence, account.first_best.mean)
-            account.statistical(UPPER, sets.method + word, limit)
+            account.statistical(UPPER, sets.method + word, limit, Sets(sets), seed)
         except InputError as error:
             account.leave_out("random finite sets of types", error)
             return []
         except OutOfTime:
             account.leave_out("random finite sets of types", "the time does not suffice for them")
             return []
-        usable = [one for one in solved if one.shadow.size]
+        usable = [one for one in solved if one is not None and one.shadow.size]
         if not usable:
             return []
         found = averaged(space, usable, nodes, self.floor)
@@ -169,7 +179,10 @@ class UpperSide:
                 cells = CELLS_DUAL.get(sum(space.dims), (4, 8))[late]
                 value = guaranteed_dual(space, self.u, cells, account.clock.part(0.5))
                 account.rigorous(
-                    UPPER, f"dual function on cells, {cells} per signal", value + account.kept.mean
+                    UPPER,
+                    f"dual function on cells, {cells} per signal",
+                    value + account.kept.mean,
+                    DualCells(self.u, cells),
                 )
             except NotMonotone as reason:
                 account.leave_out(what, reason)
@@ -205,7 +218,11 @@ class UpperSide:
             workers=account.workers,
         )
         account.statistical(
-            UPPER, f"dual function, multilinear shadow prices on {u.nodes} nodes per signal", limit
+            UPPER,
+            f"dual function, multilinear shadow prices on {u.nodes} nodes per signal",
+            limit,
+            Dual(u, size),
+            seed,
         )
 
 

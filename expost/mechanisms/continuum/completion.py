@@ -225,6 +225,7 @@ class CompletedMechanism(ContinuumMechanism):
         """Everything else."""
         return {
             "order": list(self.order),
+            "rows": [len(theta) for theta in self.theta],
             "nodes": self.nodes,
             "bins": self.bins,
             "depth": self.depth,

@@ -72,4 +72,4 @@ class SoloMechanism(ContinuumMechanism):
 
     def facts(self) -> dict[str, Any]:
         """Everything else."""
-        return {"buyer": self.buyer, "types": self.types}
+        return {"buyer": self.buyer, "rows": len(self.theta), "types": self.types}

@@ -1,0 +1,137 @@
+"""What a bound rests on, so that anybody can evaluate it again without searching for it.
+
+Statistical evidence has replicates: one number for each seed, about welfare less the first best of the same sample.
+Rigorous evidence has a value. Shadow prices and mechanisms are all that a search ever finds; everything else is sizes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+
+from expost._typing import Array
+from expost.brackets.clock import ENDLESS, Clock
+from expost.brackets.lower.cells import guaranteed_welfare
+from expost.brackets.lower.evaluation import welfare_replicate
+from expost.brackets.records import Evidence
+from expost.brackets.upper.basis import ShadowPrices
+from expost.brackets.upper.dual import Quadrature, dual_replicate
+from expost.brackets.upper.dual_cells import guaranteed_dual
+from expost.brackets.upper.finite import FiniteSets, solve_set
+from expost.mechanisms.continuum.cells import CellMechanism
+from expost.mechanisms.continuum.mechanism import ContinuumMechanism
+from expost.spaces.quantile_space import QuantileSpace
+
+
+@dataclass(frozen=True)
+class Sizeless(Evidence):
+    """Nothing is evaluated: the first best from above, or keeping the item from below."""
+
+    kind: ClassVar[str] = "nothing"
+
+    def value(self, space: QuantileSpace) -> float:
+        """Keeping the item brings nothing on top of E[V_0]."""
+        del space
+        return 0.0
+
+    def facts(self) -> dict[str, Any]:
+        """None."""
+        return {}
+
+
+@dataclass(frozen=True)
+class Sets(Evidence):
+    """Random finite sets of types. Their bounds come from a search with three buyers or more under a time limit, and
+    then depend on how far it got."""
+
+    sets: FiniteSets
+    kind: ClassVar[str] = "finite sets"
+    exact: ClassVar[bool] = False
+
+    def replicate(self, seed: np.random.SeedSequence, space: QuantileSpace, clock: Clock = ENDLESS) -> float:
+        """The bound of one set less its first best."""
+        return solve_set(seed, space, self.sets, 0, 0.0, clock).excess
+
+    def facts(self) -> dict[str, Any]:
+        """Sizes."""
+        return asdict(self.sets)
+
+
+@dataclass(frozen=True, eq=False)
+class Dual(Evidence):
+    """Shadow prices, evaluated on samples."""
+
+    u: ShadowPrices = field(repr=False)
+    size: Quadrature
+    kind: ClassVar[str] = "shadow prices"
+
+    def replicate(self, seed: np.random.SeedSequence, space: QuantileSpace, clock: Clock = ENDLESS) -> float:
+        """D(u) less the first best on one sample."""
+        return dual_replicate(seed, space, self.u, self.size, clock)
+
+    def facts(self) -> dict[str, Any]:
+        """Sizes and the mesh."""
+        return {"nodes": self.u.nodes, "floor": self.u.floor, **asdict(self.size)}
+
+    def arrays(self) -> dict[str, Array]:
+        """The shadow prices."""
+        return {"mesh": self.u.mesh}
+
+
+@dataclass(frozen=True, eq=False)
+class DualCells(Evidence):
+    """Shadow prices, bounded cell by cell."""
+
+    u: ShadowPrices = field(repr=False)
+    cells: int
+    kind: ClassVar[str] = "shadow prices on cells"
+
+    def value(self, space: QuantileSpace) -> float:
+        """The bound less E[V_0]."""
+        return guaranteed_dual(space, self.u, self.cells)
+
+    def facts(self) -> dict[str, Any]:
+        """Sizes and the mesh."""
+        return {"nodes": self.u.nodes, "floor": self.u.floor, "cells": self.cells}
+
+    def arrays(self) -> dict[str, Array]:
+        """The shadow prices."""
+        return {"mesh": self.u.mesh}
+
+
+@dataclass(frozen=True, eq=False)
+class Welfare(Evidence):
+    """A mechanism, evaluated on samples."""
+
+    mechanism: ContinuumMechanism = field(repr=False)
+    points: int
+    kind: ClassVar[str] = "mechanism"
+
+    def replicate(self, seed: np.random.SeedSequence, space: QuantileSpace, clock: Clock = ENDLESS) -> float:
+        """Welfare less the first best on one sample."""
+        del space
+        return welfare_replicate(seed, self.mechanism, self.points, clock)
+
+    def facts(self) -> dict[str, Any]:
+        """Sizes."""
+        return {"points": self.points}
+
+
+@dataclass(frozen=True, eq=False)
+class CellsWelfare(Evidence):
+    """Strikes constant on cells, counted cell by cell."""
+
+    mechanism: CellMechanism = field(repr=False)
+    parts: int
+    kind: ClassVar[str] = "mechanism on cells"
+
+    def value(self, space: QuantileSpace) -> float:
+        """The bound less E[V_0]."""
+        del space
+        return guaranteed_welfare(self.mechanism, self.parts)
+
+    def facts(self) -> dict[str, Any]:
+        """Sizes."""
+        return {"parts": self.parts}

@@ -1,0 +1,249 @@
+"""A bracket as a folder: both sides with what proves them, re-opened and checked without any search.
+
+bracket.json      figures, history, seeds, sizes and replicates of every proof, and the digest of every other file
+proofs.npz        the meshes of shadow prices: ``proof_K_mesh``
+mechanism.json, mechanism.npz, instance.toml    what attains the lower bound (``mechanisms/continuum/saved.py``)
+proof_K/          the mechanism of another lower bound, less good or rigorous, where there is one
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from expost._typing import Array, Float
+from expost.brackets.evidence import CellsWelfare, Dual, DualCells, Sets, Sizeless, Welfare
+from expost.brackets.records import Bound, Bracket, Control, Estimate, Evidence, Proof
+from expost.brackets.upper.basis import ShadowPrices
+from expost.brackets.upper.dual import Quadrature
+from expost.brackets.upper.finite import FiniteSets
+from expost.errors import InputError
+from expost.files import new_folder
+from expost.instances.toml_file import instance_to_toml
+from expost.mechanisms.continuum.cells import CellMechanism
+from expost.mechanisms.continuum.mechanism import ContinuumMechanism
+from expost.mechanisms.continuum.saved import MOST_BYTES, load_mechanism, read_arrays, read_record
+from expost.spaces.quantile_space import QuantileSpace
+
+RECORD, PROOFS = "bracket.json", "proofs.npz"
+OWN = "own_mechanism"
+SCHEMA = 1
+DIGESTS = "files"
+
+
+def save_bracket(bracket: Bracket, folder: Path | str) -> Path:
+    """Write ``bracket`` into the new folder and return it: whole or not at all.
+
+    Raises InputError when it cannot be written, and for an instance whose values are Python functions: a file cannot
+    hold them.
+    """
+    out = Path(folder)
+    assert bracket.mechanism is not None and bracket.control is not None
+    with new_folder(out) as work:
+        bracket.mechanism.save(work)
+        arrays: dict[str, Any] = {}
+        for k, proof in enumerate(bracket.proofs):
+            arrays |= {f"proof_{k}_{name}": array for name, array in proof.evidence.arrays().items()}
+            own = _own(proof, bracket)
+            if own is not None:
+                own.save(work / f"proof_{k}")
+        np.savez(work / PROOFS, **arrays)
+        record = {
+            "schema": SCHEMA,
+            **bracket.to_dict(),
+            "control": asdict(bracket.control),
+            "proofs": [{**_facts(proof), OWN: _own(proof, bracket) is not None} for proof in bracket.proofs],
+            DIGESTS: digests(work),
+        }
+        (work / RECORD).write_text(json.dumps(record, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    return out
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """The SHA-256 of every file below ``folder`` but the record, by its path there."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if name != RECORD and not path.is_dir():
+            if not path.is_file() or path.is_symlink() or path.stat().st_size > MOST_BYTES:
+                raise InputError(f"{name} is no regular file of a bracket", where=str(folder))
+            with path.open("rb") as file:
+                found[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
+
+
+def _own(proof: Proof, bracket: Bracket) -> ContinuumMechanism | None:
+    """The mechanism of a proof where it is not the bracket's."""
+    evidence = proof.evidence
+    if not isinstance(evidence, Welfare | CellsWelfare) or evidence.mechanism is bracket.mechanism:
+        return None
+    return evidence.mechanism
+
+
+def _facts(proof: Proof) -> dict[str, Any]:
+    return {
+        "side": proof.bound.side,
+        "bound": proof.bound.to_dict(),
+        "evidence": proof.evidence.kind,
+        **proof.evidence.facts(),
+        "spawn_key": list(proof.spawn_key),
+        "values": list(proof.replicates),
+    }
+
+
+def read_bracket(folder: Path | str) -> tuple[Bracket, dict[str, str]]:
+    """The bracket in ``folder`` and the digests that its record states; nothing is checked against them.
+
+    Raises InputError when a file is missing, damaged or not one of ours.
+    """
+    path = Path(folder)
+    record = read_record(path / RECORD)
+    try:
+        if record["schema"] != SCHEMA:
+            raise ValueError(f"schema {record['schema']}")
+        mechanism = load_mechanism(path)
+        return _rebuilt(path, record, mechanism), {str(k): str(v) for k, v in record[DIGESTS].items()}
+    except (KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError) as error:
+        raise InputError(
+            f"{type(error).__name__}: {error}",
+            where=str(folder),
+            expected="a folder that a bracket was saved in",
+        ) from None
+
+
+def open_bracket(folder: Path | str) -> Bracket:
+    """The bracket that ``save_bracket`` wrote, its mechanism and proofs included.
+
+    Raises InputError when a file is missing, damaged or not one of ours.
+    """
+    return read_bracket(folder)[0]
+
+
+def _rebuilt(path: Path, record: Mapping[str, Any], mechanism: ContinuumMechanism) -> Bracket:
+    space = mechanism.space
+    meshes = {
+        f"proof_{k}_mesh": _mesh_shape(space, int(facts["nodes"]))
+        for k, facts in enumerate(record["proofs"])
+        if facts["evidence"] in (Dual.kind, DualCells.kind)
+    }
+    arrays = read_arrays(path / PROOFS, meshes)
+    proofs = tuple(
+        _proof(facts, _proving(path / f"proof_{k}", facts, mechanism), arrays.get(f"proof_{k}_mesh"))
+        for k, facts in enumerate(record["proofs"])
+    )
+    control = record["control"]
+    history = tuple(_bound(str(facts["side"]), facts) for facts in record["history"])
+    return Bracket(
+        instance=str(record["instance"]),
+        timing=str(record["timing"]),
+        lower=_bound("lower", record["lower"]),
+        upper=_bound("upper", record["upper"]),
+        accuracy=_number(record["accuracy"]),
+        reached=bool(record["reached"]),
+        confidence=_number(record["confidence"]),
+        seed=int(record["seed"]),
+        seconds=_number(record["seconds"]),
+        peak_memory_mb=float(record["peak_memory_mb"]),
+        first=tuple(str(name) for name in record["first"]),
+        history=history,
+        estimates=tuple(_estimate(facts) for facts in record["estimates"]),
+        left_out=tuple(str(line) for line in record["left_out"]),
+        mechanism=mechanism,
+        proofs=proofs,
+        control=Control(
+            int(control["points"]),
+            tuple(int(key) for key in control["spawn_key"]),
+            _number(control["confidence"]),
+            tuple(_number(value) for value in control["best"]),
+            tuple(_number(value) for value in control["kept"]),
+        ),
+    )
+
+
+def _number(value: Any) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{value!r} among the figures")
+    return number
+
+
+def _bound(side: str, facts: Mapping[str, Any]) -> Bound:
+    names = ("value", "estimate", "error", "confidence", "seconds")
+    value, estimate, error, confidence, seconds = (_number(facts[name]) for name in names)
+    return Bound(side, value, str(facts["method"]), str(facts["kind"]), estimate, error, confidence, seconds)
+
+
+def _estimate(facts: Mapping[str, Any]) -> Estimate:
+    grids = tuple((int(grid["points"]), _number(grid["welfare"])) for grid in facts["grids"])
+    return Estimate(_number(facts["value"]), str(facts["method"]), grids)
+
+
+def _proving(path: Path, facts: Mapping[str, Any], mechanism: ContinuumMechanism) -> ContinuumMechanism:
+    """The mechanism that a proof speaks of: the bracket's, or its own, of the same instance and timing."""
+    if not facts[OWN]:
+        return mechanism
+    own = load_mechanism(path)
+    if own.space.first != mechanism.space.first or instance_to_toml(own.space.instance) != instance_to_toml(
+        mechanism.space.instance
+    ):
+        raise ValueError(f"{path.name} is about another instance")
+    return own
+
+
+def _proof(facts: Mapping[str, Any], mechanism: ContinuumMechanism, mesh: Array | None) -> Proof:
+    return Proof(
+        _bound(str(facts["side"]), facts["bound"]),
+        _evidence(facts, mechanism, mesh),
+        tuple(int(key) for key in facts["spawn_key"]),
+        tuple(None if value is None else _number(value) for value in facts["values"]),
+    )
+
+
+def _evidence(facts: Mapping[str, Any], mechanism: ContinuumMechanism, mesh: Array | None) -> Evidence:
+    """What the facts of a proof describe. Raises ValueError for an unknown kind and for sizes that are none."""
+    kind = facts["evidence"]
+
+    def size(name: str) -> int:
+        count = facts[name]
+        if isinstance(count, bool) or not isinstance(count, int) or not 0 < count <= 1 << 24:
+            raise ValueError(f"{name} = {count!r}")
+        return count
+
+    if kind == Sizeless.kind:
+        return Sizeless()
+    if kind == Sets.kind:
+        return Sets(FiniteSets(size("points"), size("replicates"), bool(facts["grid"])))
+    if kind == Welfare.kind:
+        return Welfare(mechanism, size("points"))
+    if kind == CellsWelfare.kind:
+        if not isinstance(mechanism, CellMechanism):
+            raise ValueError("a mechanism on cells that is none")
+        return CellsWelfare(mechanism, size("parts"))
+    if kind not in (Dual.kind, DualCells.kind) or mesh is None:
+        raise ValueError(f"evidence {kind!r}")
+    u = ShadowPrices(mechanism.space.dims, int(facts["nodes"]), _number(facts["floor"]), _prices(mesh))
+    if kind == DualCells.kind:
+        return DualCells(u, size("cells"))
+    names = ("replicates", "fibres", "types", "rows", "bins")
+    return Dual(u, Quadrature(**{name: size(name) for name in names}))
+
+
+def _prices(mesh: Array) -> Float:
+    """A mesh of shadow prices: finite and nowhere negative, or it would be no bound."""
+    found = np.asarray(mesh, dtype=np.float64)
+    if not (np.isfinite(found).all() and (found >= 0.0).all()):
+        raise ValueError("shadow prices that are negative or not finite")
+    return found
+
+
+def _mesh_shape(space: QuantileSpace, nodes: int) -> tuple[int, ...]:
+    if not 0 <= nodes <= 1 << 12:
+        raise ValueError(f"nodes = {nodes}")
+    return tuple(nodes**dims for dims in space.dims)

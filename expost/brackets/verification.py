@@ -1,0 +1,214 @@
+"""Check a saved bracket without any search: files, arithmetic, repeated replicates, and both sides on fresh samples."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from expost.brackets.evidence import Sizeless
+from expost.brackets.records import LOWER, RIGOROUS, Bracket, Control, Proof
+from expost.brackets.saved import digests, read_bracket
+from expost.brackets.statistics import Limit, one_sided
+from expost.brackets.upper.dual import efficient, first_best
+from expost.brackets.workers import Workers
+from expost.spaces.quantile_space import QuantileSpace
+from expost.tolerances import WELFARE, allowance
+
+REPEATED = 2
+"""Replicates that are computed again, of each proof."""
+FRESH = 0.9999
+"""Confidence of a comparison with a fresh sample: a right bracket fails it once in some thousand times."""
+STATES = 4096
+"""At which the mechanism is audited."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check: what was checked, whether it held, and what was seen."""
+
+    name: str
+    passed: bool
+    detail: str
+
+
+def verify_bracket(
+    folder: Path | str, *, seed: int | None = None, jobs: int | None = None
+) -> tuple[Check, ...]:
+    """All checks of the bracket in ``folder``. seed: of the fresh samples; None: one that nobody chose.
+
+    Rigorous bounds are computed again. Of statistical ones the arithmetic is done again, a few replicates are repeated
+    from their seeds, and the shadow prices or the mechanism are evaluated on fresh samples, whose limits must not
+    contradict the record. Raises InputError when the folder cannot be read as a bracket.
+    """
+    return tuple(bracket_checks(folder, seed=seed, jobs=jobs))
+
+
+def bracket_checks(
+    folder: Path | str, *, seed: int | None = None, jobs: int | None = None
+) -> Iterator[Check]:
+    """The checks of ``verify_bracket``, one after the other."""
+    bracket, stated = read_bracket(folder)
+    yield from _checks(bracket, stated, Path(folder), np.random.SeedSequence(seed), Workers(jobs))
+
+
+def _checks(
+    bracket: Bracket, stated: dict[str, str], folder: Path, fresh: np.random.SeedSequence, workers: Workers
+) -> Iterator[Check]:
+    yield _files(stated, digests(folder))
+    yield _statement(bracket)
+    mechanism, control = bracket.mechanism, bracket.control
+    assert mechanism is not None and control is not None
+    space = mechanism.space
+    yield _own(bracket, space)
+    audit = mechanism.audit(STATES, seed=int(fresh.generate_state(1)[0]))
+    yield Check("mechanism", audit.passed, audit.explain())
+    yield _control(bracket, control, space, fresh.spawn(1)[0], workers)
+    best, kept = (one_sided(list(values), control.confidence) for values in (control.best, control.kept))
+    for proof in bracket.proofs:
+        if proof.bound.kind == RIGOROUS:
+            yield _rigorous(proof, space, kept)
+        else:
+            yield _arithmetic(proof, best, kept)
+            if proof.replicates:
+                yield _repeated(proof, bracket.seed, space, fresh.spawn(1)[0], workers)
+                yield _fresh(proof, space, fresh.spawn(1)[0], workers)
+
+
+def _files(stated: dict[str, str], found: dict[str, str]) -> Check:
+    wrong = sorted(name for name in stated.keys() | found.keys() if stated.get(name) != found.get(name))
+    detail = f"{len(found)} files as recorded" if not wrong else f"not as recorded: {', '.join(wrong)[:200]}"
+    return Check("files", not wrong, detail)
+
+
+def _statement(bracket: Bracket) -> Check:
+    """The bounds stated are those proved, the best of the history, and width and verdict follow from them."""
+    broken = []
+    for side, stated in (("lower", bracket.lower), ("upper", bracket.upper)):
+        proved = [proof.bound for proof in bracket.proofs if proof.bound.side == side]
+        if stated not in proved or any(bound.better(stated) for bound in proved):
+            broken.append(f"the {side} bound is not the best that is proved")
+        if stated not in bracket.history or any(
+            bound.side == side and bound.better(stated) for bound in bracket.history
+        ):
+            broken.append(f"the {side} bound is not the best of the history")
+    if bracket.reached != (bracket.width <= bracket.accuracy * abs(bracket.upper.value)):
+        broken.append("reached does not follow from the width")
+    if not bracket.lower.value <= bracket.upper.value:
+        broken.append("the bounds cross")
+    text = f"{bracket.lower.value:.6g} <= W* <= {bracket.upper.value:.6g}"
+    return Check("statement", not broken, "; ".join(broken) or text)
+
+
+def _own(bracket: Bracket, space: QuantileSpace) -> Check:
+    """The instance and the timing of the record are those of the mechanism."""
+    words = ["static" if place is None else "sequential" for place in space.first]
+    timing = words[0] if len(set(words)) == 1 else ",".join(words)
+    first = tuple(
+        space.instance.buyers[i].signals[place] for i, place in enumerate(space.first) if place is not None
+    )
+    same = (bracket.instance, bracket.timing, bracket.first) == (space.instance.name, timing, first)
+    return Check("instance", same, f"{space.instance.name}, {timing}" + (f", {first} first" if first else ""))
+
+
+def _control(
+    bracket: Bracket, control: Control, space: QuantileSpace, fresh: np.random.SeedSequence, workers: Workers
+) -> Check:
+    """First best and E[V_0]: a few replicates repeated, and both against a fresh sample."""
+    count = len(control.best)
+    at = _chosen(fresh, control.best)
+    seeds = _children(bracket.seed, control.spawn_key, count)
+    again = workers.map(partial(efficient, space=space, points=control.points), [seeds[k] for k in at])
+    same = all(_close(pair, (control.best[k], control.kept[k])) for k, pair in zip(at, again, strict=True))
+    best, kept, _ = first_best(space, FRESH, fresh, points=min(control.points, 1 << 14), workers=workers)
+    limits = [one_sided(list(values), FRESH) for values in (control.best, control.kept)]
+    near = all(
+        abs(old.mean - new.mean) <= _slack(old, new) for old, new in zip(limits, (best, kept), strict=True)
+    )
+    detail = f"first best {limits[0].mean + limits[1].mean:.6g}, fresh {best.mean + kept.mean:.6g}"
+    return Check("first best", same and near and count > 1, detail)
+
+
+def _rigorous(proof: Proof, space: QuantileSpace, kept: Limit) -> Check:
+    """The bound, computed again. It needs a seller's value that does not vary."""
+    value = proof.evidence.value(space) + kept.mean
+    bound = proof.bound
+    passed = _close((value, value), (bound.value, bound.estimate)) and bound.error == kept.error == 0.0
+    return Check(f"{bound.side}, {bound.method}", passed, f"rigorous: {bound.value:.9g}, again {value:.9g}")
+
+
+def _arithmetic(proof: Proof, best: Limit, kept: Limit) -> Check:
+    """Estimate, error and value from the replicates that are listed."""
+    bound = proof.bound
+    limit = _listed(proof, best)
+    error = limit.error + best.error + kept.error
+    estimate = limit.mean + kept.mean
+    value = estimate - error if bound.side == LOWER else estimate + error
+    passed = 0.0 < bound.confidence < 1.0 and _close(
+        (estimate, error, value), (bound.estimate, bound.error, bound.value)
+    )
+    return Check(f"{bound.side}, {bound.method}", passed, f"from its replicates {value:.9g}")
+
+
+def _listed(proof: Proof, best: Limit) -> Limit:
+    """The limit of the replicates listed; without any, the first best itself or nothing."""
+    bound = proof.bound
+    if proof.replicates:
+        return one_sided(list(proof.replicates), bound.confidence).shifted(best.mean)
+    if not isinstance(proof.evidence, Sizeless):
+        return Limit(math.nan, math.nan, bound.confidence)
+    return Limit(0.0 if bound.side == LOWER else best.mean, 0.0, bound.confidence)
+
+
+def _repeated(
+    proof: Proof, seed: int, space: QuantileSpace, fresh: np.random.SeedSequence, workers: Workers
+) -> Check:
+    """A few replicates from their seeds. Of finite sets with three buyers or more what comes out depends on the time
+    that the search had: a bound must only not be below a better one by more than it gained."""
+    bound, count = proof.bound, len(proof.replicates)
+    at = _chosen(fresh, proof.replicates)
+    seeds = _children(seed, proof.spawn_key, count)
+    if not proof.evidence.exact and space.n > 2:
+        return Check(f"{bound.side}, repeated", True, "depends on the time that a search had: not repeated")
+    again = workers.map(partial(proof.evidence.replicate, space=space), [seeds[k] for k in at])
+    same = _close(again, [proof.replicates[k] for k in at])
+    return Check(f"{bound.side}, repeated", same, f"replicates {', '.join(str(k) for k in at)} of {count}")
+
+
+def _fresh(proof: Proof, space: QuantileSpace, fresh: np.random.SeedSequence, workers: Workers) -> Check:
+    """The same evidence on fresh samples: the means agree within their errors."""
+    bound, count = proof.bound, len(proof.replicates)
+    one = partial(proof.evidence.replicate, space=space)
+    new = one_sided(workers.map(one, fresh.spawn(max(4, count // 2))), FRESH)
+    old = one_sided(list(proof.replicates), FRESH)
+    passed = abs(old.mean - new.mean) <= _slack(old, new)
+    detail = f"less the first best {old.mean:.6g}, on fresh samples {new.mean:.6g} +- {new.error:.2g}"
+    return Check(f"{bound.side}, fresh samples", passed, detail)
+
+
+def _slack(old: Limit, new: Limit) -> float:
+    """How far two means may lie apart: both errors, and rounding."""
+    return old.error + new.error + allowance(WELFARE, 1.0 + abs(old.mean))
+
+
+def _chosen(fresh: np.random.SeedSequence, values: Sequence[float | None]) -> list[int]:
+    there = [k for k, value in enumerate(values) if value is not None]
+    rng = np.random.default_rng(fresh)
+    return sorted(int(k) for k in rng.choice(there, min(REPEATED, len(there)), replace=False))
+
+
+def _children(seed: int, key: tuple[int, ...], count: int) -> list[np.random.SeedSequence]:
+    """The seeds of a proof's replicates."""
+    return np.random.SeedSequence(seed, spawn_key=key).spawn(count)
+
+
+def _close(found: Sequence[float], stated: Sequence[float | None]) -> bool:
+    """Whether figures agree up to rounding."""
+    return all(
+        other is not None and abs(one - other) <= allowance(WELFARE, 1.0, one, other)
+        for one, other in zip(found, stated, strict=True)
+    )
