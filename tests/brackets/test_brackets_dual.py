@@ -133,7 +133,7 @@ def test_a_fit_brings_the_dual_down_to_a_few_percent(jmmz):
 def test_random_finite_sets_bound_the_first_best_where_it_is_attained(sets):
     instance, truth = crossing(3)
     space = quantile_space(instance, "static", (None, None))
-    fb, kept = first_best(space, 0.999, seed(2))
+    fb, kept, _ = first_best(space, 0.999, seed(2))
     assert fb.mean == pytest.approx(truth, abs=max(fb.error, 1e-6))
     assert kept.error == 0.0
     found = mean_limit(finite_sets(space, sets, seed(3)), 0.99, fb.mean)
