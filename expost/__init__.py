@@ -47,6 +47,7 @@ _HOMES = {
     "expost.runs.opening": ("open",),
     "expost.runs.run": ("Run",),
     "expost.runs.solve": ("solve",),
+    "expost.runs.sweep": ("sweep",),
     "expost.runs.validate": ("Validation", "validate"),
     "expost.runs.verify": ("Verification", "verify"),
     "expost.spaces.grid": ("Grid",),
@@ -99,6 +100,7 @@ __all__ = [
     "open",
     "random_instance",
     "solve",
+    "sweep",
     "validate",
     "verify",
     "write_instance",
@@ -148,6 +150,7 @@ if TYPE_CHECKING:
     from expost.runs.opening import open  # noqa: A004
     from expost.runs.run import Run
     from expost.runs.solve import solve
+    from expost.runs.sweep import sweep
     from expost.runs.validate import Validation, validate
     from expost.runs.verify import Verification, verify
     from expost.spaces.grid import Grid

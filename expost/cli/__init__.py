@@ -6,12 +6,12 @@ import sys
 
 import typer
 
-from expost.cli import own, runs, theory, version
+from expost.cli import many, own, runs, theory, version
 from expost.cli.common import app
 from expost.cli.flags import message
 from expost.errors import ExpostError
 
-__all__ = ["app", "main", "own", "run_command", "runs", "theory", "version"]
+__all__ = ["app", "main", "many", "own", "run_command", "runs", "theory", "version"]
 
 
 def main() -> None:

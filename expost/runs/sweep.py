@@ -1,0 +1,405 @@
+"""``sweep``: many solves, brackets or checks of one instance, one row a case, resumed where it stopped.
+
+A case is what is asked of one instance: its parameters and the keywords of ``solve`` (or ``bracket``, ``check``). It is
+addressed by its content, so that nothing is computed twice. Finished cases are written to a journal beside the output
+as they end; a killed sweep reads it and goes on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from joblib import Parallel, delayed
+
+import expost
+from expost._typing import Timing
+from expost.errors import ExpostError, InputError
+from expost.files import write_whole
+from expost.formulations.second_best import BYTES_PER_BINARY
+from expost.instances.environment import Instance
+from expost.runs.arguments import InstanceLike, grid_of, jobs_of, load
+from expost.runs.own import MechanismLike
+from expost.runs.sampled import sampled_arrays, sampled_toml
+from expost.spaces.type_space import discretize, type_counts
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SOLVE = (
+    "timing",
+    "first",
+    "objective",
+    "restrict",
+    "points",
+    "backend",
+    "symmetric",
+    "lotteries",
+    "time_limit",
+)
+BRACKET = ("timing", "first", "accuracy", "time_limit", "seed")
+CHECK = ("first", "seed")
+FIGURES = (
+    "status", "welfare", "upper_bound", "gap", "first_best", "no_sale", "share", "revenue", "sold", "value", "states",
+    "binaries", "backend",
+)  # fmt: skip
+CHECKED = (
+    "admissible",
+    "how",
+    "worst_violation",
+    "welfare",
+    "error",
+    "revenue",
+    "sold",
+    "share",
+    "dominated_gain",
+)
+IMPORTS = 300 * 2**20
+"""Memory that a worker needs before it solves anything, in bytes."""
+PROBE = 3
+"""Points per signal on which Python functions are told apart."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One case: the instance with its parameters, and what is asked. ``key``: its address, by content."""
+
+    instance: Instance
+    asked: Mapping[str, Any]
+    what: str
+    keep: Path | None
+
+    @property
+    def key(self) -> str:
+        """A digest of the instance, of what is asked, and of the version."""
+        parts = [expost.__version__, self.what, sampled_toml(self.instance)]
+        for name, array in sampled_arrays(discretize(self.instance, PROBE)).items():
+            parts += [name, hashlib.sha256(array.tobytes()).hexdigest()]
+        asked = {name: _plain(value) for name, value in self.asked.items()}
+        return hashlib.sha256(json.dumps([parts, asked], sort_keys=True).encode()).hexdigest()[:32]
+
+    def labels(self) -> dict[str, Any]:
+        """The columns that say which case it is."""
+        return {**self.instance.parameters, **{name: _plain(value) for name, value in self.asked.items()}}
+
+    def run(self) -> dict[str, Any]:
+        """The row of the case; an error becomes its text."""
+        started = time.perf_counter()
+        row: dict[str, Any] = {"instance": self.instance.name, **self.labels()}
+        try:
+            row |= _COMPUTE[self.what](self)
+            row["error"] = ""
+        except ExpostError as error:
+            row["error"] = str(error)
+        return row | {"seconds": time.perf_counter() - started, "case": self.key}
+
+
+def sweep(
+    instance: InstanceLike,
+    grid: Any = 8,
+    *,
+    bracket: bool = False,
+    prices: MechanismLike | Sequence[MechanismLike] | None = None,
+    rows: pd.DataFrame | str | Path | None = None,
+    out: str | Path | None = None,
+    keep: str | Path | None = None,
+    jobs: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+    **over: Any,
+) -> pd.DataFrame:
+    """One row for each case of a product: parameters of the instance and keywords of ``solve``, each one or several.
+
+    ``ex.sweep("jmmz", grid=[4, 8], k=[0, 0.5, 1], timing=["static", "sequential"])`` makes 12 cases.
+
+    grid: points per signal, one grid or a list. over: for a parameter of the instance, or for ``timing``, ``first``
+    (``"c1,c2"``), ``objective``, ``restrict``, ``points``, ``backend``, ``symmetric``, ``time_limit``, one value or a
+    list. rows: a table of cases instead (DataFrame or CSV file), a column for each keyword. bracket: brackets of the
+    continuum instead of grids; ``accuracy`` and ``seed`` may vary too. prices: mechanisms to check instead.
+    out: a .csv or .parquet file for the table; what it or an interrupted sweep already holds is not computed again.
+    keep: a folder in which every run is saved. jobs: cases worked on at once, no more than fit into memory; joblib's
+    backend decides where. progress: called with the number of finished cases and of all.
+
+    A case that fails has its text in ``error``; nothing else stops. Raises InputError for a name that is neither, an
+    empty list, and an output file of another study.
+    """
+    import pandas as pd
+
+    base, what = load(instance), "bracket" if bracket else "check" if prices is not None else "solve"
+    asked = dict(over) if bracket else {"grid": grid, **over}
+    if prices is not None:
+        asked["prices"] = prices
+    listed = _product(asked) if rows is None else _table(rows, asked)
+    cases = [_case(base, settings, what, keep) for settings in listed]
+    target = None if out is None else Path(out)
+    journal = _Journal(target, {case.key for case in cases})
+    todo = {case.key: case for case in cases if case.key not in journal.done}
+    _refuse_format(target)
+    count = _workers(list(todo.values()), jobs_of(jobs))
+    try:
+        for number, row in enumerate(_computed(list(todo.values()), count), len(cases) - len(todo) + 1):
+            journal.add(row)
+            if progress is not None:
+                progress(number, len(cases))
+    finally:
+        journal.close()
+    table = pd.DataFrame([journal.done[case.key] for case in cases])
+    if target is not None:
+        write_whole(target, _encoded(table, target.suffix), where="out")
+        journal.remove()
+    return table
+
+
+def _product(asked: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Every combination of what is asked, later keywords varying fastest."""
+    choices = {name: _choices(name, value) for name, value in asked.items()}
+    return [dict(zip(choices, values, strict=True)) for values in itertools.product(*choices.values())]
+
+
+def _choices(name: str, value: Any) -> list[Any]:
+    several = isinstance(value, list | range | tuple) or type(value).__module__ in ("numpy", "pandas")
+    if not several or (name == "first" and isinstance(value, tuple)):
+        return [value]
+    found = [one.item() if hasattr(one, "item") else one for one in value]
+    if not found:
+        raise InputError("an empty list", where=name, expected="at least one value")
+    return found
+
+
+def _table(rows: pd.DataFrame | str | Path, asked: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The cases of a table, one a row, over what is asked for all of them."""
+    import pandas as pd
+
+    if not isinstance(rows, pd.DataFrame):
+        try:
+            rows = pd.read_csv(rows)
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"cannot be read: {error}"[:120], where="rows", expected="a CSV file with a column a keyword"
+            ) from None
+    shared = {name: value for name, value in asked.items() if name not in rows.columns}
+    found = [
+        {str(name): value.item() if hasattr(value, "item") else value for name, value in row.items()}
+        for row in rows.to_dict("records")
+    ]
+    if not found:
+        raise InputError("a table without rows", where="rows", expected="at least one case")
+    return [{**shared, **row} for row in found]
+
+
+def _case(base: Instance, settings: Mapping[str, Any], what: str, keep: str | Path | None) -> Case:
+    """The case of ``settings``: parameters go to the instance, the rest to what is asked."""
+    known = {"solve": SOLVE, "bracket": BRACKET, "check": CHECK}[what] + ("grid", "prices")
+    parameters = {name: value for name, value in settings.items() if name in base.parameters}
+    asked = {name: value for name, value in settings.items() if name not in parameters}
+    for name in asked:
+        if name not in known:
+            raise InputError(
+                f"{name!r} is no parameter of {base.name} and no keyword of {what}",
+                where=name,
+                expected=f"one of {', '.join([*base.parameters, *known])}",
+            )
+    if "grid" in asked:
+        grid_of(asked["grid"]).resolve(base)
+    stated = base.with_parameters(**parameters) if parameters else base
+    return Case(stated, asked, what, None if keep is None else Path(keep))
+
+
+def _solved(case: Case) -> dict[str, Any]:
+    from expost.runs.solve import solve
+
+    run = solve(case.instance, **case.asked)
+    if case.keep is not None:
+        folder = case.keep / case.key
+        if not folder.exists():
+            run.save(folder)
+    record = run.record.to_dict()
+    return {name: record[name] for name in FIGURES}
+
+
+def _bracketed(case: Case) -> dict[str, Any]:
+    from expost.runs.bracket import bracket
+
+    found = bracket(case.instance, **case.asked)
+    return {
+        "lower": float(found.lower),
+        "upper": float(found.upper),
+        "width": found.width,
+        "reached": found.reached,
+        "confidence": found.confidence,
+        "seed": found.seed,
+        "lower_by": found.lower.method,
+        "upper_by": found.upper.method,
+    }
+
+
+def _checked(case: Case) -> dict[str, Any]:
+    from expost.runs.check import check
+
+    asked = dict(case.asked)
+    found = check(case.instance, asked.pop("prices"), asked.pop("grid"), **asked).to_dict()
+    return {name: found[name] for name in CHECKED}
+
+
+_COMPUTE: dict[str, Callable[[Case], dict[str, Any]]] = {
+    "solve": _solved,
+    "bracket": _bracketed,
+    "check": _checked,
+}
+
+
+def _computed(cases: list[Case], jobs: int) -> Iterator[dict[str, Any]]:
+    """The rows as they end."""
+    if jobs == 1:
+        yield from (case.run() for case in cases)
+        return
+    work = (delayed(Case.run)(case) for case in cases)
+    try:
+        yield from Parallel(n_jobs=jobs, return_as="generator_unordered", pre_dispatch="2*n_jobs")(work)
+    except ValueError as error:  # a backend that gives no generators
+        if "return_as" not in str(error):
+            raise
+        yield from Parallel(n_jobs=jobs)(delayed(Case.run)(case) for case in cases)
+
+
+def _workers(cases: list[Case], jobs: int) -> int:
+    """How many cases at once fit into the memory that is free."""
+    if jobs == 1 or not cases:
+        return 1
+    import psutil
+
+    need = max(_bytes(case) for case in cases)
+    fit = max(1, int(psutil.virtual_memory().available / need))
+    return fit if jobs == -1 and fit < (psutil.cpu_count() or 1) else jobs if jobs == -1 else min(jobs, fit)
+
+
+def _bytes(case: Case) -> float:
+    if "grid" not in case.asked:
+        return 2.0 * 2**30
+    states = math.prod(type_counts(case.instance, grid_of(case.asked["grid"]).resolve(case.instance)))
+    return IMPORTS + states * case.instance.n * BYTES_PER_BINARY[Timing.SEQUENTIAL]
+
+
+class _Journal:
+    """Finished rows by key: those of the output file and of an interrupted sweep, and those of this one."""
+
+    def __init__(self, out: Path | None, keys: set[str]) -> None:
+        self.path = None if out is None else out.with_name(f".{out.name}.cases.jsonl")
+        self.done: dict[str, dict[str, Any]] = {}
+        self.file: Any = None
+        if out is not None and self.path is not None:
+            for row in [*_written(out), *_journalled(self.path)]:
+                self.done[row["case"]] = row
+            strange = set(self.done) - keys
+            if strange:
+                raise InputError(
+                    f"{out} holds {len(strange)} cases of another study",
+                    where="out",
+                    expected="a new file, or the table of the same study",
+                    remedy="name another file, or ask for these cases too",
+                )
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Keep a row. Raises InputError when the disk does not take it."""
+        self.done[row["case"]] = row
+        if self.path is None:
+            return
+        try:
+            if self.file is None:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self.file = self.path.open("a", encoding="utf-8")
+            self.file.write(json.dumps(row) + "\n")
+            self.file.flush()
+        except OSError as error:
+            raise InputError(
+                f"cannot be written: {error.strerror}",
+                where="out",
+                expected="room for the table",
+                remedy="what was written is kept: the same sweep goes on from there",
+            ) from None
+
+    def close(self) -> None:
+        """Close the journal; what it holds stays."""
+        if self.file is not None:
+            self.file.close()
+
+    def remove(self) -> None:
+        """The table is written: the journal has served."""
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)
+
+
+def _journalled(path: Path) -> list[dict[str, Any]]:
+    """The whole rows of a journal; a line that a kill cut short is left out."""
+    rows = []
+    if path.is_file():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            try:
+                rows.append(json.loads(line))
+            except ValueError:
+                continue
+    return [row for row in rows if isinstance(row, dict) and "case" in row]
+
+
+def _written(out: Path) -> list[dict[str, Any]]:
+    """The rows of the table in ``out``, none where there is no such file. Raises InputError when it is no sweep's."""
+    import pandas as pd
+
+    if not out.exists():
+        return []
+    try:
+        table = pd.read_parquet(out) if out.suffix == ".parquet" else pd.read_csv(out, keep_default_na=True)
+        rows = table.astype(object).where(table.notna(), None).to_dict("records")
+    except (OSError, ValueError, ImportError) as error:
+        raise InputError(
+            f"{out}: {error}"[:160], where="out", expected="a new file, or a sweep's table"
+        ) from None
+    if "case" not in table.columns:
+        raise InputError(f"{out} is no sweep's table", where="out", expected="a new file, or a sweep's table")
+    return [
+        {str(name): value for name, value in row.items()} | {"error": row.get("error") or ""} for row in rows
+    ]
+
+
+def _refuse_format(out: Path | None) -> None:
+    if out is not None and out.suffix not in (".csv", ".parquet"):
+        raise InputError(f"{out.suffix or 'no'} suffix", where="out", expected="a .csv or .parquet file")
+
+
+def _encoded(table: pd.DataFrame, suffix: str) -> bytes:
+    if suffix == ".csv":
+        return table.to_csv(index=False).encode()
+    buffer = BytesIO()
+    try:
+        table.to_parquet(buffer, index=False)
+    except ImportError:
+        raise InputError(
+            "no Parquet library",
+            where="out",
+            expected="pyarrow",
+            remedy="install pyarrow, or name a .csv file",
+        ) from None
+    return buffer.getvalue()
+
+
+def _plain(value: Any) -> Any:
+    """A setting as a JSON value and as one cell of a table."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Mapping):
+        return ",".join(f"{name}={number}" for name, number in value.items())
+    if isinstance(value, Sequence):
+        return ",".join(str(part) for part in value)
+    formulas = getattr(value, "formulas", None)
+    if formulas is not None:
+        return "; ".join(f"{buyer}: {text}" for buyer, text in formulas().items()) + (
+            f" with {dict(value.parameters)}" if value.parameters else ""
+        )
+    return str(value)
