@@ -102,13 +102,8 @@ def _write_arrays(run: Run, work: Path) -> None:
     rules: dict[str, Any] = {name: winners(rule, units) for name, rule in run.extremes.items()}
     np.savez_compressed(work / ALLOCATION, winner=winners(run.mechanism.allocation, units), **rules)
     if run.certificate is not None:
-        np.savez(
-            work / CERTIFICATE,
-            scale_exponent=np.int64(run.certificate.scale_exponent),
-            arcs=run.certificate.arcs,
-            packing=run.certificate.packing,
-            covering=run.certificate.covering,
-        )
+        arrays_of_certificate: dict[str, Any] = {**run.certificate.arrays()}
+        np.savez(work / CERTIFICATE, **arrays_of_certificate)
     if run.record.sampled:
         sampled: dict[str, Any] = sampled_arrays(run.space)
         np.savez_compressed(work / SAMPLED, **sampled)
@@ -203,8 +198,6 @@ def _read_certificate(folder: Path) -> Certificate | None:
         return None
     arrays = _read_arrays(path)
     try:
-        return Certificate(
-            int(arrays["scale_exponent"]), arrays["arcs"], arrays["packing"], arrays["covering"]
-        )
+        return Certificate.from_arrays(arrays)
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{error}", where=CERTIFICATE, expected="the arrays that expost wrote") from None

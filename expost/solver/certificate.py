@@ -1,8 +1,9 @@
 """The independent checker of certificates: integers only, one pass, no code shared with any solver.
 
 A certificate (see ``expost.solver.result.Certificate``) is a vector of non-negative integers, one for
-each row of a program. By weak duality it proves an upper bound on every feasible rule; the checker
-recomputes that bound, and the value of a rule, from the program alone. Nothing here raises on a bad
+each row of a program, and perhaps for inequalities that follow from its rows. By weak duality it proves an
+upper bound on every feasible rule; the checker recomputes that bound, and the value of a rule, from the program alone.
+Nothing here raises on a bad
 certificate: what is wrong with it is reported in words.
 """
 
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from expost._typing import Bool, Int64
+from expost.solver.half_sums import Derived, derive, malformed
 from expost.solver.program import Program
 from expost.solver.result import Certificate
 
@@ -59,8 +61,9 @@ def check(
     weights = None if reasons else _scaled(program, certificate.scale_exponent, reasons)
     bound: int | None = None
     if weights is not None:
-        reduced = _reduced(program, certificate, weights, reasons)
-        bound = None if reduced is None else _bound(program, certificate, reduced)
+        cuts = None if certificate.cuts is None else derive(program, certificate.cuts)
+        reduced = _reduced(program, certificate, weights, cuts, reasons)
+        bound = None if reduced is None else _bound(program, certificate, cuts, reduced)
     value, violations = _rule(program, weights, x, reasons)
     upper = math.inf if bound is None else _upper(program, bound, certificate.scale_exponent)
     if bound is not None and violations == 0 and value is not None and value > bound:
@@ -80,6 +83,8 @@ def _malformed(program: Program, certificate: Certificate) -> list[str]:
     rows = {"arcs": program.arcs, "packing": len(program.packing), "covering": len(program.covering)}
     for name, count in rows.items():
         reasons += _malformed_part(name, getattr(certificate, name), count)
+    if certificate.cuts is not None:
+        reasons += malformed(program, certificate.cuts)
     return reasons
 
 
@@ -105,9 +110,11 @@ def _scaled(program: Program, exponent: int, reasons: list[str]) -> Int64 | None
     return scaled.astype(np.int64)
 
 
-def _reduced(program: Program, certificate: Certificate, weights: Int64, reasons: list[str]) -> Int64 | None:
+def _reduced(
+    program: Program, certificate: Certificate, weights: Int64, cuts: Derived | None, reasons: list[str]
+) -> Int64 | None:
     """The reduced weights, int64 of shape (variables,), or None (with a reason) where they might overflow."""
-    if not _fits(program, certificate, weights):
+    if not _fits(program, certificate, weights, cuts):
         reasons.append("reduced weights that may not fit into int64")
         return None
     reduced = weights.copy()
@@ -117,34 +124,43 @@ def _reduced(program: Program, certificate: Certificate, weights: Int64, reasons
         np.subtract.at(reduced, column, certificate.packing)
     for column in program.covering.T:
         np.add.at(reduced, column, certificate.covering)
+    if cuts is not None and certificate.cuts is not None:
+        np.subtract.at(reduced, cuts.variable, cuts.coefficient * certificate.cuts.multiplier[cuts.cut])
     return reduced
 
 
-def _fits(program: Program, certificate: Certificate, weights: Int64) -> bool:
+def _fits(program: Program, certificate: Certificate, weights: Int64, cuts: Derived | None) -> bool:
     """Whether no reduced weight can leave int64: first over all rows at once, then variable by variable."""
-    parts = [
-        (program.tails[:, None], certificate.arcs),
-        (program.heads[:, None], certificate.arcs),
-        (program.packing, certificate.packing),
-        (program.covering, certificate.covering),
+    parts: list[tuple[NDArray[np.integer], NDArray[np.float64]]] = [
+        (program.tails[:, None], certificate.arcs.astype(np.float64)),
+        (program.heads[:, None], certificate.arcs.astype(np.float64)),
+        (program.packing, certificate.packing.astype(np.float64)),
+        (program.covering, certificate.covering.astype(np.float64)),
     ]
-    largest = int(np.abs(weights).max()) if len(weights) else 0
-    if largest + sum(_total(multipliers) for _, multipliers in parts) < SAFE:
+    if cuts is not None and certificate.cuts is not None:
+        large = np.abs(cuts.coefficient) * certificate.cuts.multiplier[cuts.cut].astype(np.float64)
+        parts.append((cuts.variable[:, None], large))
+    largest = float(np.abs(weights).max()) if len(weights) else 0.0
+    if (largest + sum(float(multipliers.sum()) for _, multipliers in parts)) < 0.999 * SAFE:
         return True
     magnitude = np.abs(weights).astype(np.float64)
     for rows, multipliers in parts:
         for column in rows.T:
-            magnitude += np.bincount(column, multipliers.astype(np.float64), minlength=len(magnitude))
+            magnitude += np.bincount(column, multipliers, minlength=len(magnitude))
     # Each of these float64 sums of positive terms is accurate to far better than one part in 1000; what
     # stays below 2**63 in magnitude is right whatever wraps around on the way to it.
     return bool((magnitude < 2 * SAFE * 0.999).all())
 
 
-def _bound(program: Program, certificate: Certificate, reduced: Int64) -> int:
+def _bound(program: Program, certificate: Certificate, cuts: Derived | None, reduced: Int64) -> int:
     """The dual bound as a Python integer, whatever its size."""
     best = np.where(program.fixings == 1, reduced, np.maximum(reduced, 0))
     best[program.fixings == 0] = 0
-    return program.capacity * _total(certificate.packing) - _total(certificate.covering) + _total(best)
+    rows = program.capacity * _total(certificate.packing) - _total(certificate.covering)
+    if cuts is not None and certificate.cuts is not None:
+        pairs = zip(cuts.limit.tolist(), certificate.cuts.multiplier.tolist(), strict=True)
+        rows += sum(limit * multiplier for limit, multiplier in pairs)
+    return rows + _total(best)
 
 
 def _total(values: Int64) -> int:

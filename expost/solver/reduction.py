@@ -18,13 +18,14 @@ class Reduction:
     program: over the free variables and, last in each block, one variable fixed to 0 that stands for
     members of packing and covering rows that are fixed to 0. kept: int32, the original variable of each
     free one. place: int32, where each of these is in the smaller program. fixed: int8, the original
-    variables, FREE or the value that the fixings imply. packing_rows, covering_rows: which rows are left.
+    variables, FREE or the value that the fixings imply. arcs, packing_rows, covering_rows: which rows are left.
     """
 
     program: Program
     kept: Int32
     place: Int32
     fixed: Int8
+    arcs: Place
     packing_rows: Place
     covering_rows: Place
 
@@ -92,7 +93,7 @@ def reduced(program: Program, fixed: Int8) -> Reduction | None:
     to = np.empty(program.variables, dtype=np.int32)
     to[:] = (starts[1:] - 1)[block_of(program, np.arange(program.variables, dtype=np.int32))]
     to[kept] = place
-    arcs = free[program.tails] & free[program.heads]
+    arcs = np.flatnonzero(free[program.tails] & free[program.heads])
     packing = np.flatnonzero(free[program.packing].sum(axis=1) > 1)
     packing = packing[~(settled[program.packing[packing]] == 1).any(axis=1)]
     covering = np.flatnonzero(~(settled[program.covering] == 1).any(axis=1))
@@ -110,4 +111,4 @@ def reduced(program: Program, fixed: Int8) -> Reduction | None:
         stand_ins,
         program.value(settled == 1),
     )
-    return Reduction(small, kept, place, settled, packing, covering)
+    return Reduction(small, kept, place, settled, arcs, packing, covering)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from expost._typing import Int8, Int64
 
@@ -22,6 +26,21 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, eq=False)
+class HalfSums:
+    """Inequalities that follow from the rows of a program and from x being 0 or 1, each with a multiplier.
+
+    Inequality ``k`` is half the sum of the rows ``rows[start[k] : start[k + 1]]``, every coefficient and the right-hand
+    side rounded down (Chvatal and Gomory; for closed walks with an odd number of packing rows these are the odd-cycle
+    inequalities). Rows are numbered arcs first (``x_tail - x_head <= 0``), then packing (``sum <= 1``), then covering
+    (``-sum <= -1``). All arrays are int64: start (inequalities + 1,), rows, multiplier (inequalities,).
+    """
+
+    start: Int64
+    rows: Int64
+    multiplier: Int64
+
+
+@dataclass(frozen=True, eq=False)
 class Certificate:
     """Integer dual multipliers, one for each row of a program: a proof of an upper bound.
 
@@ -32,13 +51,36 @@ class Certificate:
         reduced_v = integer_weight_v - (arcs out of v) + (arcs into v) - (packing rows of v) + (covering rows of v).
 
     For two blocks the arc multipliers are the flow on the precedence arcs and the packing multipliers
-    the flow across, i.e. the shadow prices of admissibility. All arrays are int64.
+    the flow across, i.e. the shadow prices of admissibility. All arrays are int64. ``cuts`` are further
+    rows that the program implies: ``+ sum(multiplier * right-hand side)`` in the bound, ``- multiplier * coefficient``
+    in the reduced weights.
     """
 
     scale_exponent: int
     arcs: Int64
     packing: Int64
     covering: Int64
+    cuts: HalfSums | None = None
+
+    def arrays(self) -> dict[str, NDArray[np.int64]]:
+        """Everything by name, as it is saved."""
+        named = {
+            "scale_exponent": np.array(self.scale_exponent, dtype=np.int64),
+            "arcs": self.arcs,
+            "packing": self.packing,
+            "covering": self.covering,
+        }
+        if self.cuts is not None:
+            named |= {f"cuts_{name}": getattr(self.cuts, name) for name in ("start", "rows", "multiplier")}
+        return named
+
+    @classmethod
+    def from_arrays(cls, named: Mapping[str, NDArray[Any]]) -> Certificate:
+        """What ``arrays`` says. Raises KeyError, TypeError or ValueError where something is missing or no number."""
+        cuts = None
+        if "cuts_start" in named:
+            cuts = HalfSums(named["cuts_start"], named["cuts_rows"], named["cuts_multiplier"])
+        return cls(int(named["scale_exponent"]), named["arcs"], named["packing"], named["covering"], cuts)
 
     @property
     def rounding(self) -> float:

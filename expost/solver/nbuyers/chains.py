@@ -7,7 +7,7 @@ chain; the arcs between paths are rows with prices of their own, like packing an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ import numpy as np
 from expost._typing import Bool, Float, Int8, Int32, Place
 from expost.solver.nbuyers.kernels import Chains
 from expost.solver.nbuyers.layers import Layers
+from expost.solver.nbuyers.odd_cycles import Cuts
 from expost.solver.program import FREE, Program
 
 
@@ -45,11 +46,14 @@ class Cover:
         return full
 
 
-def cover(program: Program, order: Layers) -> Cover:
-    """Chains for a reduced program, whose only fixed variables are isolated and fixed to 0."""
+def cover(program: Program, order: Layers, *, whole: bool = False) -> Cover:
+    """Chains for a reduced program, whose only fixed variables are isolated and fixed to 0.
+
+    whole: leave no variable out, since cuts may have any.
+    """
     free = program.fixings == FREE
     series = order.joined[order.fibre]
-    gates = _gates(program, order, series) & free
+    gates = _gates(program, order, series) & free & (not whole)
     following = _paths(program, np.flatnonzero(~series[program.tails] & order.acyclic))
     head, place = _along(following)
     # Chains of fibres come first, then paths; inside, by level or by the place along the path.
@@ -70,8 +74,39 @@ def cover(program: Program, order: Layers) -> Cover:
     rows = _rows(program, where, between)
     single = bool((np.diff(rows.at_start) == 1).all() and (rows.at_sign == 1).all())
     weight = program.weights[kept] * scale
-    chains = Chains(start, opens.astype(np.uint8), tied.astype(np.uint8), weight, *rows, single)
+    pace = np.ones(len(rows.limit))
+    chains = Chains(start, opens.astype(np.uint8), tied.astype(np.uint8), weight, *rows, pace, single)
     return Cover(chains, kept.astype(np.int32), scale, between, gates)
+
+
+def with_cuts(base: Cover, program: Program, cuts: Cuts) -> Cover:
+    """The same chains with further rows, last."""
+    chains = base.chains
+    where = np.full(program.variables, -1, dtype=np.int32)
+    where[base.variable] = np.arange(len(base.variable), dtype=np.int32)
+    position, count = where[cuts.variable], len(chains.limit)
+    cut = np.repeat(np.arange(len(cuts.limit)), np.diff(cuts.start)) + count
+    inside = position >= 0
+    old = np.repeat(np.arange(count), np.diff(chains.row_start))
+    row = np.concatenate([old, cut[inside]]).astype(np.int32)
+    position = np.concatenate([chains.row_position, position[inside]])
+    sign = np.concatenate([chains.row_sign, cuts.coefficient[inside].astype(np.int8)])
+    limit = np.concatenate([chains.limit, cuts.limit.astype(np.float64)])
+    size = np.bincount(row, sign.astype(np.float64) ** 2, minlength=len(limit))
+    pace = np.minimum(1.0, program.n_blocks / np.maximum(size, 1.0))
+    by = np.argsort(position, kind="stable")
+    further = chains._replace(
+        at_start=_pointers(position, len(base.variable)),
+        at_row=row[by],
+        at_sign=sign[by],
+        row_start=_pointers(row, len(limit)),
+        row_position=position,
+        row_sign=sign,
+        limit=limit,
+        pace=pace,
+        single=False,
+    )
+    return replace(base, chains=further)
 
 
 def _gates(program: Program, order: Layers, series: Bool) -> Bool:
@@ -137,7 +172,7 @@ class _Rows(NamedTuple):
 def _rows(program: Program, where: Int32, between: Place) -> _Rows:
     """Packing, covering and arcs between chains, compressed both ways, with their limits."""
     arcs = np.stack([program.tails[between], program.heads[between]], axis=1)
-    parts = [(program.packing, 1, 1.0), (program.covering, -1, -1.0), (arcs, 0, 0.0)]
+    parts = [(program.packing, 1, float(program.capacity)), (program.covering, -1, -1.0), (arcs, 0, 0.0)]
     first = np.cumsum([0, *(len(part) for part, _, _ in parts)])
     row = np.concatenate(
         [

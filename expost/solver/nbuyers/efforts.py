@@ -25,7 +25,23 @@ PATIENCE = {FIRST_CORE: 0, 2 * FIRST_CORE: 20, LARGEST_CORE: 60}
 EXHAUSTED = 2000
 """Kicks without improvement after which there are no more beside branch and bound."""
 
+CUTS_LIMIT = 300.0
+"""Seconds for cuts and dives when there is no time limit."""
+
+CUTS_PATIENCE, CUTS_PROGRESS = 12, 0.05
+"""Rounds in which the gap has to shrink by this part, or cuts have done what they can."""
+
+CERTIFY = 0.25
+"""Part of the gap by which the bound has to fall before it is certified again."""
+
+DIVES = (10, 16, 22, 30, 40, 52, 64, 80, 100, 128)
+"""Rounds of cuts after which there are dives."""
+
+DIVES_AT_ONCE = 4
+"""Dives in a row, as long as each improves the rule."""
+
 SHARES = {
+    "cuts": 0.7,
     "relaxation": 0.6,
     "first core": 0.15,
     "second core": 0.5,

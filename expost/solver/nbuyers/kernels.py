@@ -8,6 +8,7 @@ violators, clip to [0, 1]. Nothing here holds Python's lock, so that two threads
 
 from __future__ import annotations
 
+import heapq
 from typing import NamedTuple
 
 import numpy as np
@@ -22,7 +23,8 @@ class Chains(NamedTuple):
     start: int32 (chains + 1,), first position of each chain. opens: uint8 (positions,), 1 where a group begins.
     tied: uint8 (chains,), whether some group of the chain has two members. weight: float64 (positions,).
     at_start, at_row, at_sign: the rows of each position, compressed. row_start, row_position, row_sign: the
-    positions of each row. limit: float64 (rows,), ``sum(sign * x) <= limit``.
+    positions of each row. limit: float64 (rows,), ``sum(sign * x) <= limit``; for cuts the sign is
+    any small integer. pace: float64 (rows,), how much of the dual step each row takes: less where it is long.
     single: every position is in one row, with the sign 1.
     """
 
@@ -37,6 +39,7 @@ class Chains(NamedTuple):
     row_position: Int32
     row_sign: Int8
     limit: Float
+    pace: Float
     single: bool
 
 
@@ -159,7 +162,7 @@ def reprice(
 ) -> float:
     """One dual step of the rows ``low .. high - 1`` at ``mirror``; the sum of squares of what it changes.
 
-    With ``t = max(0, price + step * (sum(sign * mirror) - limit))`` the price becomes
+    With ``t = max(0, price + step * pace * (sum(sign * mirror) - limit))`` the price becomes
     ``keep * (2 t - price) + (1 - keep) * anchor``.
     """
     moved = 0.0
@@ -167,8 +170,8 @@ def reprice(
         over = -chains.limit[r]
         for e in range(chains.row_start[r], chains.row_start[r + 1]):
             over += chains.row_sign[e] * mirror[chains.row_position[e]]
-        change = max(0.0, prices[r] + step * over) - prices[r]
-        moved += change * change
+        change = max(0.0, prices[r] + step * chains.pace[r] * over) - prices[r]
+        moved += change * change / chains.pace[r]
         prices[r] = keep * (prices[r] + 2.0 * change) + (1.0 - keep) * anchor[r]
     return moved
 
@@ -203,3 +206,125 @@ def largest_excess(chains: Chains, low: int, high: int, x: Float) -> float:
             over += chains.row_sign[e] * x[chains.row_position[e]]
         worst = max(worst, over)
     return worst
+
+
+class Steps(NamedTuple):
+    """Between which variables an odd cycle may step, both ways: compressed by variable.
+
+    start: int32 (variables + 1,). to: int32, the other variable. flips: uint8, 1 for a packing or covering row (the
+    two literals differ), 0 for an arc. slack: float64, how far the row is from holding with equality. row: int32.
+    """
+
+    start: Int32
+    to: Int32
+    flips: UInt8
+    slack: Float
+    row: Int32
+
+
+class Search(NamedTuple):
+    """Scratch of a search over literals ``2 * variable + parity``.
+
+    far: float64 (literals,), distance, infinite where not reached. before, via: int32 (literals,), the literal and the
+    step it was reached by. touched: int32, what was reached.
+    """
+
+    far: Float
+    before: Int32
+    via: Int32
+    touched: Int32
+
+
+@compiled(nogil=True)
+def half_way(
+    steps: Steps, search: Search, source: int, limit: float, toll: float
+) -> tuple[int, int, int, int, int]:
+    """The shortest walk from (source, even) to (source, odd): its two halves' ends, the step between, or -1.
+
+    By symmetry the second half is a search from (source, even) too, so none goes beyond half of the walk. Also how
+    many literals were reached, which the caller has to forget, and how many steps were looked at.
+    """
+    far, before, via = search.far, search.before, search.via
+    queue = [(0.0, np.int64(2 * source))]
+    far[2 * source], before[2 * source] = 0.0, -1
+    search.touched[0], reached, looked = 2 * source, 1, 0
+    best, left, right, join = limit, -1, -1, -1
+    while len(queue) > 0:
+        here, literal = heapq.heappop(queue)
+        node = int(literal)
+        if here > far[node]:
+            continue
+        if 2.0 * here >= best:
+            break
+        v, odd = node >> 1, node & 1
+        for e in range(steps.start[v], steps.start[v + 1]):
+            length = here + steps.slack[e] + toll
+            after = 2 * np.int64(steps.to[e]) + (odd ^ steps.flips[e])
+            if length + far[after ^ 1] < best:
+                best, left, right, join = length + far[after ^ 1], node, after ^ 1, e
+            if 2.0 * length < best and length < far[after]:
+                if far[after] == np.inf:
+                    search.touched[reached] = after
+                    reached += 1
+                far[after], before[after], via[after] = length, node, e
+                heapq.heappush(queue, (length, after))
+        looked += steps.start[v + 1] - steps.start[v]
+    return left, right, join, reached, looked
+
+
+@compiled(nogil=True)
+def retrace(steps: Steps, search: Search, end: int, at: int, rows: Int32, visits: Int32) -> int:
+    """Write the rows on the way back from ``end``; the place after the last, or the end of ``rows`` where they do not
+    fit.
+    """
+    node = end
+    while search.before[node] >= 0:
+        if at >= len(rows):
+            return at
+        rows[at] = steps.row[search.via[node]]
+        visits[node >> 1] += 1
+        node = search.before[node]
+        at += 1
+    return at
+
+
+@compiled(nogil=True)
+def odd_cycles(
+    steps: Steps, sources: Int32, limit: float, toll: float, often: int, most: int, room: int, effort: int
+) -> tuple[Int32, Int32]:
+    """Shortest odd closed walks through the sources, one after the other, with a total slack below ``limit``.
+
+    toll: what a step costs on top of its slack, so that short walks are preferred. often: a source through which
+    so many walks lead already is passed over. most, room, effort: walks, rows in all and steps looked at, after which
+    it stops. Returns where the walks start and their rows, int32.
+    """
+    literals = 2 * (len(steps.start) - 1)
+    search = Search(
+        np.full(literals, np.inf),
+        np.full(literals, -1, dtype=np.int32),
+        np.full(literals, -1, dtype=np.int32),
+        np.empty(literals, dtype=np.int32),
+    )
+    visits = np.zeros(literals // 2, dtype=np.int32)
+    rows = np.empty(room, dtype=np.int32)
+    start = np.zeros(most + 1, dtype=np.int32)
+    walks, spent = 0, 0
+    for source in sources:
+        if walks == most or spent > effort:
+            break
+        if visits[source] >= often:
+            continue
+        left, right, join, reached, looked = half_way(steps, search, source, limit, toll)
+        spent += looked
+        if join >= 0:
+            at = retrace(steps, search, left, start[walks], rows, visits)
+            at = retrace(steps, search, right, at, rows, visits)
+            if at >= room:
+                break
+            rows[at] = steps.row[join]
+            visits[source] += 1
+            walks += 1
+            start[walks] = at + 1
+        for k in range(reached):
+            search.far[search.touched[k]] = np.inf
+    return start[: walks + 1], rows[: start[walks]]

@@ -17,8 +17,10 @@ from expost.solver.nbuyers.chains import Cover, cover
 from expost.solver.nbuyers.first_order import FirstOrder, Progressed
 from expost.solver.nbuyers.lagrangian import Priced, price
 from expost.solver.nbuyers.layers import layers
+from expost.solver.nbuyers.odd_cycles import PricedCuts
 from expost.solver.program import Program
 from expost.solver.reduction import Reduction
+from expost.solver.result import HalfSums
 from expost.tolerances import WELFARE
 
 METHODS = ("chains", "pdlp", "hipdlp", "simplex")
@@ -122,7 +124,12 @@ class Patience:
 
 
 def lifted_price(
-    program: Program, reduction: Reduction, packing: Float, covering: Float, deadline: float = math.inf
+    program: Program,
+    reduction: Reduction,
+    packing: Float,
+    covering: Float,
+    deadline: float = math.inf,
+    cuts: PricedCuts | None = None,
 ) -> Priced | None:
     """Prices of a reduced program's rows, put back into the original, with the flow that proves them.
 
@@ -136,4 +143,13 @@ def lifted_price(
     fixed = reduction.fixed
     full_packing[(fixed[program.packing] == 1).any(axis=1)] = dear
     full_covering[(fixed[program.covering] == 0).sum(axis=1) == program.covering.shape[1] - 1] = dear
-    return price(program, full_packing, full_covering, deadline)
+    lifted = None if cuts is None else _lifted(program, reduction, cuts)
+    return price(program, full_packing, full_covering, deadline, lifted)
+
+
+def _lifted(program: Program, reduction: Reduction, cuts: PricedCuts) -> PricedCuts:
+    """The same cuts as sums of the original program's rows: those that the rows of the reduced one come from."""
+    packing = program.arcs + reduction.packing_rows
+    covering = program.arcs + len(program.packing) + reduction.covering_rows
+    rows = np.concatenate([reduction.arcs, packing, covering])
+    return PricedCuts(HalfSums(cuts.sums.start, rows[cuts.sums.rows], cuts.sums.multiplier), cuts.prices)

@@ -18,10 +18,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from expost._typing import Int8
-from expost.solver.interrupts import listening
+from expost.solver.interrupts import listening, stop_if_requested
 from expost.solver.mincut.backend import solve_mincut
 from expost.solver.nbuyers import efforts
 from expost.solver.nbuyers.core import allowance_for, core_size, search_core
+from expost.solver.nbuyers.dive import dive
 from expost.solver.nbuyers.fixing import Costs, forcing_costs
 from expost.solver.nbuyers.kicks import Kicks, descend, nothing_sold, rounded
 from expost.solver.nbuyers.lagrangian import price
@@ -29,6 +30,7 @@ from expost.solver.nbuyers.layers import layers
 from expost.solver.nbuyers.pairs import Pairs
 from expost.solver.nbuyers.relaxation import Relaxation, lifted_price, relax
 from expost.solver.nbuyers.standing import Standing
+from expost.solver.nbuyers.tightening import Stagnation, Tightened, Tightening
 from expost.solver.processes import prepare
 from expost.solver.program import Program
 from expost.solver.progress import ProgressCallback
@@ -83,6 +85,7 @@ class Search:
 
     at: where it stands. reduction: the program without what its fixings decide. relaxation: the linear
     bound's point and prices, relaxation_seconds after the beginning. prepared, walk: pairs and kicks, once begun.
+    tightening: of the bound by cuts, once begun; dives: how many there were.
     """
 
     at: Standing
@@ -92,6 +95,8 @@ class Search:
     relaxation_seconds: float = math.nan
     prepared: Pairs | None = None
     walk: Kicks | None = None
+    tightening: Tightening | None = None
+    dives: int = 0
 
     def run(self, start: Int8 | None) -> None:
         """All stages; the status says how it ended."""
@@ -99,9 +104,11 @@ class Search:
         nothing = nothing_sold(self.at.program)
         self.at.offer(None if nothing is None else nothing.x)
         costs = self.relaxed()
-        if costs is not None and not self.at.closed():
+        if costs is not None and not self.at.proved():
             self.first_core(costs)
             self.round()
+            costs = self.tightened() or costs
+        if costs is not None and not self.at.closed():
             self.second_core(costs)
             self.kicks(costs)
             self.last_core(costs)
@@ -126,11 +133,56 @@ class Search:
         priced = price(small, answer.packing, answer.covering)
         return None if priced is None else forcing_costs(small, priced, layers(small))
 
-    def certify(self, answer: Relaxation) -> None:
+    def certify(self, answer: Relaxation | Tightened) -> None:
         """Keep the certificate that these prices give, if it proves more than the last."""
-        priced = lifted_price(self.at.program, self.reduction, answer.packing, answer.covering)
+        cuts = answer.cuts if isinstance(answer, Tightened) else None
+        priced = lifted_price(self.at.program, self.reduction, answer.packing, answer.covering, cuts=cuts)
         if priced is not None:
             self.at.prove(priced.certificate)
+
+    def tightened(self) -> Costs | None:
+        """The bound with cuts, rules from diving on the way, and what forcing costs at the end.
+
+        The bound is certified whenever its gap has shrunk by a quarter. Ends when the gap is closed, no cut is broken,
+        rounds bring too little, or the share of the time is used up.
+        """
+        small, first = self.reduction.program, self.relaxation
+        if self.at.proved() or self.at.left() <= 0 or first is None or first.fractional is None:
+            return None
+        end = time.monotonic() + min(efforts.SHARES["cuts"] * self.at.left(), efforts.CUTS_LIMIT)
+        state = self.tightening = Tightening.begin(small, first.packing, first.covering, first.fractional)
+        watch = Stagnation(efforts.CUTS_PATIENCE, efforts.CUTS_PROGRESS)
+        while time.monotonic() < end and not state.exhausted and not self.at.proved():
+            state.round(end)
+            stop_if_requested()
+            bound = math.inf if state.best is None else state.best.bound + small.constant
+            gap, fallen = self.at.allowance(), self.at.linear_bound - bound
+            done = state.exhausted or watch.stagnates(gap - fallen)
+            if state.best is not None and (done or fallen > efforts.CERTIFY * gap):
+                self.certify(state.best)
+                self.at.report("cuts")
+            if state.rounds in efforts.DIVES or done:
+                self.dive(state, end)
+            if done:
+                break
+        if state.best is None:
+            return None
+        self.certify(state.best)
+        priced = price(small, state.best.packing, state.best.covering, cuts=state.best.cuts)
+        return None if priced is None else forcing_costs(small, priced, layers(small))
+
+    def dive(self, state: Tightening, end: float) -> None:
+        """Rules from the tightened point, as long as the last dive helped."""
+        for _ in range(efforts.DIVES_AT_ONCE):
+            if self.at.closed() or time.monotonic() >= end:
+                return
+            before = self.at.gap()
+            rule = dive(self.reduction.program, state, self.pairs(), self.seed + self.dives, end)
+            self.dives += 1
+            self.at.offer(None if rule is None else self.reduction.lift(rule.x))
+            self.at.report("diving")
+            if self.at.gap() >= before:
+                return
 
     def round(self, tries: int | None = None) -> None:
         """Rules from cutting the fractional point, each improved by pairs."""
@@ -263,7 +315,7 @@ class Search:
             for core in self.at.cores
         ]
         told = {
-            "method": "bound, pairs, core",
+            "method": "bound, cuts, dives, pairs, core",
             "linear_bound": self.at.linear_bound,
             "cores": cores,
             "kicks": 0 if self.walk is None else self.walk.kicks,
@@ -273,5 +325,11 @@ class Search:
                 "relaxation": self.relaxation.method,
                 "iterations": self.relaxation.iterations,
                 "relaxation_seconds": self.relaxation_seconds,
+            }
+        if self.tightening is not None:
+            told |= {
+                "cuts": len(self.tightening.cuts.prices),
+                "cut_rounds": self.tightening.rounds,
+                "dives": self.dives,
             }
         return told

@@ -1,0 +1,127 @@
+"""A rule from the fractional point, a few thresholds at a time: settle what is nearly decided, let the rest answer.
+
+Where buyers are alike the fractional point is a mean of many rules. A little noise on the weights chooses among them;
+then the variables nearest to 1 are settled with all that follows, the first-order method goes on for some steps with
+the cuts at work, and so on until little is left to be cut at one half and handed to pairs of buyers.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from expost._typing import Bool, Float, Int8
+from expost.solver.nbuyers.chains import Cover, with_cuts
+from expost.solver.nbuyers.first_order import FirstOrder, Progressed
+from expost.solver.nbuyers.kicks import Rule, descend
+from expost.solver.nbuyers.odd_cycles import NO_CUTS, inequalities
+from expost.solver.nbuyers.pairs import Pairs
+from expost.solver.nbuyers.tightening import Tightening
+from expost.solver.program import FREE, Program
+from expost.solver.reduction import implied
+
+NOISE = (1e-3, 1e-4, 3e-3)
+"""Standard deviations of the noise, as parts of each weight, dive by dive in turn."""
+
+STEPS = 60
+"""Steps of the first-order method between two settlements."""
+
+SURE = 0.98
+"""At least so near to 1, a variable is settled."""
+
+SHARE, LEAST = 0.05, 100
+"""Part and least number of the fractional variables above one half that are settled at a time."""
+
+FRACTIONAL = 0.02
+"""Nearer than this to 0 or 1 a variable counts as decided."""
+
+FEW = 0.01
+"""Part of the variables that may be fractional at the end."""
+
+HALF = 1e-4
+"""So far above one half a variable has to be to be preferred."""
+
+WEIGHT = 1e3
+"""Weight of a settled variable, in units of the mean weight."""
+
+
+@dataclass(eq=False)
+class Dive:
+    """One dive. fixed: int8 (variables,), what is settled. x, prices: where the method is."""
+
+    program: Program
+    cover: Cover
+    x: Float
+    prices: Float
+    balance: float
+    fixed: Int8
+
+    @classmethod
+    def begin(cls, program: Program, state: Tightening, seed: int) -> Dive:
+        """From where the tightening of the bound stands; the noise is the seed's."""
+        random = np.random.default_rng(seed)
+        covered, prices = state.base, state.prices[: len(state.base.chains.limit)]
+        cuts = NO_CUTS if state.best is None else state.best.cuts
+        if len(cuts.prices):
+            covered = with_cuts(state.base, program, inequalities(program, cuts.sums))
+            prices = np.concatenate([prices, cuts.prices])
+        noise = 1.0 + NOISE[seed % len(NOISE)] * random.normal(size=len(state.x))
+        chains = covered.chains._replace(weight=covered.chains.weight * noise)
+        return cls(
+            program, replace(covered, chains=chains), state.x, prices, state.balance, program.fixings.copy()
+        )
+
+    def step(self, deadline: float) -> Float:
+        """Some steps with everything settled at its value: float64 (variables,)."""
+        chains, settled = self.cover.chains, self.fixed[self.cover.variable]
+        weight = np.where(settled == FREE, chains.weight, np.where(settled == 1, WEIGHT, -WEIGHT))
+        now = replace(self.cover, chains=chains._replace(weight=weight))
+        method = FirstOrder.at(now, self.x, self.prices)
+        method.balance = self.balance
+
+        def enough(seen: Progressed) -> str:
+            return "steps" if seen.steps >= STEPS else ""
+
+        seen = method.run(enough, deadline)
+        self.x, self.prices, self.balance = seen.x, seen.prices, method.balance
+        return self.cover.point(self.program, self.x)
+
+    def settle(self, point: Float, open_: Bool) -> bool:
+        """Settle those nearest to 1 and what follows; False where that contradicts itself."""
+        chosen = (self.fixed == FREE) & (point >= SURE)
+        above = np.flatnonzero(open_ & (point > 0.5 + HALF))
+        count = max(LEAST, int(SHARE * len(above)))
+        chosen[above[np.argsort(-point[above], kind="stable")][:count]] = True
+        if not chosen.any():
+            chosen[np.flatnonzero(open_)[0]] = True
+        fixed = self.fixed.copy()
+        fixed[chosen] = 1
+        settled = implied(self.program, fixed)
+        if settled is None:
+            return False
+        self.fixed = settled
+        return True
+
+
+def dive(program: Program, state: Tightening, pairs: Pairs, seed: int, deadline: float) -> Rule | None:
+    """The best rule at the bottom of one dive, improved by pairs; None where there is none before the deadline."""
+    run = Dive.begin(program, state, seed)
+    while True:
+        point = run.step(deadline)
+        open_ = (run.fixed == FREE) & (point > FRACTIONAL) & (point < 1.0 - FRACTIONAL)
+        if np.count_nonzero(open_) <= FEW * program.variables or time.monotonic() >= deadline:
+            break
+        if not run.settle(point, open_):
+            break
+    x = np.where(run.fixed == FREE, point > 0.5 + HALF, run.fixed == 1).astype(np.int8)
+    best: Rule | None = None
+    for name in pairs.names:
+        start = pairs.respond(x, name)
+        if start is None or program.violations(start):
+            continue
+        rule = descend(pairs, start, deadline)
+        if best is None or rule.value > best.value:
+            best = rule
+    return best
