@@ -147,6 +147,7 @@ if TYPE_CHECKING:
     from expost.runs.compare import Comparison, compare
     from expost.runs.dominate import Dominance, dominate
     from expost.runs.fit import Fit, fit
+    from expost.runs.lotteries import LotteryRun, lottery_bracket
     from expost.runs.opening import open  # noqa: A004
     from expost.runs.run import Run
     from expost.runs.solve import solve

@@ -13,6 +13,7 @@ from expost.cli.common import (
     InstanceArgument,
     JsonOption,
     LimitOption,
+    RunArgument,
     SetOption,
     app,
     emit,
@@ -64,6 +65,18 @@ def bayesian(
     )
     if out is not None:
         found.save(out)
+    if as_json:
+        emit(found.to_dict())
+        return
+    sys.stdout.write(f"{found.summary()}\n")
+
+
+@app.command()
+def explain(folder: RunArgument, time_limit: LimitOption = None, as_json: JsonOption = False) -> None:
+    """Which incentives bind in a saved run and what each costs, what every optimum decides alike."""
+    import expost as ex
+
+    found = ex.open(folder).explain(time_limit=time_limit)
     if as_json:
         emit(found.to_dict())
         return

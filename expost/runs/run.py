@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+    from expost.runs.explain import Explanation
     from expost.runs.verify import Verification
 
 
@@ -194,6 +195,13 @@ class Run(Shown):
         from expost.runs.verify import verify
 
         return verify(self)
+
+    def explain(self, *, time_limit: float | None = None) -> Explanation:
+        """Which incentives bind, what each costs by buyer, type and region, what every optimum decides alike, and what
+        dropping a family of constraints would gain. time_limit: seconds for each program that is solved again."""
+        from expost.runs.explain import explain
+
+        return explain(self, time_limit=time_limit)
 
     def to_frame(self) -> pd.DataFrame:
         """The record as a table of one row."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = ("lotteries", "robustness")
+PAGES = ("lotteries", "reading", "robustness")
 
 
 @pytest.mark.parametrize("page", PAGES)
