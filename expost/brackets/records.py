@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -158,6 +159,15 @@ class Bracket(Shown):
     mechanism: ContinuumMechanism | None = field(default=None, repr=False)
     proofs: tuple[Proof, ...] = field(default=(), repr=False)
     control: Control | None = field(default=None, repr=False)
+
+    def save(self, out: str | Path) -> Path:
+        """Write both sides with what proves them, and the mechanism, to the new folder ``out``; return its path.
+
+        Raises InputError when ``out`` exists or cannot be written, and for values that are Python functions.
+        """
+        from expost.brackets.saved import save_bracket
+
+        return save_bracket(self, out)
 
     @property
     def width(self) -> float:

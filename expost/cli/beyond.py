@@ -18,6 +18,7 @@ from expost.cli.common import (
     app,
     emit,
     loaded,
+    opened_run,
     parse_grid,
 )
 
@@ -74,9 +75,7 @@ def bayesian(
 @app.command()
 def explain(folder: RunArgument, time_limit: LimitOption = None, as_json: JsonOption = False) -> None:
     """Which incentives bind in a saved run and what each costs, what every optimum decides alike."""
-    import expost as ex
-
-    found = ex.open(folder).explain(time_limit=time_limit)
+    found = opened_run(folder).explain(time_limit=time_limit)
     if as_json:
         emit(found.to_dict())
         return

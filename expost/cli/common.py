@@ -15,6 +15,7 @@ import typer
 from expost.errors import InputError
 
 if TYPE_CHECKING:
+    from expost.runs.run import Run
     from expost.solver.progress import ProgressCallback
 
 app = typer.Typer(
@@ -161,3 +162,18 @@ def loaded(instance: str, parameters: str = "") -> Any:
     import expost as ex
 
     return ex.load(instance, **parse_parameters(parameters))
+
+
+def opened_run(folder: Path) -> Run:
+    """The run in ``folder``. Raises InputError for a bracket's folder, and as ``ex.open``."""
+    import expost as ex
+
+    saved = ex.open(folder)
+    if not isinstance(saved, ex.Run):
+        raise InputError(
+            f"{folder} is a bracket",
+            where="run",
+            expected="a solved run",
+            remedy="a bracket's mechanism is ex.open(folder).mechanism",
+        )
+    return saved

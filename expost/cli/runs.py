@@ -22,6 +22,7 @@ from expost.cli.common import (
     app,
     emit,
     loaded,
+    opened_run,
     parse_at,
     parse_grid,
     parse_objective,
@@ -199,13 +200,11 @@ def menu(
 
     A static buyer's menu is one line: his price.
     """
-    import expost as ex
     from expost.runs.tables import exported_menu
 
     if timing not in ("", "sequential"):
         raise InputError(f"{timing!r}", where="timing", expected="sequential, or nothing")
-    run = ex.open(folder)
-    content = exported_menu(run, form, sequential=timing == "sequential")
+    content = exported_menu(opened_run(folder), form, sequential=timing == "sequential")
     if out is not None:
         write_whole(out, content)
         return
@@ -234,11 +233,16 @@ def plot(
     """Draw a saved run: who wins where, what is lost against the first best, and the prices or strikes."""
     import expost as ex
     from expost.show.plots.overview import draw_run
+    from expost.show.plots.style import write_figure
 
     names = tuple(part.strip() for part in axes.split(",") if part.strip())
     if len(names) > 2:
         raise InputError(f"{len(names)} signals", where="axes", expected="two signals, separated by a comma")
-    draw_run(ex.open(folder), out, names, parse_at(at), over or None)
+    saved = ex.open(folder)
+    if isinstance(saved, ex.Run):
+        draw_run(saved, out, names, parse_at(at), over or None)
+    else:
+        write_figure(saved.plot().figure, out)
     sys.stderr.write(f"written to {out}\n")
 
 

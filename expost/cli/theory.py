@@ -115,14 +115,14 @@ def bracket(
     out: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option(
-            "--out", metavar="DIR", help="A new folder for the mechanism that attains the lower bound."
+            "--out", metavar="DIR", help="A new folder for both sides, their proofs and the mechanism."
         ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Bounds on the continuum value, which no grid gives: refined until they are as close as asked."""
     import expost as ex
-    from expost.files import claim_folder, new_folder
+    from expost.files import claim_folder
 
     if out is not None:
         claim_folder(out)
@@ -137,9 +137,8 @@ def bracket(
             jobs=jobs,
             progress=progress,
         )
-    if out is not None and found.mechanism is not None:
-        with new_folder(out) as work:
-            found.mechanism.save(work)
+    if out is not None:
+        found.save(out)
     if as_json:
         emit({**found.to_dict(), "mechanism": None if out is None else str(out)})
         return

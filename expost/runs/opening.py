@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from expost.brackets import Bracket
+from expost.brackets.saved import RECORD, open_bracket
 from expost.runs.folder import open_run
 from expost.runs.run import Run
 
 
-def open(folder: str | Path) -> Run:  # noqa: A001 - the front door reads ex.open("dir")
-    """The run in ``folder``, with everything that ``solve`` gave, rebuilt without any solver.
+def open(folder: str | Path) -> Run | Bracket:  # noqa: A001 - the front door reads ex.open("dir")
+    """The run or the bracket in ``folder``, with everything that ``solve`` or ``bracket`` gave; nothing is computed
+    again but what follows from what was saved.
 
     Raises InputError when the folder is none that expost wrote or a file in it is damaged, CheckFailed when its parts
     do not fit together.
     """
-    return open_run(Path(folder))
+    path = Path(folder)
+    return open_bracket(path) if (path / RECORD).is_file() else open_run(path)

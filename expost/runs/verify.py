@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from expost._shown import Shown
+from expost.brackets.saved import RECORD
+from expost.brackets.verification import bracket_checks
 from expost.errors import ExpostError
 from expost.formulations.assemble import Formulation
 from expost.mechanisms.audit import allowed_gain
@@ -86,11 +88,15 @@ class Verification(Shown):
 def verify(run: Run | str | Path) -> Verification:
     """Every check of a run, or of what a folder holds, in order; a check that cannot be made ends the list as failed.
 
-    Nothing is solved. Raises InputError when the folder is not a run at all.
+    A bracket's folder is checked too: its arithmetic, and both sides on fresh samples. Nothing is solved or searched.
+    Raises InputError when the folder is not a run at all.
     """
     if isinstance(run, Run):
         return Verification(run.instance.name, tuple(_readable(_run_checks(run))))
     folder = Path(run)
+    if (folder / RECORD).is_file():
+        found = (Check(one.name, one.passed, one.detail) for one in bracket_checks(folder))
+        return Verification(str(folder), tuple(_readable(found)))
     read_result(folder)
     return Verification(str(folder), tuple(_readable(_folder_checks(folder))))
 

@@ -311,7 +311,7 @@ def bracket_table(found: Bracket, folder: Path | None) -> None:
     for reason in found.left_out:
         out.print(Text(f"  left out: {reason}"))
     if folder is not None:
-        out.print(Text(f"  the mechanism that attains the lower end is in {folder}"))
+        out.print(Text(f"  written to {folder}; re-check it on fresh samples with: expost verify {folder}"))
 
 
 def verdicts_table(found: Validation, *, details: bool) -> None:
