@@ -16,13 +16,6 @@ LARGEST_FILE = 4_000_000
 """Bytes that an instance file may have."""
 
 
-def load_instance(name_or_path: str | os.PathLike[str]) -> Instance:
-    """As ``load``."""
-    from expost.instances.load import load
-
-    return load(name_or_path)
-
-
 def read_instance(path: str | os.PathLike[str], **parameters: float) -> Instance:
     """The instance in a TOML file, with the given parameters in place of its own.
 

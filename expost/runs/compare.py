@@ -21,7 +21,7 @@ from expost.brackets import Bracket
 from expost.errors import ExpostError, InputError, LimitReached
 from expost.formulations.conditional import allowed_winners
 from expost.formulations.dominance import dominate
-from expost.formulations.second_best import second_best, type_space
+from expost.formulations.second_best import room_for_solve, second_best, type_space
 from expost.formulations.settings import Settings
 from expost.instances.environment import Instance
 from expost.mechanisms.given import Given
@@ -194,8 +194,10 @@ def compare(
     if isinstance(brackets, bool) or not 0.0 <= brackets < float("inf"):
         raise InputError(f"{brackets}", where="brackets", expected="seconds, or 0 for no brackets")
     settings = Settings(grid_of(grid).resolve(stated))
+    orders = [(None,) * stated.n, *(_orders(stated) if firsts is None else firsts)]
+    if len(orders) > 1:
+        room_for_solve(stated, settings.grid, (Timing.SEQUENTIAL,))
     space = type_space(stated, settings)
-    orders = [(None,) * space.n, *(_orders(stated) if firsts is None else firsts)]
     cases = [delayed(_second_best)(space, tuple(first), backend, deadline) for first in orders]
     cases += [delayed(_construction)(space, given, deadline) for given in _defined(stated)]
     cases += [delayed(_construction)(space, given_of(own, stated), deadline) for own in mechanisms]

@@ -1,7 +1,11 @@
 """First best, static and sequential second best side by side, on the papers' examples."""
 
+import types
+
+import psutil
 import pytest
 
+import expost as ex
 from expost.errors import AuditError
 from expost.instances import Buyer, Instance
 from expost.instances.catalogue import load
@@ -81,3 +85,12 @@ def test_rows_are_for_audited_mechanisms_only():
     low = tuple(given_prices(0.0 * table.price, table.buyer) for table in static)
     with pytest.raises(AuditError, match="more than one winner"):
         mechanism_row(space, "low prices", "construction", mechanism_from_prices(space.values, low))
+
+
+def test_the_memory_of_sequential_rows_is_asked_for_too(monkeypatch):
+    """175 bytes a buyer and state are there, 385 are not: static rows alone would fit."""
+    free = types.SimpleNamespace(available=6**4 * 2 * 250)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
+    assert ex.solve("jmmz", grid=6).status == "optimal"
+    with pytest.raises(ex.InputError, match=r"^grid: grid 6 makes 1296 states"):
+        ex.compare("jmmz", grid=6)
