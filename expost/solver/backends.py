@@ -17,8 +17,9 @@ from expost._typing import Int8
 from expost.errors import InputError
 from expost.solver.answers import audited
 from expost.solver.magnitude import magnified
+from expost.solver.nearby import Nearby
 from expost.solver.program import Program
-from expost.solver.progress import ProgressCallback, check_time_limit
+from expost.solver.progress import ProgressCallback, check_gap, check_time_limit
 from expost.solver.result import Solution
 
 MANY = 8
@@ -36,7 +37,7 @@ class Backend:
     start: takes a feasible rule to start from. time_limit: stops there. bound_at_limit: has a finite
     bound then, too. progress: reports it. extremes: the smallest and the largest optimal closure up to
     so many blocks. solvers: drives other solvers by name (``pulp:NAME``). units: takes packing rows with room for more
-    than one.
+    than one. gap: stops at a given gap. nearby: starts from the solution of a nearby program.
     """
 
     name: str
@@ -52,6 +53,8 @@ class Backend:
     extremes: int = 0
     solvers: bool = False
     units: bool = False
+    gap: bool = False
+    nearby: bool = False
 
     @property
     def installed(self) -> bool:
@@ -69,7 +72,10 @@ BACKENDS: dict[str, Backend] = {
             "minimum cut, one or two buyers",
             blocks=2,
             certifies=2,
+            progress=True,
             extremes=2,
+            gap=True,
+            nearby=True,
         ),
         Backend(
             "nbuyers",
@@ -151,6 +157,8 @@ def solve_program(
     time_limit: float | None = None,
     start: Int8 | None = None,
     progress: ProgressCallback | None = None,
+    gap: float | None = None,
+    nearby: Nearby | None = None,
     **options: Any,
 ) -> Solution:
     """Solve a program with a backend by name and audit the answer.
@@ -159,18 +167,21 @@ def solve_program(
     and for rules that bind the same buyer in several states), a name in ``BACKENDS``, or
     ``pulp:NAME`` and ``cvxpy:NAME`` for a solver behind these. time_limit: seconds. start: a feasible
     0/1 vector of shape (variables,). progress: called now and then with a ``Progress``, by the backends that
-    report it. options: passed on to the backend. A limit or a start that a backend cannot use is listed in
-    ``details["ignored"]``.
+    report it. gap: stop when the bound is at most this share of its size above the rule's value, status GAP.
+    nearby: what the solution of a nearby program says. options: passed on to the backend. What a backend cannot use of
+    these is listed in ``details["ignored"]``.
 
-    Raises InputError for an unknown, uninstalled or unfit backend and for an unusable start or time
+    Raises InputError for an unknown, uninstalled or unfit backend and for an unusable start, gap or time
     limit; SolverError when the solver dies or its answer fails the audit.
     """
     check_time_limit(time_limit)
+    check_gap(gap)
     _check_start(program, start)
     chosen, solver = select(program, backend)
     at = magnified(program)
     told = at.progress(progress) if chosen.progress else None
-    given: dict[str, Any] = {"time_limit": time_limit, "start": start, "progress": told}
+    given: dict[str, Any] = {"time_limit": time_limit, "start": start, "progress": told, "gap": gap}
+    given["nearby"] = None if at.shift else nearby  # its prices are in the unit of the weights as they were
     given = {name: value for name, value in given.items() if value is not None}
     ignored = [name for name in given if not getattr(chosen, name)]
     arguments = {name: value for name, value in given.items() if name not in ignored} | options

@@ -35,3 +35,9 @@ def check_time_limit(time_limit: float | None) -> None:
         raise InputError(
             f"a time limit of {time_limit}", where="time_limit", expected="a positive number of seconds"
         )
+
+
+def check_gap(gap: float | None) -> None:
+    """Raise InputError unless the gap is None or a share in [0, 1)."""
+    if gap is not None and not 0.0 <= gap < 1.0:
+        raise InputError(f"a gap of {gap}", where="gap", expected="a share of the bound, such as 1e-4")

@@ -23,6 +23,7 @@ class Status(StrEnum):
     INTERRUPTED = "interrupted"
     INFEASIBLE = "infeasible"
     FEASIBLE = "feasible"
+    GAP = "gap reached"
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,15 @@ import numpy as np
 from expost._typing import Int8
 from expost.errors import SolverError
 from expost.solver.mincut import kernels
+from expost.solver.mincut.anytime import Incumbent
 from expost.solver.mincut.fixed_nodes import Settled, demanded, settle
 from expost.solver.mincut.network import CYCLE_BITS, Network, build
 from expost.solver.mincut.preflow import PiledUpError, Preflow
+from expost.solver.mincut.start import begin, guess
+from expost.solver.mincut.watch import Watch, bound_of
+from expost.solver.nearby import Nearby
 from expost.solver.program import Program
+from expost.solver.progress import ProgressCallback
 from expost.solver.result import Certificate, Solution, Status
 
 NAME = "mincut"
@@ -24,30 +30,50 @@ def solve_mincut(
     program: Program,
     *,
     time_limit: float | None = None,
+    gap: float | None = None,
+    nearby: Nearby | None = None,
+    progress: ProgressCallback | None = None,
     extremes: bool = True,
 ) -> Solution:
     """Solve a program of at most two blocks exactly, as a minimum cut in integers.
 
     time_limit: seconds; at the limit the status is TIME_LIMIT, with a feasible ``x`` and a proved bound.
-    extremes: also return the smallest and the largest optimal closure; ``x`` is the smallest.
+    gap: stop as soon as the bound is at most this share of its size above the value of ``x``; the status then is
+    GAP. nearby: the prices and the rule of a nearby program, to start from. progress: called a few times a
+    second with the bound, the value of the best rule so far and the seconds. extremes: also return the
+    smallest and the largest optimal closure; ``x`` is the smallest.
 
-    Raises InputError for more than two blocks.
+    Raises InputError for more than two blocks and for prices or a rule of another size.
     """
+    asked = Asked(time_limit, gap, nearby, progress, extremes)
+    if nearby is not None:
+        nearby.check(program)
     try:
-        return _solve(program, 0, time_limit, extremes)
+        return _solve(program, 0, asked)
     except PiledUpError:
-        return _solve_coarsely(program, time_limit, extremes)
+        return _solve_coarsely(program, asked)
 
 
-def _solve_coarsely(program: Program, time_limit: float | None, extremes: bool) -> Solution:
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """The keywords of ``solve_mincut``."""
+
+    time_limit: float | None
+    gap: float | None
+    nearby: Nearby | None
+    progress: ProgressCallback | None
+    extremes: bool
+
+
+def _solve_coarsely(program: Program, asked: Asked) -> Solution:
     """Solve with weights that leave room for flow to pile up on cycles."""
     try:
-        return _solve(program, CYCLE_BITS, time_limit, extremes)
+        return _solve(program, CYCLE_BITS, asked)
     except PiledUpError as error:
         raise SolverError('mincut: too many rounds on rows that form cycles; use backend="highs"') from error
 
 
-def _solve(program: Program, spare_bits: int, time_limit: float | None, extremes: bool) -> Solution:
+def _solve(program: Program, spare_bits: int, asked: Asked) -> Solution:
     """One solve at one scale. Raises PiledUpError when flow on cycles comes near to overflowing."""
     started = time.perf_counter()
     network = build(program, spare_bits)
@@ -58,37 +84,53 @@ def _solve(program: Program, spare_bits: int, time_limit: float | None, extremes
     if settled is None:
         details["seconds"] = time.perf_counter() - started
         return Solution(NAME, Status.INFEASIBLE, bound=-math.inf, details=details)
-    status = preflow.run(math.inf if time_limit is None else started + time_limit)
-    solution = _assemble(program, network, preflow, settled, status, extremes)
+    incumbent = Incumbent(network, settled)
+    if asked.nearby is not None:
+        details["started"] = begin(network, settled, asked.nearby)
+        # a guess costs as much as some rounds of small programs: only where a rule may be wanted before the end
+        if asked.nearby.rule is not None and (asked.time_limit, asked.gap, asked.progress) != (None,) * 3:
+            incumbent.complete(guess(network, asked.nearby.rule))
+    watch = None
+    if asked.gap is not None or asked.progress is not None:
+        watch = Watch(program, network, settled, incumbent, asked.gap, asked.progress, started)
+    status = preflow.run(math.inf if asked.time_limit is None else started + asked.time_limit, watch)
+    solution = _assemble(program, network, preflow, incumbent, status, asked.extremes)
     solution.details.update(details, rounds=preflow.rounds)
     solution.details["seconds"] = time.perf_counter() - started
     return solution
 
 
 def _assemble(
-    program: Program, network: Network, preflow: Preflow, settled: Settled, status: Status, extremes: bool
+    program: Program,
+    network: Network,
+    preflow: Preflow,
+    incumbent: Incumbent,
+    status: Status,
+    extremes: bool,
 ) -> Solution:
     """Read the rule, the bound and the certificate off the flow."""
-    proved = settled.gain + int(np.maximum(network.graph.node[:, kernels.EXCESS], 0).sum())
+    settled = incumbent.settled
+    proved = settled.gain + preflow.excess()
     optimal = status is Status.OPTIMAL
+    if not optimal:
+        incumbent.round(preflow.label, preflow.active[: preflow.found])
     high = settled.complete(preflow.largest()) if extremes or not optimal else None
     low = settled.complete(preflow.smallest())
-    z = low
     for closure in (low, high):
         if optimal and closure is not None and _value(network, closure) != proved:
             raise SolverError("mincut: flow and cut disagree; please report this program")
-    if not optimal and high is not None and _value(network, high) > _value(network, low):
-        z = high
+    if not optimal:
+        for closure in (low, high):
+            if closure is not None:
+                incumbent.offer(closure)
+    z = low if optimal or incumbent.z is None else incumbent.z
     certificate = _certificate(program, network, settled)
-    slack = int(np.count_nonzero(program.weights)) * certificate.rounding
-    total = proved - int(network.supply[network.second :].sum())
-    bound = math.ldexp(float(total), -network.scale_exponent) + program.constant + slack
     both = optimal and high is not None
     return Solution(
         NAME,
         status,
         network.variables(z),
-        bound,
+        bound_of(program, network, proved),
         certificate,
         network.variables(low) if both else None,
         network.variables(high) if both and high is not None else None,

@@ -25,7 +25,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from expost._compiled import compiled
-from expost._typing import Int32, Int64, UInt8
+from expost._typing import Int8, Int32, Int64, UInt8
 
 CHAIN = 1
 """There is an arc from this node to the next."""
@@ -743,3 +743,159 @@ def calm(g: Graph, nodes: Int32) -> None:
     """Take the excess away from ``nodes``: they are settled."""
     for v in nodes:
         mark_excess(g, v, 0)
+
+
+# Starting from the prices of a nearby program.
+
+
+@compiled()
+def lay(g: Graph, along: Int64, over: Int64, xflow: Int64) -> None:
+    """Send flow along every arc to the next node (nodes,), across from block 0 (second,) and along explicit arcs."""
+    for v in range(len(along)):
+        if along[v] > 0:
+            add_chain(g, v, along[v])
+            mark_excess(g, v, g.node[v, EXCESS] - along[v])
+            mark_excess(g, v + 1, g.node[v + 1, EXCESS] + along[v])
+        if v < g.second and over[v] > 0:
+            w = g.partner[v]
+            add_across(g, v, over[v])
+            mark_excess(g, v, g.node[v, EXCESS] - over[v])
+            mark_excess(g, w, g.node[w, EXCESS] + over[v])
+    for a in range(len(xflow)):
+        if xflow[a] > 0:
+            v, w = g.xtail[a], g.xhead[a]
+            g.xflow[a] += xflow[a]
+            mark_excess(g, v, g.node[v, EXCESS] - xflow[a])
+            mark_excess(g, w, g.node[w, EXCESS] + xflow[a])
+
+
+@compiled()
+def settle_chains(g: Graph, sent: Int64) -> None:
+    """Let excess meet the demands ahead of it on its chain, as far as there are any; ``sent`` is int64 (nodes,)."""
+    need = 0
+    for v in range(len(sent) - 1, -1, -1):
+        if not (g.bits[v] & CHAIN):
+            need = 0
+        e = g.node[v, EXCESS]
+        sent[v] = 0
+        if e < 0:
+            need -= e
+        elif e > 0:
+            sent[v] = min(e, need)
+            need -= sent[v]
+    carried = 0
+    for v in range(len(sent)):
+        e = g.node[v, EXCESS]
+        f = min(carried, -e) if e < 0 else -sent[v]
+        if f != 0:
+            mark_excess(g, v, e + f)
+            carried -= f
+        if carried > 0:
+            add_chain(g, v, carried)
+
+
+# Closures from guesses, for a rule at any time.
+
+
+@compiled()
+def close_up(g: Graph, z: Int8, order: Int32) -> None:
+    """Add to ``z`` what its nodes imply. Only explicit arcs lead backwards; ``order`` has room for their heads."""
+    for u in range(len(z)):
+        if not z[u]:
+            continue
+        b = g.bits[u]
+        if b & CHAIN:
+            z[u + 1] = 1
+        if (b & ACROSS) and u < g.second:
+            z[g.partner[u]] = 1
+        if b & EXTRA:
+            count = imply(g, z, u, u, order, 0)
+            while count > 0:
+                count -= 1
+                count = imply(g, z, int(order[count]), u, order, count)
+
+
+@njit(inline="always", _nrt=False)
+def imply(g: Graph, z: Int8, v: int, last: int, order: Int32, count: int) -> int:
+    """Add what ``v`` implies directly to ``z``, and to the stack ``order`` unless it comes after ``last``."""
+    b = g.bits[v]
+    for k in range(2 + (g.xout_ptr[v + 1] - g.xout_ptr[v] if b & EXTRA else 0)):
+        w = -1
+        if k == 0:
+            if b & CHAIN:
+                w = v + 1
+        elif k == 1:
+            if v < g.second and (b & ACROSS):
+                w = int(g.partner[v])
+        else:
+            w = int(g.xhead[g.xout_ptr[v] + k - 2])
+        if w >= 0 and not z[w]:
+            z[w] = 1
+            if w < last:
+                order[count] = w
+                count += 1
+    return count
+
+
+@compiled()
+def close_down(g: Graph, z: Int8, order: Int32) -> None:
+    """Take from ``z`` what implies a node that is not in it. ``order`` as in ``close_up``."""
+    for u in range(len(z) - 1, -1, -1):
+        if z[u]:
+            continue
+        b = g.bits[u]
+        if u > 0 and (g.bits[u - 1] & CHAIN):
+            z[u - 1] = 0
+        if (b & ACROSS) and u >= g.second:
+            z[g.partner[u]] = 0
+        if b & EXTRA:
+            count = exclude(g, z, u, u, order, 0)
+            while count > 0:
+                count -= 1
+                count = exclude(g, z, int(order[count]), u, order, count)
+
+
+@njit(inline="always", _nrt=False)
+def exclude(g: Graph, z: Int8, v: int, last: int, order: Int32, count: int) -> int:
+    """Take what implies ``v`` directly from ``z``; it goes to the stack ``order`` unless it comes before ``last``."""
+    b = g.bits[v]
+    for k in range(2 + (g.xin_ptr[v + 1] - g.xin_ptr[v] if b & EXTRA else 0)):
+        w = -1
+        if k == 0:
+            if v > 0 and (g.bits[v - 1] & CHAIN):
+                w = v - 1
+        elif k == 1:
+            if v >= g.second and (b & ACROSS):
+                w = int(g.partner[v])
+        else:
+            w = int(g.xin_tail[g.xin_ptr[v] + k - 2])
+        if w >= 0 and z[w]:
+            z[w] = 0
+            if w > last:
+                order[count] = w
+                count += 1
+    return count
+
+
+@compiled()
+def respond(g: Graph, supply: Int64, z: Int8, low: int, high: int) -> None:
+    """Give each chain within ``low .. high - 1`` its best end, given ``z`` in the other block.
+
+    Only for graphs without explicit arcs. A node of block 0 may be in the closure where its partner is; a
+    node of block 1 must be where its partner is.
+    """
+    total, best = 0, 0
+    best_at, end = high, high
+    open_ = True
+    for v in range(high - 1, low - 1, -1):
+        if not (g.bits[v] & CHAIN) or v == high - 1:
+            total, best, best_at, end, open_ = 0, 0, v + 1, v + 1, True
+        other = z[g.partner[v]] if g.bits[v] & ACROSS else np.int8(v < g.second)
+        open_ = open_ and (v >= g.second or other == 1)
+        if open_:
+            total += supply[v]
+            if total > best or (v >= g.second and other == 1):
+                best, best_at = total, v
+        if v == low or not (g.bits[v - 1] & CHAIN):
+            for w in range(v, end):
+                z[w] = 1 if w >= best_at else 0

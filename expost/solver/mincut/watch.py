@@ -1,0 +1,72 @@
+"""Between the rounds: where the solve stands, whether to tell, whether that is near enough."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import numpy as np
+
+from expost.solver.mincut.anytime import Incumbent
+from expost.solver.mincut.fixed_nodes import Settled
+from expost.solver.mincut.network import Network
+from expost.solver.mincut.preflow import Preflow
+from expost.solver.program import Program
+from expost.solver.progress import Progress, ProgressCallback
+
+ROUNDS = 4
+"""A rule is rounded once in so many rounds at most: it costs about as much as one."""
+
+SECONDS = 0.1
+"""And, where that is only to tell the progress, not more often than that."""
+
+
+def bound_of(program: Program, network: Network, proved: int) -> float:
+    """The upper bound of a flow that proves ``proved`` for the closure, in the unit of the weights."""
+    # summed as a Python integer: what block 1 brings if nothing of it is taken
+    total = proved - int(network.supply[network.second :].sum())
+    slack = np.count_nonzero(program.weights) * math.ldexp(0.5, -network.scale_exponent)
+    return math.ldexp(float(total), -network.scale_exponent) + program.constant + slack
+
+
+class Watch:
+    """Called before each round with the preflow: tells the progress; True once the gap is small enough.
+
+    gap: as a share of the bound's size, None never to stop.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        network: Network,
+        settled: Settled,
+        incumbent: Incumbent,
+        gap: float | None,
+        progress: ProgressCallback | None,
+        started: float,
+    ) -> None:
+        self.program = program
+        self.network = network
+        self.settled = settled
+        self.incumbent = incumbent
+        self.gap = gap
+        self.progress = progress
+        self.started = started
+        self._round = 0
+        self._time = started
+
+    def __call__(self, preflow: Preflow) -> bool:
+        """Whether the gap is reached."""
+        now = time.perf_counter()
+        if preflow.rounds < self._round or (self.gap is None and now < self._time):
+            return False
+        self._round, self._time = preflow.rounds + ROUNDS, now + SECONDS
+        bound = bound_of(self.program, self.network, self.settled.gain + preflow.excess())
+        self.incumbent.round(preflow.label, preflow.active[: preflow.found], once=True)
+        value = -math.inf
+        if self.incumbent.z is not None:
+            # the rule's value in the unit of the weights, from the program: integers are rounded
+            value = self.program.value(self.network.variables(self.incumbent.z))
+        if self.progress is not None:
+            self.progress(Progress("minimum cut", bound, value, now - self.started))
+        return self.gap is not None and bound - value <= self.gap * abs(bound)
