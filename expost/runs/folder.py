@@ -103,7 +103,7 @@ def _write_arrays(run: Run, work: Path) -> None:
     np.savez_compressed(work / ALLOCATION, winner=winners(run.mechanism.allocation, units), **rules)
     if run.certificate is not None:
         arrays_of_certificate: dict[str, Any] = {**run.certificate.arrays()}
-        np.savez(work / CERTIFICATE, **arrays_of_certificate)
+        np.savez_compressed(work / CERTIFICATE, **arrays_of_certificate)
     if run.record.sampled:
         sampled: dict[str, Any] = sampled_arrays(run.space)
         np.savez_compressed(work / SAMPLED, **sampled)

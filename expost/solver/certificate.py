@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from expost._typing import Bool, Int64
+from expost.solver.cases import tree_bound
 from expost.solver.half_sums import Derived, derive, malformed
 from expost.solver.program import Program
 from expost.solver.result import Certificate
@@ -66,6 +67,8 @@ def check(
         bound = None if reduced is None else _bound(program, certificate, cuts, reduced)
     value, violations = _rule(program, weights, x, reasons)
     upper = math.inf if bound is None else _upper(program, bound, certificate.scale_exponent)
+    if bound is not None and certificate.tree is not None:
+        upper = min(upper, tree_bound(program, certificate.tree, check, reasons))
     if bound is not None and violations == 0 and value is not None and value > bound:
         reasons.append(f"the rule is worth {value}, more than the bound {bound}")
     proved = bound is not None and violations == 0 and value == bound

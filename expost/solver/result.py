@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
@@ -42,6 +42,34 @@ class HalfSums:
 
 
 @dataclass(frozen=True, eq=False)
+class Tree:
+    """A proof by cases: each inner node settles a variable to 0 or 1, each leaf has multipliers of its own.
+
+    Node 0 is the root. variable: int64 (nodes,), -1 at leaves. child: int64 (nodes, 2), the nodes where the variable
+    is 0 and where it is 1. leaf: int64 (nodes,), the leaf's place below, -1 at inner nodes. exponent: int64 (leaves,),
+    arcs, packing, covering: int64 (leaves, rows of the kind), as in ``Certificate``. cut_start, cut_rows: the
+    inequalities that all leaves share, as in ``HalfSums``; cut_multiplier: int64 (leaves, inequalities).
+    """
+
+    variable: Int64
+    child: Int64
+    leaf: Int64
+    exponent: Int64
+    arcs: Int64
+    packing: Int64
+    covering: Int64
+    cut_start: Int64
+    cut_rows: Int64
+    cut_multiplier: Int64
+
+    def certificate(self, leaf: int) -> Certificate:
+        """The multipliers of one leaf."""
+        cuts = HalfSums(self.cut_start, self.cut_rows, self.cut_multiplier[leaf])
+        parts = self.arcs[leaf], self.packing[leaf], self.covering[leaf]
+        return Certificate(int(self.exponent[leaf]), *parts, cuts)
+
+
+@dataclass(frozen=True, eq=False)
 class Certificate:
     """Integer dual multipliers, one for each row of a program: a proof of an upper bound.
 
@@ -54,7 +82,7 @@ class Certificate:
     For two blocks the arc multipliers are the flow on the precedence arcs and the packing multipliers
     the flow across, i.e. the shadow prices of admissibility. All arrays are int64. ``cuts`` are further
     rows that the program implies: ``+ sum(multiplier * right-hand side)`` in the bound, ``- multiplier * coefficient``
-    in the reduced weights.
+    in the reduced weights. ``tree``, where there is one, proves a bound of its own.
     """
 
     scale_exponent: int
@@ -62,6 +90,7 @@ class Certificate:
     packing: Int64
     covering: Int64
     cuts: HalfSums | None = None
+    tree: Tree | None = None
 
     def arrays(self) -> dict[str, NDArray[np.int64]]:
         """Everything by name, as it is saved."""
@@ -73,6 +102,8 @@ class Certificate:
         }
         if self.cuts is not None:
             named |= {f"cuts_{name}": getattr(self.cuts, name) for name in ("start", "rows", "multiplier")}
+        if self.tree is not None:
+            named |= {f"tree_{part.name}": getattr(self.tree, part.name) for part in fields(Tree)}
         return named
 
     @classmethod
@@ -81,7 +112,11 @@ class Certificate:
         cuts = None
         if "cuts_start" in named:
             cuts = HalfSums(named["cuts_start"], named["cuts_rows"], named["cuts_multiplier"])
-        return cls(int(named["scale_exponent"]), named["arcs"], named["packing"], named["covering"], cuts)
+        tree = None
+        if "tree_variable" in named:
+            tree = Tree(*(named[f"tree_{part.name}"] for part in fields(Tree)))
+        rows = named["arcs"], named["packing"], named["covering"]
+        return cls(int(named["scale_exponent"]), *rows, cuts, tree)
 
     @property
     def rounding(self) -> float:

@@ -22,7 +22,7 @@ from expost.solver.nbuyers.tightening import Tightening
 from expost.solver.program import FREE, Program
 from expost.solver.reduction import implied
 
-NOISE = (1e-3, 1e-4, 3e-3)
+NOISE = (1e-3, 1e-4)
 """Standard deviations of the noise, as parts of each weight, dive by dive in turn."""
 
 STEPS = 60
@@ -31,7 +31,7 @@ STEPS = 60
 SURE = 0.98
 """At least so near to 1, a variable is settled."""
 
-SHARE, LEAST = 0.05, 100
+SHARE, LEAST = 0.02, 40
 """Part and least number of the fractional variables above one half that are settled at a time."""
 
 FRACTIONAL = 0.02

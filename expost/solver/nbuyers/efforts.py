@@ -40,7 +40,14 @@ DIVES = (10, 16, 22, 30, 40, 52, 64, 80, 100, 128)
 DIVES_AT_ONCE = 4
 """Dives in a row, as long as each improves the rule."""
 
+CASES_GAP = 0.002
+"""Relative gap up to which a proof by cases is tried."""
+
+CASES_LIMIT = 120.0
+"""Seconds for it when there is no time limit."""
+
 SHARES = {
+    "cases": 0.3,
     "cuts": 0.7,
     "relaxation": 0.6,
     "first core": 0.15,

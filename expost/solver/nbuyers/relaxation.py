@@ -143,11 +143,11 @@ def lifted_price(
     fixed = reduction.fixed
     full_packing[(fixed[program.packing] == 1).any(axis=1)] = dear
     full_covering[(fixed[program.covering] == 0).sum(axis=1) == program.covering.shape[1] - 1] = dear
-    lifted = None if cuts is None else _lifted(program, reduction, cuts)
+    lifted = None if cuts is None else lifted_cuts(program, reduction, cuts)
     return price(program, full_packing, full_covering, deadline, lifted)
 
 
-def _lifted(program: Program, reduction: Reduction, cuts: PricedCuts) -> PricedCuts:
+def lifted_cuts(program: Program, reduction: Reduction, cuts: PricedCuts) -> PricedCuts:
     """The same cuts as sums of the original program's rows: those that the rows of the reduced one come from."""
     packing = program.arcs + reduction.packing_rows
     covering = program.arcs + len(program.packing) + reduction.covering_rows

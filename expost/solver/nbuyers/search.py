@@ -14,7 +14,7 @@ import math
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from expost._typing import Int8
@@ -31,6 +31,7 @@ from expost.solver.nbuyers.pairs import Pairs
 from expost.solver.nbuyers.relaxation import Relaxation, lifted_price, relax
 from expost.solver.nbuyers.standing import Standing
 from expost.solver.nbuyers.tightening import Stagnation, Tightened, Tightening
+from expost.solver.nbuyers.tree import branch
 from expost.solver.processes import prepare
 from expost.solver.program import Program
 from expost.solver.progress import ProgressCallback
@@ -108,6 +109,7 @@ class Search:
             self.first_core(costs)
             self.round()
             costs = self.tightened() or costs
+            self.cases()
         if costs is not None and not self.at.closed():
             self.second_core(costs)
             self.kicks(costs)
@@ -170,6 +172,26 @@ class Search:
         self.certify(state.best)
         priced = price(small, state.best.packing, state.best.covering, cuts=state.best.cuts)
         return None if priced is None else forcing_costs(small, priced, layers(small))
+
+    def cases(self) -> None:
+        """A proof by cases that the best rule is the optimum, where a small tree gives one."""
+        state, at = self.tightening, self.at
+        if state is None or at.proved() or at.left() <= 0:
+            return
+        if at.allowance() > efforts.CASES_GAP * abs(at.linear_bound - at.program.constant):
+            return
+        limit = min(efforts.SHARES["cases"] * at.left(), efforts.CASES_LIMIT)
+
+        def offer(x: Int8) -> None:
+            at.offer(self.reduction.lift(x))
+
+        def best() -> float:
+            return -math.inf if at.best is None else at.best.value
+
+        tree = branch(at.program, self.reduction, state, best, offer, time.monotonic() + limit)
+        if tree is not None:
+            at.prove(replace(at.certificate, tree=tree))
+            at.report("cases")
 
     def dive(self, state: Tightening, end: float) -> None:
         """Rules from the tightened point, as long as the last dive helped."""
@@ -331,5 +353,6 @@ class Search:
                 "cuts": len(self.tightening.cuts.prices),
                 "cut_rounds": self.tightening.rounds,
                 "dives": self.dives,
+                "leaves": 0 if self.at.certificate.tree is None else len(self.at.certificate.tree.exponent),
             }
         return told
