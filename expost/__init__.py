@@ -44,6 +44,7 @@ _HOMES = {
     "expost.runs.compare": ("Comparison", "compare"),
     "expost.runs.dominate": ("Dominance", "dominate"),
     "expost.runs.lotteries": ("LotteryRun", "lottery_bracket"),
+    "expost.runs.frontier": ("Frontier", "frontier"),
     "expost.runs.opening": ("open",),
     "expost.runs.run": ("Run",),
     "expost.runs.solve": ("solve",),
@@ -68,6 +69,7 @@ __all__ = [
     "Dominance",
     "ExpostError",
     "Fit",
+    "Frontier",
     "Grid",
     "InputError",
     "Instance",
@@ -94,6 +96,7 @@ __all__ = [
     "dominate",
     "empirical",
     "fit",
+    "frontier",
     "instance_to_toml",
     "load",
     "lottery_bracket",
@@ -147,6 +150,7 @@ if TYPE_CHECKING:
     from expost.runs.compare import Comparison, compare
     from expost.runs.dominate import Dominance, dominate
     from expost.runs.fit import Fit, fit
+    from expost.runs.frontier import Frontier, frontier
     from expost.runs.lotteries import LotteryRun, lottery_bracket
     from expost.runs.opening import open  # noqa: A004
     from expost.runs.run import Run

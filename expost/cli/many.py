@@ -10,12 +10,14 @@ from typing import Annotated, Any, Optional
 import typer
 
 from expost.cli.common import (
+    FirstOption,
     GridOption,
     InstanceArgument,
     JobsOption,
     JsonOption,
     LimitOption,
     SetOption,
+    TimingOption,
     app,
     emit,
     loaded,
@@ -183,3 +185,49 @@ def read_study(path: Path) -> dict[str, Any]:
     if not isinstance(over, dict):
         raise InputError("over is no table", where="study", expected="[over] with a list for each keyword")
     return {**document, **over}
+
+
+@app.command()
+def frontier(
+    instance: InstanceArgument,
+    grid: GridOption = "8",
+    between: Annotated[
+        str, typer.Option("--between", metavar="A,B", help="welfare,revenue, or two buyers.")
+    ] = "welfare,revenue",
+    points: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option("--points", metavar="N", help="Corners at most; by default all."),
+    ] = None,
+    timing: TimingOption = "static",
+    first: FirstOption = "",
+    parameters: SetOption = "",
+    time_limit: LimitOption = None,
+    out: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--out", metavar="FILE", help="A .csv or .parquet file, or a picture."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Trade welfare against revenue, or one buyer against another: the efficient frontier, corner by corner."""
+    import expost as ex
+    from expost.runs.sweep import write_table
+
+    found = ex.frontier(
+        loaded(instance, parameters),
+        parse_grid(grid),
+        between,
+        points,
+        timing=timing,
+        first=first,
+        time_limit=time_limit,
+    )
+    if out is not None and out.suffix in (".png", ".svg", ".pdf"):
+        from expost.show.plots.style import write_figure
+
+        write_figure(found.plot().figure, out)
+    elif out is not None:
+        write_table(found.table, out)
+    if as_json:
+        emit(found.to_dict())
+        return
+    sys.stdout.write(f"{found.summary()}\n\n{found.table.to_string(index=False, max_rows=40)}\n")

@@ -152,7 +152,7 @@ def sweep(
         journal.close()
     table = pd.DataFrame([journal.done[case.key] for case in cases])
     if target is not None:
-        write_whole(target, _encoded(table, target.suffix), where="out")
+        write_table(table, target)
         journal.remove()
     return table
 
@@ -366,6 +366,12 @@ def _written(out: Path) -> list[dict[str, Any]]:
     return [
         {str(name): value for name, value in row.items()} | {"error": row.get("error") or ""} for row in rows
     ]
+
+
+def write_table(table: pd.DataFrame, out: Path) -> None:
+    """Write a table as .csv or .parquet, at once. Raises InputError for another suffix or an unwritable place."""
+    _refuse_format(out)
+    write_whole(out, _encoded(table, out.suffix), where="out")
 
 
 def _refuse_format(out: Path | None) -> None:

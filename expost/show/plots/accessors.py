@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 from expost.brackets.records import Bracket
 from expost.runs.compare import Comparison
 from expost.runs.dominate import Dominance
+from expost.runs.frontier import Frontier
 from expost.runs.run import Run
 from expost.show.plots.comparisons import plot_comparison, plot_dominance
 from expost.show.plots.continuum import plot_history
+from expost.show.plots.frontiers import plot_frontier
 from expost.show.plots.incentives import plot_incentives
 from expost.show.plots.overview import run_figure
 from expost.show.plots.regions import plot_losses, plot_regions
@@ -123,6 +125,17 @@ class ComparisonPlots:
         return plot_comparison(self._comparison, ax=ax)
 
 
+class FrontierPlots:
+    """The picture of a frontier."""
+
+    def __init__(self, found: Frontier) -> None:
+        self._found = found
+
+    def __call__(self, ax: Axes | None = None) -> Axes:
+        """One objective against the other."""
+        return plot_frontier(self._found, ax=ax)
+
+
 class DominancePlots:
     """The picture of a verdict on a mechanism."""
 
@@ -141,6 +154,7 @@ ACCESSORS: dict[type, type] = {
     Bracket: BracketPlots,
     Comparison: ComparisonPlots,
     Dominance: DominancePlots,
+    Frontier: FrontierPlots,
 }
 """The pictures of each kind of result."""
 
