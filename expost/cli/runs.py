@@ -195,6 +195,10 @@ def menu(
         Optional[Path],  # noqa: UP045
         typer.Option("--out", metavar="FILE", help="A file instead of standard output."),
     ] = None,
+    digits: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option("--digits", metavar="N", help="Decimals of a LaTeX table; by default every digit."),
+    ] = None,
 ) -> None:
     """Print the menus of a saved run: strikes, fees, and who takes which option.
 
@@ -204,7 +208,7 @@ def menu(
 
     if timing not in ("", "sequential"):
         raise InputError(f"{timing!r}", where="timing", expected="sequential, or nothing")
-    content = exported_menu(opened_run(folder), form, sequential=timing == "sequential")
+    content = exported_menu(opened_run(folder), form, sequential=timing == "sequential", digits=digits)
     if out is not None:
         write_whole(out, content)
         return

@@ -134,6 +134,18 @@ class Comparison(Shown):
             table[column] = [_spoken(words) for words in table[column]]
         return table
 
+    def to_latex(self, *, digits: int | None = 4) -> str:
+        """The table in LaTeX for a paper (needs ``booktabs``); digits: decimals, None writes every one."""
+        from expost.mechanisms.export.latex import to_latex
+
+        kept = ("name", "welfare", "upper_bound", "share", "revenue", "sold")
+        table = self.table
+        columns = {name.replace("_", " "): table[name].to_numpy() for name in kept}
+        columns["name"] = columns["name"].astype(str)
+        no_sale = f"never selling is worth {self.no_sale:.6g}"
+        caption = f"Second bests and constructions of {self.instance} on a grid of {self.grid}; {no_sale}."
+        return to_latex(columns, digits=digits, caption=caption)
+
     def to_frame(self) -> pd.DataFrame:
         """The same as ``table``."""
         return self.table

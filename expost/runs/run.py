@@ -203,6 +203,15 @@ class Run(Shown):
 
         return explain(self, time_limit=time_limit)
 
+    def to_latex(self, *, digits: int | None = 4) -> str:
+        """The terms of all buyers as a LaTeX table for a paper (needs ``booktabs``; ``longtable`` when it is long).
+
+        digits: decimals; None writes every digit.
+        """
+        from expost.runs.tables import exported_menu
+
+        return exported_menu(self, "latex", digits=digits).decode()
+
     def to_frame(self) -> pd.DataFrame:
         """The record as a table of one row."""
         import pandas as pd

@@ -52,11 +52,21 @@ def read_terms(folder: Path) -> dict[str, Columns]:
     return tables
 
 
-def exported_menu(run: Run, form: str, *, sequential: bool = False) -> bytes:
+def exported_menu(run: Run, form: str, *, sequential: bool = False, digits: int | None = None) -> bytes:
     """The menus of ``run`` as the bytes of a file in format ``form``.
 
-    sequential: refuse a run whose buyers are all static. Raises InputError for an unknown format.
+    sequential: refuse a run whose buyers are all static. digits: decimals of a LaTeX table, by default all.
+    Raises InputError for an unknown format.
     """
     if sequential:
         require_menus(run.mechanism.terms, str(run.folder))
-    return export_table(menu_columns(run.instance, run.space.types, run.mechanism), MENU_NOTES, form)
+    columns = menu_columns(run.instance, run.space.types, run.mechanism)
+    return export_table(columns, MENU_NOTES, form, digits=digits, caption=menu_caption(run))
+
+
+def menu_caption(run: Run) -> str:
+    """What a table of the run's terms is, in one sentence."""
+    what = "Prices" if all(isinstance(terms, Prices) for terms in run.mechanism.terms) else "Menus"
+    share = "" if run.share is None else f", {run.share:.2%} of the first-best gain"
+    grid = run.settings.grid.describe()
+    return f"{what} of the second best of {run.instance.name} ({run.record.timing}, grid {grid}{share})."

@@ -1,88 +1,151 @@
-"""A saved run as one HTML page that needs no other file."""
+"""A result as one HTML page that needs no other file and no network."""
 
 from __future__ import annotations
 
 import base64
-from html import escape
+import math
+from dataclasses import dataclass
+from typing import Any
 
-from expost.runs.record import Record
+import expost
+from expost._shown import Shown
+from expost.errors import InputError
+from expost.mechanisms.export.menu_table import menu_columns
+from expost.mechanisms.export.tables import Columns
 from expost.runs.run import Run
 from expost.runs.sampled import sampled_toml
 from expost.runs.verify import verify
-from expost.show.plots.overview import run_figure
-from expost.show.plots.style import rendered
+from expost.show.explorer import explorer_data
+from expost.show.facts import facts
+from expost.show.templating import filled, script_data
 
-STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
-table { border-collapse: collapse; margin: 1rem 0; }
-td, th { padding: .25rem .75rem; border-bottom: 1px solid #ddd; text-align: left; }
-td.number { text-align: right; font-variant-numeric: tabular-nums; }
-img { max-width: 100%; } .failed { color: #b00; font-weight: bold; } .note { color: #555; }
-pre { background: #f6f5f2; padding: 1rem; overflow-x: auto; }
-"""
+MENU_ROWS = 300
+"""Rows of a menu that a page shows."""
 
 
-def run_page(run: Run) -> str:
-    """The HTML of ``run``: figures, plots, checks made now, the instance, how to cite and re-check."""
-    record = run.record
-    title = escape(f"{record.instance}: {record.timing}, grid {record.grid}")
-    body = "\n".join([_figures(record), _plots(run), _checks(run), _instance(run)])
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        f"<style>{STYLE}</style></head>\n"
-        f"<body><h1>{title}</h1>\n{body}\n</body></html>\n"
-    )
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a table: its text, and whether it is a number."""
+
+    text: str
+    number: bool
 
 
-def _figures(record: Record) -> str:
-    rows = {
-        "first best on this grid": record.first_best,
-        "welfare of the rule": record.welfare,
-        "upper bound": record.upper_bound,
-        "proved by the certificate": record.certified_upper_bound,
-        "gap": record.gap,
-        "never selling": record.no_sale,
-        "revenue": record.revenue,
-        "probability of sale": record.sold,
-        "best deviation found by the audit": record.audit_worst_gain,
-    }
-    cells = [(name, "none" if value is None else f"{value:.9g}") for name, value in rows.items()]
-    note = (
-        f"Solved by {record.backend} ({record.status}) in {record.seconds['total']:.2f} s; {record.states:,} states, "
-        f"{record.binaries:,} binaries; expost {record.expost}. "
-        "Expected values on the finite grid, which is easier than the continuum."
-    )
-    return f"<h2>Figures</h2>{_table(cells)}<p class='note'>{escape(note)}</p>"
+@dataclass(frozen=True)
+class PageTable:
+    """A table of a page: column names, rows, and what is left out."""
+
+    title: str
+    names: list[str]
+    rows: list[list[Cell]]
+    note: str = ""
 
 
-def _plots(run: Run) -> str:
-    image = base64.b64encode(rendered(run_figure(run), "png")).decode()
-    return (
-        f'<h2>The mechanism</h2><img alt="who wins, and at what price" src="data:image/png;base64,{image}">'
-    )
+def page_of(result: Shown) -> str:
+    """The HTML of ``result``."""
+    return _run_page(result) if isinstance(result, Run) else _plain_page(result)
 
 
-def _checks(run: Run) -> str:
+def _run_page(run: Run) -> str:
     checks = verify(run if run.folder is None else run.folder).checks
-    failed = sum(not check.passed for check in checks)
-    rows = "".join(
-        f"<tr><td>{escape(check.name)}</td><td class='{'' if check.passed else 'failed'}'>"
-        f"{'ok' if check.passed else 'FAILED'}</td><td>{escape(check.detail)}</td></tr>"
-        for check in checks
+    data = explorer_data(run)
+    return filled(
+        "run.html",
+        **_common(run),
+        data=None if data is None else script_data(data),
+        states=f"{run.space.states:,}",
+        checks=checks,
+        failed=sum(not check.passed for check in checks),
+        folder=str(run.folder or ""),
+        table=_menu_table(run),
+        citations=citations(run.instance.citation),
+        toml=sampled_toml(run.instance),
     )
-    return f"<h2>Checks made for this page</h2><p>{len(checks)} checks, {failed} failed.</p><table>{rows}</table>"
 
 
-def _instance(run: Run) -> str:
-    text = escape(sampled_toml(run.instance))
-    check = ""
-    if run.folder is not None:
-        check = f"<p>Re-check with <code>expost verify {escape(str(run.folder))}</code>.</p>"
-    return f"<h2>The instance</h2><pre>{text}</pre>{check}"
-
-
-def _table(cells: list[tuple[str, str]]) -> str:
-    rows = "".join(
-        f"<tr><td>{escape(name)}</td><td class='number'>{escape(value)}</td></tr>" for name, value in cells
+def _plain_page(result: Shown) -> str:
+    frame = result.to_frame()
+    columns = {str(name): frame[name].to_numpy() for name in frame.columns}
+    table = PageTable("All figures", list(columns), _rows(columns, len(frame)))
+    picture = _picture(result)
+    return filled(
+        "plain.html",
+        **_common(result),
+        picture=picture,
+        picture_text=result.summary(),
+        table=table,
+        citations=citations(""),
+        toml="",
     )
-    return f"<table>{rows}</table>"
+
+
+def _common(result: Shown) -> dict[str, Any]:
+    return {"facts": facts(result), "version": expost.__version__}
+
+
+def _picture(result: Shown) -> str:
+    """The usual picture as a data URI; nothing for results without one, or where matplotlib is not installed."""
+    from expost.show.plots.accessors import accessor
+
+    found = accessor(result)
+    if found is None:
+        return ""
+    try:
+        from expost.show.plots.style import figure_of, rendered
+    except ModuleNotFoundError:
+        return ""
+    try:
+        image = rendered(figure_of(found()), "svg")
+    except InputError:  # matplotlib is not installed: the page says everything else
+        return ""
+    return f"data:image/svg+xml;base64,{base64.b64encode(image).decode()}"
+
+
+def citations(instance: str) -> list[str]:
+    """How to cite: the program, the papers that it computes, the source of the instance."""
+    lines = [
+        f"expost {expost.__version__}: the best mechanism that ex post incentives allow, computed and proved.",
+        "Bikhchandani, S. (2006). Ex post implementation in environments with private goods. "
+        "Theoretical Economics 1, 369-393.",
+        "Zik, B. Efficient allocation with informational externalities.",
+    ]
+    return [*lines, f"The instance: {instance}"] if instance else lines
+
+
+def _menu_table(run: Run) -> PageTable:
+    columns = menu_columns(run.instance, run.space.types, run.mechanism)
+    total = len(next(iter(columns.values())))
+    shown = min(total, MENU_ROWS)
+    static = all(kind == "" for kind in columns["first_signal"][:1]) and not run.menus
+    if static:
+        skip = {
+            "first_signal",
+            "option",
+            "first_from",
+            "first_to",
+            "types",
+            "seller_best_fee",
+            "integral_fee",
+        }
+        called = {"strike": "price", "strike_lower": "lower", "strike_upper": "upper", "exercise": "wins"}
+        columns = {called.get(name, name): column for name, column in columns.items() if name not in skip}
+    note = "" if shown == total else f"The first {shown:,} of {total:,} rows; all of them: expost menu DIR."
+    return PageTable("The prices" if static else "The menu", list(columns), _rows(columns, shown), note)
+
+
+def _rows(columns: Columns, count: int) -> list[list[Cell]]:
+    return [[_cell(column[k]) for column in columns.values()] for k in range(count)]
+
+
+def _cell(value: Any) -> Cell:
+    if isinstance(value, str | bool) or value is None:
+        return Cell("" if value is None else str(value), False)
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return Cell(str(value), False)
+    if math.isnan(number):
+        return Cell("", True)
+    if math.isinf(number):
+        return Cell("∞" if number > 0 else "-∞", True)
+    return Cell(f"{number:.6g}", True)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from html import escape
 from pathlib import Path
 from typing import Any
 
 from expost._shown import Shown
 from expost.errors import InputError
 from expost.files import write_whole
-from expost.runs.run import Run
+from expost.show.facts import facts
+from expost.show.templating import filled
 
 
 def card(result: Shown) -> str:
-    """HTML for a notebook: the summary and the figures."""
-    table = result.to_frame().to_html(index=False, max_rows=20, border=0)
-    return f"<div><pre>{escape(result.summary())}</pre>{table}</div>"
+    """HTML for a notebook: what was computed, its figures, what is proved and what to do next."""
+    return filled("card.html", facts=facts(result))
 
 
 def plots(result: Shown) -> Any:
@@ -30,10 +29,8 @@ def plots(result: Shown) -> Any:
 
 
 def write_page(result: Shown, out: Path) -> Path:
-    """Write the result's page. Raises InputError for a kind of result that has none, or an unwritable place."""
-    from expost.show.page import run_page
+    """Write the result's page. Raises InputError for an unwritable place."""
+    from expost.show.page import page_of
 
-    if not isinstance(result, Run):
-        raise InputError(f"a {type(result).__name__}", where="page", expected="a Run")
-    write_whole(out, run_page(result).encode(), where="out")
+    write_whole(out, page_of(result).encode(), where="out")
     return out

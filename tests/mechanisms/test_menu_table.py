@@ -145,7 +145,9 @@ def test_an_unknown_format_is_refused():
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX here")
 def test_the_latex_table_compiles(tmp_path):
-    (tmp_path / "menu.tex").write_bytes(export_table(menu_columns(*example()), MENU_NOTES, "latex"))
+    table = export_table(menu_columns(*example()), MENU_NOTES, "latex", caption="100% of $x_1$").decode()
+    head = r"\documentclass{article}\usepackage{booktabs,longtable}\begin{document}"
+    (tmp_path / "menu.tex").write_text(f"{head}\n{table}\\end{{document}}\n")
     done = subprocess.run(
         ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "menu.tex"],
         cwd=tmp_path,
@@ -163,3 +165,20 @@ def test_latex_braces_balance_and_specials_are_escaped():
     assert plain.count("{") == plain.count("}")
     cells = len(menu_columns(*example()))
     assert all(line.count(" & ") == cells - 1 and line.endswith(r" \\") for line in body.splitlines())
+
+
+def test_latex_is_a_fragment_with_as_many_decimals_as_asked():
+    columns = {"x_1": np.array([0.25, np.inf, np.nan]), "none": np.full(3, np.nan), "n": np.arange(3)}
+    text = export_table(columns, ("a note",), "latex", digits=3, caption="50% off").decode()
+    assert "documentclass" not in text and r"\caption{50\% off}" in text and r"x\_1 & n \\" in text
+    assert [line for line in text.splitlines() if " & " in line][1:] == [
+        r"0.250 & 0 \\",
+        r"{$\infty$} & 1 \\",
+        r" & 2 \\",
+    ]
+    for digits in (-1, 18, 2.0, True):
+        with pytest.raises(InputError, match="digits"):
+            export_table(columns, (), "latex", digits=digits)
+    with pytest.raises(InputError, match="digits"):
+        export_table(columns, (), "csv", digits=3)
+    assert r"\begin{longtable}" in export_table({"x": np.zeros(41)}, (), "latex").decode()

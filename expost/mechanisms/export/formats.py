@@ -31,8 +31,19 @@ FORMATS = ("csv", "json", "parquet", "latex")
 SUFFIXES = {"csv": ".csv", "json": ".json", "parquet": ".parquet", "latex": ".tex"}
 
 
-def export_table(columns: Columns, notes: Sequence[str], form: str) -> bytes:
-    """The table as the bytes of a file in format ``form``. Raises InputError for an unknown format."""
+def export_table(
+    columns: Columns, notes: Sequence[str], form: str, *, digits: int | None = None, caption: str = ""
+) -> bytes:
+    """The table as the bytes of a file in format ``form``; ``digits`` and ``caption`` are LaTeX's.
+
+    Raises InputError for an unknown format, or digits in a format that keeps numbers whole.
+    """
+    if digits is not None and form != "latex":
+        raise InputError(
+            f"digits with format {form}"[:80],
+            where="digits",
+            expected='format="latex"; the others keep every digit',
+        )
     if form == "csv":
         return _to_csv(columns, notes)
     if form == "json":
@@ -40,7 +51,7 @@ def export_table(columns: Columns, notes: Sequence[str], form: str) -> bytes:
     if form == "parquet":
         return _to_parquet(columns, notes)
     if form == "latex":
-        return to_latex(columns, notes).encode()
+        return to_latex(columns, notes, digits=digits, caption=caption).encode()
     raise InputError(f"format {form!r}", where="format", expected=f"one of {', '.join(FORMATS)}")
 
 

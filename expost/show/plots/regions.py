@@ -13,6 +13,7 @@ from expost.errors import InputError
 from expost.instances.environment import Instance
 from expost.runs.labelled import labelled
 from expost.runs.run import Run
+from expost.show.first_best import efficient_rule
 from expost.show.plots.slices import At, average, axes_of, axis_label, hold, points, spoken
 from expost.show.plots.style import (
     ACCENT,
@@ -61,7 +62,7 @@ def plot_regions(
     kinds = _draw_map(ax, shown, names)
     handles = [_patch(run.instance, kind) for kind in kinds]
     if first_best:
-        efficient, _ = hold(_coded(run, efficient_rule(run)), names, at)
+        efficient, _ = hold(_coded(run, efficient_rule(run.space)), names, at)
         handles += _draw_border(ax, efficient, names)
     if len(handles) > 1:
         legend_below(ax, handles=handles)
@@ -79,25 +80,13 @@ def plot_losses(
     ax = new_axes(ax)
     names = axes_of(run.space, x, y)
     realized = run.mechanism.state_welfare(run.space.gains)
-    attainable = np.where(efficient_rule(run), run.space.gains, 0.0).sum(axis=0)
+    attainable = np.where(efficient_rule(run.space), run.space.gains, 0.0).sum(axis=0)
     lost = labelled(run.space, attainable - realized, name="loss", about="first best less second best")
     shown, held = average(run.space, lost, names, at)
     draw_quantity(ax, shown, names, "welfare lost", floor=0.0)
     share = "" if run.share is None else f": {1 - run.share:.1%} of the first-best gain"
     titled(ax, f"where the first best is lost{share}", held)
     return ax
-
-
-def efficient_rule(run: Run) -> Bool:
-    """The first best: the ``units`` largest positive gains of each state win, bool (n, T_1, .., T_n)."""
-    gains, units = run.space.gains, run.space.units
-    if units == 1:
-        best = gains.argmax(axis=0)
-        return np.asarray(
-            (best == np.arange(len(gains)).reshape((-1,) + (1,) * (gains.ndim - 1))) & (gains > 0.0)
-        )
-    rank = np.argsort(np.argsort(-gains, axis=0, kind="stable"), axis=0)
-    return np.asarray((rank < units) & (gains > 0.0))
 
 
 def draw_quantity(
