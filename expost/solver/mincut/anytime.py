@@ -40,7 +40,10 @@ class Incumbent:
             self.z, self.value = z, value
 
     def complete(self, guess: Int8) -> None:
-        """Offer the closures that come of any guess, int8 (nodes,), each block in turn adapted to the other."""
+        """Offer the closures that come of any guess, int8 (nodes,): as it is, and each block adapted to the other."""
+        z = self.settled.complete(guess.copy())
+        kernels.close_up(self.network.graph, z, self._room)
+        self.offer(z)
         for block in (0, 1):
             self._follow(guess, block)
 
