@@ -91,3 +91,19 @@ def _unwritable(error: OSError) -> InputError:
         where="out",
         expected="room and permission to write",
     )
+
+
+def is_regular(path: Path) -> bool:
+    """Whether there is a regular file at ``path``; a name that no file system takes is none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder at ``path``; a name that no file system takes is none."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False

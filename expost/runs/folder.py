@@ -25,7 +25,7 @@ import numpy as np
 
 from expost._typing import Array, Bool
 from expost.errors import CheckFailed, InputError
-from expost.files import new_folder
+from expost.files import is_folder, new_folder
 from expost.formulations.second_best import formulate, type_space
 from expost.formulations.settings import settings_from_json
 from expost.instances.environment import Instance
@@ -165,7 +165,7 @@ def _read_rules(folder: Path, space: TypeSpace) -> dict[str, Bool]:
 
 def read_result(folder: Path) -> tuple[Record, dict[str, str]]:
     """The record and the digests in ``folder``. Raises InputError as ``open_run``."""
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise InputError(
             f"{folder} is not a folder", where="run", expected="a folder that `expost solve --out` wrote"
         )

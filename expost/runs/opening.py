@@ -6,6 +6,7 @@ from pathlib import Path
 
 from expost.brackets import Bracket
 from expost.brackets.saved import RECORD, open_bracket
+from expost.files import is_regular
 from expost.runs.folder import open_run
 from expost.runs.run import Run
 
@@ -18,4 +19,4 @@ def open(folder: str | Path) -> Run | Bracket:  # noqa: A001 - the front door re
     do not fit together.
     """
     path = Path(folder)
-    return open_bracket(path) if (path / RECORD).is_file() else open_run(path)
+    return open_bracket(path) if is_regular(path / RECORD) else open_run(path)

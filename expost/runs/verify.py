@@ -20,6 +20,7 @@ from expost._shown import Shown
 from expost.brackets.saved import RECORD
 from expost.brackets.verification import bracket_checks
 from expost.errors import ExpostError
+from expost.files import is_regular
 from expost.formulations.assemble import Formulation
 from expost.mechanisms.audit import allowed_gain
 from expost.mechanisms.export.tables import Columns
@@ -94,7 +95,7 @@ def verify(run: Run | str | Path) -> Verification:
     if isinstance(run, Run):
         return Verification(run.instance.name, tuple(_readable(_run_checks(run))))
     folder = Path(run)
-    if (folder / RECORD).is_file():
+    if is_regular(folder / RECORD):
         found = (Check(one.name, one.passed, one.detail) for one in bracket_checks(folder))
         return Verification(str(folder), tuple(_readable(found)))
     read_result(folder)

@@ -32,9 +32,9 @@ WIDTH = 100
 def console() -> Console:
     """A console for standard output: as wide as the terminal, or wide enough for every table when there is none."""
     return (
-        Console(highlight=False)
+        Console(highlight=False, markup=False)
         if sys.stdout.isatty()
-        else Console(highlight=False, width=WIDTH, soft_wrap=True)
+        else Console(highlight=False, markup=False, width=WIDTH, soft_wrap=True)
     )
 
 

@@ -144,3 +144,26 @@ def test_the_python_of_the_page_runs(capsys):
     for block in re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL):
         exec(block, names)
     assert capsys.readouterr().out.startswith("0.914062 0.852802 93.30%")
+
+
+def test_names_with_markup_and_dollars_go_through_every_command(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    first = ex.Buyer("=1$a$", ["price", "lower"], "price + lower*buyer")
+    second = ex.Buyer("[red]x[/bold]", ["first_signal", "buyer"], "first_signal + lower*buyer")
+    ex.write_instance(ex.Instance("$in[red]st[/bold]$", [first, second]), "n.toml")
+    for timing in ("static", "sequential"):
+        solve = ["solve", "n.toml", "--grid", "2", "--timing", timing, "--out", timing]
+        for command in (solve, ["verify", timing], ["menu", timing]):
+            assert run_command(command) == 0, command
+    assert "$in[red]st[/bold]$" in capsys.readouterr().out
+    assert run_command(["dominate", "n.toml", "--prices", "t*", "--grid", "2"]) in (0, 1)
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "a\0b"])
+def test_paths_that_no_file_system_takes_are_one_line(name, capsys):
+    for command in ("verify", "menu", "solve"):
+        words = [command, name, "--grid", "2"] if command == "solve" else [command, name]
+        assert run_command(words) == 2
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1
+        assert len(said) < 1000
