@@ -96,6 +96,10 @@ def solve(
     symmetric: Annotated[
         bool, typer.Option("--symmetric", help="Only rules that treat exchangeable buyers alike.")
     ] = False,
+    gap: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option("--gap", metavar="G", help="Stop at this certified relative gap (minimum cut)."),
+    ] = None,
     parameters: SetOption = "",
     time_limit: LimitOption = None,
     out: Annotated[
@@ -145,6 +149,7 @@ def solve(
             symmetric=symmetric,
             backend=backend,
             time_limit=time_limit,
+            gap=gap,
             progress=progress,
             write_model=write_model,
         )

@@ -137,12 +137,12 @@ def corners(
     while queue and (points is None or len(found) < points):
         _, _, low, high = heapq.heappop(queue)
         rise, fall = high.first - low.first, low.second - high.second
+        share = fall / (rise + fall)
         try:
-            corner = _corner(objectives, fall / (rise + fall), backend, left)
+            corner = _corner(objectives, share, backend, left, _nearer(low, high, share))
         except LimitReached:
             heapq.heappush(queue, (0.0, next(order), low, high))
             break
-        share = corner.share
         line = share * low.first + (1.0 - share) * low.second
         if share * corner.first + (1.0 - share) * corner.second <= line + WELFARE * scale:
             continue  # an edge: nothing lies beyond
@@ -159,8 +159,19 @@ def _ends(objectives: Objectives) -> tuple[float, float]:
     return tiny * second / (first + second), 1.0 - tiny * first / (first + second)
 
 
-def _corner(objectives: Objectives, share: float, backend: str, left: Callable[[], float | None]) -> Corner:
-    found = answer(objectives.at(share), backend=backend, time_limit=left())
+def _nearer(low: Corner, high: Corner, share: float) -> SecondBest:
+    """The answer whose weights are nearer, to start from."""
+    return min((low, high), key=lambda corner: abs(corner.share - share)).found
+
+
+def _corner(
+    objectives: Objectives,
+    share: float,
+    backend: str,
+    left: Callable[[], float | None],
+    near: SecondBest | None = None,
+) -> Corner:
+    found = answer(objectives.at(share), backend=backend, time_limit=left(), near=near)
     return Corner(share, *objectives.values(found), found)
 
 

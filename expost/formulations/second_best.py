@@ -17,6 +17,7 @@ from expost.mechanisms.audit import Audit
 from expost.mechanisms.mechanism import Mechanism
 from expost.mechanisms.sequential_audit import audit_mechanism
 from expost.solver.answers import slack
+from expost.solver.nearby import nearby
 from expost.solver.progress import ProgressCallback
 from expost.solver.result import Solution, Status
 from expost.spaces.type_space import Grid, TypeSpace, check_memory, discretize
@@ -93,8 +94,13 @@ def answer(
     time_limit: float | None = None,
     progress: ProgressCallback | None = None,
     start: Int8 | None = None,
+    gap: float | None = None,
+    near: SecondBest | None = None,
 ) -> SecondBest:
     """Solve, lift, audit. start: a feasible 0/1 vector of shape (variables,), for backends that take one.
+
+    gap: stop when the bound is at most this share of its size above the rule's value. near: the answer to a program
+    with the same rows and other weights, to start from.
 
     Raises LimitReached when a limit came before any rule, AuditError when the rule fails the audit by definition,
     SolverError when the backend failed.
@@ -102,7 +108,15 @@ def answer(
     from expost.solver.backends import solve_program
 
     begun = time.perf_counter()
-    solution = solve_program(formulation.program, backend, time_limit, start, progress)
+    solution = solve_program(
+        formulation.program,
+        backend,
+        time_limit,
+        start,
+        progress,
+        gap=gap,
+        nearby=None if near is None else nearby(near.solution),
+    )
     _refuse_nothing(formulation, solution)
     solution = _with_certificate(formulation, solution)
     solved = time.perf_counter()

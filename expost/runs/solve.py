@@ -47,6 +47,7 @@ def solve(
     symmetric: bool = ...,
     backend: str = ...,
     time_limit: float | None = ...,
+    gap: float | None = ...,
     progress: ProgressCallback | None = ...,
     write_model: str | Path | None = ...,
 ) -> Run: ...
@@ -64,6 +65,7 @@ def solve(
     symmetric: bool = ...,
     backend: str = ...,
     time_limit: float | None = ...,
+    gap: float | None = ...,
     progress: ProgressCallback | None = ...,
     write_model: str | Path | None = ...,
 ) -> LotteryRun: ...
@@ -80,6 +82,7 @@ def solve(
     symmetric: bool = False,
     backend: str = "auto",
     time_limit: float | None = None,
+    gap: float | None = None,
     progress: ProgressCallback | None = None,
     write_model: str | Path | None = None,
 ) -> Run | LotteryRun:
@@ -96,6 +99,7 @@ def solve(
     symmetric: only rules that treat two or three exchangeable buyers alike; ``run.record.details`` says what that
     costs on the grid.
     backend: ``auto``, or one of those in ``docs/backends.md``. time_limit: seconds for the whole call.
+    gap: stop as soon as the bound is at most this share of its size above the rule's value (minimum cut).
     progress: called now and then with where the solve stands. write_model: also write the program there, as .lp or
     .mps.
 
@@ -125,7 +129,13 @@ def solve(
 
         return solve_lotteries(stated, settings, time_limit)
     return solve_settings(
-        stated, settings, backend=backend, time_limit=time_limit, progress=progress, write_model=write_model
+        stated,
+        settings,
+        backend=backend,
+        time_limit=time_limit,
+        gap=gap,
+        progress=progress,
+        write_model=write_model,
     )
 
 
@@ -135,6 +145,7 @@ def solve_settings(
     *,
     backend: str = "auto",
     time_limit: float | None = None,
+    gap: float | None = None,
     progress: ProgressCallback | None = None,
     write_model: str | Path | None = None,
 ) -> Run:
@@ -150,7 +161,7 @@ def solve_settings(
     if isinstance(formulation, SymmetricFormulation):
         found = answer_symmetric(formulation, settings, backend=backend, time_limit=left, progress=progress)
     else:
-        found = answer(formulation, backend=backend, time_limit=left, progress=progress)
+        found = answer(formulation, backend=backend, time_limit=left, gap=gap, progress=progress)
     return _run(instance, settings, found, build, begun)
 
 

@@ -44,6 +44,7 @@ SOLVE = (
     "symmetric",
     "lotteries",
     "time_limit",
+    "gap",
 )
 BRACKET = ("timing", "first", "accuracy", "time_limit", "seed")
 CHECK = ("first", "seed")
