@@ -33,7 +33,7 @@ the steps since are LONG of all."""
 SMOOTHING = 0.5
 """How much of the (logarithmic) imbalance of the two steps a restart makes up for."""
 
-LOOK = 50
+LOOK = 30
 """Steps after which the bound and the clock are looked at."""
 
 POWER, CAREFUL = 30, 1.03
@@ -210,13 +210,16 @@ def _norm(chains: Chains) -> float:
         return 0.0
     if chains.single:
         return math.sqrt(float(np.diff(chains.row_start).max()))
-    row = np.repeat(np.arange(len(chains.limit)), np.diff(chains.row_start))
-    entry = chains.row_sign * np.sqrt(chains.pace)[row]
+    from scipy.sparse import csr_array
+
+    entry = chains.row_sign * np.repeat(np.sqrt(chains.pace), np.diff(chains.row_start))
+    shape = (len(chains.limit), len(chains.weight))
+    rows = csr_array((entry, chains.row_position, chains.row_start), shape=shape)
+    columns = rows.T.tocsr()
     x: Float = np.random.default_rng(0).random(len(chains.weight))
     norm = 0.0
     for _ in range(POWER):
-        y = np.bincount(row, entry * x[chains.row_position], minlength=len(chains.limit)).astype(np.float64)
-        back = np.bincount(chains.row_position, entry * y[row], minlength=len(x)).astype(np.float64)
+        back = columns @ (rows @ x)
         norm = float(np.linalg.norm(back))
         x = back / norm
     return CAREFUL * math.sqrt(norm)

@@ -166,6 +166,15 @@ def reprice(
     ``keep * (2 t - price) + (1 - keep) * anchor``.
     """
     moved = 0.0
+    if chains.single:
+        for r in range(low, high):
+            over = -chains.limit[r]
+            for e in range(chains.row_start[r], chains.row_start[r + 1]):
+                over += mirror[chains.row_position[e]]
+            change = max(0.0, prices[r] + step * over) - prices[r]
+            moved += change * change
+            prices[r] = keep * (prices[r] + 2.0 * change) + (1.0 - keep) * anchor[r]
+        return moved
     for r in range(low, high):
         over = -chains.limit[r]
         for e in range(chains.row_start[r], chains.row_start[r + 1]):
@@ -206,6 +215,37 @@ def largest_excess(chains: Chains, low: int, high: int, x: Float) -> float:
             over += chains.row_sign[e] * x[chains.row_position[e]]
         worst = max(worst, over)
     return worst
+
+
+@compiled(nogil=True)
+def longest_paths(start: Int32, heads: Int32, level: Int32) -> int:
+    """The length of the longest path of arcs that leads to each variable, into ``level``, which begins at 0.
+
+    start, heads: the arcs compressed by tail. Returns how many variables were reached in order: fewer than there are
+    where some imply each other.
+    """
+    n = len(level)
+    waiting = np.zeros(n, dtype=np.int32)
+    for h in heads:
+        waiting[h] += 1
+    order = np.empty(n, dtype=np.int32)
+    found = 0
+    for v in range(n):
+        if waiting[v] == 0:
+            order[found] = v
+            found += 1
+    done = 0
+    while done < found:
+        v = order[done]
+        done += 1
+        for e in range(start[v], start[v + 1]):
+            h = heads[e]
+            level[h] = max(level[h], level[v] + 1)
+            waiting[h] -= 1
+            if waiting[h] == 0:
+                order[found] = h
+                found += 1
+    return done
 
 
 class Steps(NamedTuple):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from expost._typing import Bool, Int32
+from expost.solver.nbuyers.kernels import longest_paths
 from expost.solver.program import Program
 
 LARGEST_TABLE = 30_000_000
@@ -42,8 +43,12 @@ def layers(program: Program) -> Layers:
     ones = np.ones(program.arcs, dtype=np.int8)
     graph = coo_array((ones, (program.tails, program.heads)), shape=(n, n))
     fibres, fibre = connected_components(graph, directed=False)
-    acyclic = connected_components(graph, directed=True, connection="strong")[0] == n
-    level = _levels(program) if acyclic else np.zeros(n, dtype=np.int32)
+    level = np.zeros(n, dtype=np.int32)
+    by_tail = np.argsort(program.tails, kind="stable")
+    start = np.concatenate([[0], np.cumsum(np.bincount(program.tails, minlength=n))]).astype(np.int32)
+    acyclic = longest_paths(start, program.heads[by_tail], level) == n
+    if not acyclic:
+        level[:] = 0
     depth = int(level.max(initial=0)) + 1
     joined = (
         _joined(program, fibre, level, int(fibres), depth)
@@ -51,17 +56,6 @@ def layers(program: Program) -> Layers:
         else np.zeros(fibres, dtype=np.bool_)
     )
     return Layers(fibre, level, int(fibres), depth, bool(joined.all()), acyclic, joined)
-
-
-def _levels(program: Program) -> Int32:
-    """Longest paths, all arcs at once, one step of depth at a time."""
-    level = np.zeros(program.variables, dtype=np.int32)
-    tails, heads = program.tails, program.heads
-    while len(tails):
-        np.maximum.at(level, heads, level[tails] + 1)
-        late = level[program.heads] <= level[program.tails]
-        tails, heads = program.tails[late], program.heads[late]
-    return level
 
 
 def _joined(program: Program, fibre: Int32, level: Int32, fibres: int, depth: int) -> Bool:

@@ -26,11 +26,14 @@ from expost.tolerances import WELFARE
 METHODS = ("chains", "pdlp", "hipdlp", "simplex")
 """Ours first; the others are HiGHS's."""
 
-FEASIBLE = 1e-8
+FEASIBLE = 1e-6
 """Excess of rows up to which the first-order method's value counts as attained; its bound is proved all the same."""
 
 ENOUGH = 0.3
 """Part of the slack between welfares to which bound and value have to agree."""
+
+LONG, NEAR = 1000, 1e-6
+"""Steps after which bound and value that are this near, relatively, are near enough: cuts bring more than steps."""
 
 STALLED = 3000
 """Steps without an improvement of the bound that counts, after which the first-order method gives up."""
@@ -48,9 +51,9 @@ SIMPLEX = {"presolve": "off", "dual_feasibility_tolerance": WELFARE}
 class Relaxation:
     """A near-optimal point of the linear relaxation and prices that nearly prove it.
 
-    stopped: ``Optimal``, ``Infeasible``, ``time limit``, ``interrupted``, ``stalled``, or HiGHS's word. fractional:
-    float64 (variables,) or None. packing, covering: prices in the unit of the weights, float64 (rows,), zero where
-    the method had none. method: of ``METHODS``.
+    stopped: ``Optimal``, ``Infeasible``, ``time limit``, ``interrupted``, ``near``, ``stalled``, or HiGHS's word.
+    fractional: float64 (variables,) or None. packing, covering: prices in the unit of the weights, float64
+    (rows,), zero where the method had none. method: of ``METHODS``.
     """
 
     stopped: str
@@ -118,6 +121,8 @@ class Patience:
             return "Infeasible"
         if abs(seen.bound - seen.value) <= self.width and seen.excess <= FEASIBLE:
             return "Optimal"
+        if seen.steps >= LONG and abs(seen.bound - seen.value) <= NEAR * abs(seen.bound):
+            return "near"
         if seen.bound < self.best - self.width:
             self.best, self.improved = seen.bound, seen.steps
         return "stalled" if seen.steps - self.improved > STALLED else ""
