@@ -24,6 +24,7 @@ _HOMES = {
         "ExpostError",
         "InputError",
         "LimitReached",
+        "Simplification",
         "SolverError",
     ),
     "expost.instances.assumptions": ("check_assumptions",),
@@ -47,6 +48,7 @@ _HOMES = {
     "expost.runs.frontier": ("Frontier", "frontier"),
     "expost.runs.opening": ("open",),
     "expost.runs.run": ("Run",),
+    "expost.runs.simplify": ("Simplification", "simplify"),
     "expost.runs.solve": ("solve",),
     "expost.runs.sweep": ("sweep",),
     "expost.runs.validate": ("Validation", "validate"),
@@ -79,6 +81,7 @@ __all__ = [
     "Prices",
     "Prior",
     "Run",
+    "Simplification",
     "SolverError",
     "Strikes",
     "Timing",
@@ -102,6 +105,7 @@ __all__ = [
     "lottery_bracket",
     "open",
     "random_instance",
+    "simplify",
     "solve",
     "sweep",
     "validate",
@@ -154,6 +158,7 @@ if TYPE_CHECKING:
     from expost.runs.lotteries import LotteryRun, lottery_bracket
     from expost.runs.opening import open  # noqa: A004
     from expost.runs.run import Run
+    from expost.runs.simplify import Simplification, simplify
     from expost.runs.solve import solve
     from expost.runs.sweep import sweep
     from expost.runs.validate import Validation, validate

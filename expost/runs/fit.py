@@ -167,6 +167,39 @@ def fit(
     )
 
 
+def best_start(
+    instance: Instance, families: Sequence[tuple[dict[str, float], Prices]], seed: int = 0
+) -> tuple[dict[str, float], Prices]:
+    """The family whose stated parameters are worth most; one buyer is completed in each."""
+
+    def loss(family: tuple[dict[str, float], Prices]) -> float:
+        start, own = family
+        search = _Search(instance, own, dict.fromkeys(start, (0.0, 1.0)), 1.0, seed, None)
+        return search.loss(np.array(list(start.values())))
+
+    return min(families, key=loss)
+
+
+def polished(instance: Instance, own: Prices, start: Mapping[str, float], seed: int = 0) -> Prices:
+    """``own`` with the parameters of a local search for welfare that begins at ``start``; one buyer is completed."""
+    from scipy.optimize import minimize
+
+    reach = {name: max(abs(value), 0.25) for name, value in start.items()}
+    ranges = {name: (value - reach[name], value + reach[name]) for name, value in start.items()}
+    search = _Search(instance, own, ranges, 1.0, seed, None)
+    begin = np.array(list(start.values()))
+    found = minimize(
+        search.loss,
+        begin,
+        method="Nelder-Mead",
+        options={"xatol": 1e-4, "fatol": 1e-7, "maxfev": 150 * len(begin)},
+    )
+    best = found.x if found.fun < search.loss(begin) else begin
+    chosen = own.with_parameters(**{name: float(x) for name, x in zip(start, best, strict=True)})
+    assert isinstance(chosen, Prices)
+    return chosen
+
+
 def _ranges(own: Prices, over: Mapping[str, Sequence[float]]) -> dict[str, tuple[float, float]]:
     if not isinstance(over, Mapping) or not over:
         raise InputError("nothing to choose", where="over", expected='ranges by parameter: {"a": (0, 2)}')
@@ -221,7 +254,7 @@ class _Search:
         ends = np.array(list(self.ranges.values()))
         bounds = Bounds(ends[:, 0], ends[:, 1])
         found = differential_evolution(
-            self._loss,
+            self.loss,
             bounds,
             rng=np.random.default_rng(self.seed),
             popsize=12,
@@ -235,7 +268,7 @@ class _Search:
         for _ in range(ROUNDS):
             for _ in range(2):  # a simplex that has collapsed on a ridge starts again
                 polished = minimize(
-                    self._loss,
+                    self.loss,
                     best,
                     method="Nelder-Mead",
                     bounds=bounds,
@@ -268,7 +301,7 @@ class _Search:
         assert isinstance(chosen, Prices)
         return chosen.bind(self.instance)
 
-    def _loss(self, point: Float) -> float:
+    def loss(self, point: Float) -> float:
         """What is minimized: the objective's negative, and the penalty of states with two winners."""
         self.evaluations += 1
         prices = self._bound(np.asarray(point))
