@@ -236,6 +236,9 @@ def _on_grid(
     return full
 
 
+MOST_POINTS = 1000
+"""Points per signal beyond which nobody looks for what fits."""
+
 BYTES_PER_VALUE = 40
 """Peak memory of discretization in bytes per state and buyer: values, gains and what evaluates them."""
 
@@ -262,5 +265,16 @@ def check_memory(instance: Instance, grid: Grid, bytes_per_value: float = BYTES_
             f"grid {grid.describe()} makes {states:.4g} states, about {need / 2**30:.4g} GiB",
             where="grid",
             expected=f"at most the {free / 2**30:.3g} GiB that are free",
-            remedy="use fewer points per signal",
+            remedy=_what_fits(instance, free / bytes_per_value),
         )
+
+
+def _what_fits(instance: Instance, values: float) -> str:
+    """The largest even grid of at most so many values, all buyers' together, as advice."""
+    points = 0
+    while points < MOST_POINTS:
+        states = math.prod(type_counts(instance, Grid(points + 1).resolve(instance)))
+        if states * instance.n > min(values, MAX_STATES):
+            break
+        points += 1
+    return f"use fewer points per signal: grid={points} fits" if points else "use fewer points per signal"

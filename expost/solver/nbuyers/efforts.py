@@ -25,6 +25,9 @@ PATIENCE = {FIRST_CORE: 0, 2 * FIRST_CORE: 20, LARGEST_CORE: 60}
 EXHAUSTED = 2000
 """Kicks without improvement after which there are no more beside branch and bound."""
 
+TRIES = 3
+"""Cuts of the fractional point that are tried before the bound is tightened: dives find better rules then."""
+
 CUTS_LIMIT = 300.0
 """Seconds for cuts and dives when there is no time limit."""
 

@@ -32,7 +32,7 @@ FEASIBLE = 1e-6
 ENOUGH = 0.3
 """Part of the slack between welfares to which bound and value have to agree."""
 
-LONG, NEAR = 1000, 1e-6
+LONG, NEAR = 500, 3e-6
 """Steps after which bound and value that are this near, relatively, are near enough: cuts bring more than steps."""
 
 STALLED = 3000

@@ -107,7 +107,7 @@ class Search:
         costs = self.relaxed()
         if costs is not None and not self.at.proved():
             self.first_core(costs)
-            self.round()
+            self.round(efforts.TRIES)
             costs = self.tightened() or costs
             self.cases()
         if costs is not None and not self.at.closed():
