@@ -37,6 +37,7 @@ class Account:
     accuracy: float
     clock: Clock
     workers: Workers
+    only_rigorous: bool
     seed: int
     confidence: float
     progress: ProgressCallback | None
@@ -137,6 +138,8 @@ class Account:
         key: tuple[int, ...] = (),
         replicates: tuple[float | None, ...] = (),
     ) -> None:
+        if self.only_rigorous and bound.kind == STATISTICAL:
+            return
         self.history.append(bound)
         before = self.proofs.get((bound.side, bound.kind))
         if bound.better(before.bound if before else None):

@@ -36,38 +36,38 @@ TWO_BUYERS = (
         polish=PolishPlan(points=256, steps=250, rate=(8e-3, 2e-4)),
         points=256,
         replicates=10,
-        states=20736,
+        states=20_736,
         replicates_of_sets=6,
     ),
     Effort(
-        mesh=7_000,
-        fit=FitPlan(fibres=512, types=1024, rows=24, samples=6, steps=400),
+        mesh=90_000,
+        fit=FitPlan(fibres=512, types=1024, rows=24, samples=8, steps=500, refresh=3),
         quadrature=Quadrature(replicates=16, fibres=512, types=8192, rows=64, bins=1024),
         polish=PolishPlan(points=384, steps=600, rate=(1.6e-2, 2e-4)),
         points=512,
         replicates=12,
-        states=1048576,
+        states=1_048_576,
         replicates_of_sets=4,
     ),
     Effort(
         mesh=90_000,
-        fit=FitPlan(fibres=512, types=2048, rows=32, samples=8, steps=700),
+        fit=FitPlan(fibres=512, types=2048, rows=32, samples=8, steps=1200, refresh=3, rate=(0.075, 5e-4)),
         quadrature=Quadrature(replicates=20, fibres=1024, types=16384, rows=96, bins=2048),
         polish=PolishPlan(points=512, steps=800, rate=(8e-3, 1e-4), width=(6e-3, 2e-3)),
         points=1024,
         replicates=16,
     ),
     Effort(
-        mesh=90_000,
-        fit=FitPlan(fibres=512, types=4096, rows=48, samples=8, steps=1200, rate=(0.05, 5e-4)),
+        mesh=1_200_000,
+        fit=FitPlan(fibres=1024, types=4096, rows=48, samples=6, steps=800, refresh=3, rate=(0.05, 5e-4)),
         quadrature=Quadrature(replicates=24, fibres=1024, types=32768, rows=128, bins=4096),
         polish=PolishPlan(points=768, steps=1000, rate=(4e-3, 1e-4), width=(4e-3, 1.5e-3)),
         points=2048,
         replicates=16,
     ),
     Effort(
-        mesh=600_000,
-        fit=FitPlan(fibres=1024, types=4096, rows=64, samples=6, steps=2500, rate=(0.05, 3e-4)),
+        mesh=1_200_000,
+        fit=FitPlan(fibres=1024, types=4096, rows=64, samples=6, steps=2500, refresh=3, rate=(0.05, 3e-4)),
         quadrature=Quadrature(replicates=32, fibres=2048, types=32768, rows=128, bins=4096),
         polish=PolishPlan(points=1024, steps=2000, rate=(4e-3, 5e-5), width=(3e-3, 1e-3)),
         points=2048,
@@ -123,8 +123,10 @@ PILOT = Quadrature(replicates=4, fibres=128, types=2048, rows=32, bins=512)
 """What shadow prices are compared on."""
 ESTIMATES = {2: (10_000, 21_000, 66_000, 160_000), 3: (1_000, 6_000, 12_000)}
 """States of the midpoint grids that the estimate extrapolates, by the number of buyers (3: or more)."""
-CELLS_DUAL = {2: (128, 512), 3: (32, 128), 4: (32, 64)}
-"""Cells per level of the rigorous dual bound, early and late, by the number of signals."""
+CELLS = {2: (128, 512, 1024, 2048), 3: (32, 64, 128, 256, 384), 4: (32, 48, 64, 96, 128, 160, 192, 256)}
+"""Cells per level of the rigorous bounds of two static buyers, ever finer, by the number of signals."""
+CELLS_COARSE = (4, 8)
+"""The same where there are more signals."""
 CELLS_LOWER = {2: 24, 3: 10, 4: 8, 5: 5, 6: 3}
 """Cells per level of the rigorous lower bound, by the number of signals."""
 GRID_LOWER = {2: 330_000, 3: 4_096}

@@ -10,7 +10,7 @@ from functools import partial
 
 from expost.brackets.account import Account
 from expost.brackets.clock import Clock, OutOfTime
-from expost.brackets.effort import efforts
+from expost.brackets.effort import CELLS, CELLS_COARSE, efforts
 from expost.brackets.evidence import Dual, Welfare
 from expost.brackets.lower.evaluation import mechanism_limit
 from expost.brackets.lower.side import LowerSide
@@ -21,7 +21,7 @@ from expost.brackets.starts import Starts, first_names, nothing
 from expost.brackets.upper.dual import Quadrature, dual_limit
 from expost.brackets.upper.side import UpperSide, first_bounds
 from expost.brackets.workers import Workers
-from expost.errors import InputError
+from expost.errors import InputError, LimitReached
 from expost.formulations.timing import SEQUENTIAL, build_blocks, parse_first, parse_timing
 from expost.instances.environment import Instance
 from expost.solver.progress import ProgressCallback, check_time_limit
@@ -41,6 +41,7 @@ def bracket(
     first: str | Sequence[str | None] = (),
     seed: int = 0,
     jobs: int | None = None,
+    rigorous: bool = False,
     confidence: float = 0.99,
     progress: ProgressCallback | None = None,
     starts: Starts = nothing,
@@ -52,8 +53,9 @@ def bracket(
     joblib's context sends them (None: as many as there are processors, or as the context says).
     timing: ``static`` or ``sequential``, for all buyers or one word for each (a sequence, or joined by commas).
     first: signals that arrive first, at most one per sequential buyer. confidence: with which both sides hold
-    together. starts: mechanisms that completions start from, beside grid optima. Bounds that cannot be had (say,
-    because a value is not monotone) are named in ``left_out``.
+    together. starts: mechanisms that completions start from, beside grid optima. rigorous: bounds that no sample enters
+    alone (two static buyers). Bounds that cannot be had (say, because a value is not monotone) are named in
+    ``left_out``.
 
     Raises InputError for an accuracy or confidence outside (0, 1), a negative seed, no jobs, an unknown timing, stages
     that do not suit sequential timing, and values without a finite mean."""
@@ -66,6 +68,7 @@ def bracket(
         accuracy,
         clock,
         Workers(jobs),
+        rigorous,
         seed,
         confidence,
         progress,
@@ -79,7 +82,9 @@ def bracket(
             "a support is unbounded; statistical bounds take the values' variance to be finite",
         )
     with suppress(OutOfTime):
-        if instance.n == 1:
+        if rigorous:
+            _rigorous(account, lower)
+        elif instance.n == 1:
             _one_buyer(account)
         else:
             _several(account, lower)
@@ -169,7 +174,48 @@ def _several(account: Account, lower: LowerSide) -> None:
             stage(effort)
         if number == 0:
             upper.estimate()
-        upper.guaranteed(late=number > 0)
+        if number < 2:
+            _guaranteed(upper, lower, CELLS.get(sum(account.space.dims), CELLS_COARSE)[:2], 0.1)
+
+
+def _guaranteed(upper: UpperSide, lower: LowerSide, sizes: Sequence[int], share: float) -> None:
+    """The rigorous bounds of both sides on ever finer cells, in at most ``share`` of the time for each."""
+    account = upper.account
+    for cells in sizes:
+        for side in (lower, upper):
+            if account.over:
+                return
+            with suppress(OutOfTime):
+                side.guaranteed(cells, account.clock.part(share))
+
+
+def _rigorous(account: Account, lower: LowerSide) -> None:
+    """Rigorous bounds alone: find shadow prices and a completion, then cut both into ever finer cells.
+
+    Raises InputError where one side has no rigorous bound."""
+    space = account.space
+    if space.n != 2 or space.sequential or not space.bounded or account.kept.error > 0.0:
+        raise InputError(
+            "rigorous bounds of both sides",
+            where="rigorous",
+            expected="two buyers, static timing, bounded supports and a seller's value that does not vary",
+        )
+    upper = UpperSide(account)
+    lower.cells()
+    for number, effort in enumerate(efforts(space.n)[:2]):
+        if account.over:
+            return
+        with suppress(OutOfTime):
+            upper.stage(effort)
+            lower.stage(number, effort)
+        _guaranteed(upper, lower, CELLS.get(sum(space.dims), CELLS_COARSE)[:2], 0.1)
+    _guaranteed(upper, lower, CELLS.get(sum(space.dims), CELLS_COARSE)[2:], 0.6)
+    if account.upper is None or account.lower is None:
+        raise LimitReached(
+            "bracket: no rigorous bound of both sides"
+            + "".join(f"; {line}" for line in account.left_out)
+            + "; give it more time, or do without rigorous"
+        )
 
 
 def _result(account: Account, timings: tuple[str, ...]) -> Bracket:

@@ -23,6 +23,7 @@ def bracket(
     seed: int = 0,
     confidence: float = 0.99,
     jobs: int = 1,
+    rigorous: bool = False,
     starts_from: Sequence[MechanismLike] = (),
     progress: ProgressCallback | None = None,
 ) -> Bracket:
@@ -31,7 +32,7 @@ def bracket(
     instance: an ``Instance``, a name of the catalogue, or the path of a TOML file.
     time_limit: seconds; the best bracket so far is returned then. Without one the search ends after its last stage.
     timing, first: as in ``solve``. seed: of all random numbers. confidence: with which both sides hold together.
-    jobs: pieces worked on at once. starts_from: prices or strikes of one's own, from which the lower side starts, too.
+    jobs: pieces worked on at once. rigorous: bounds that no sample enters alone (two static buyers). starts_from: prices or strikes of one's own, from which the lower side starts, too.
 
     Bounds that cannot be had (say, because a value is not monotone) are named in ``left_out``. Raises InputError for
     unusable input, and for values without a finite mean.
@@ -47,6 +48,8 @@ def bracket(
         first=tuple(words_of(first, "first")),
         seed=seed_of(seed),
         confidence=confidence,
+        jobs=jobs,
+        rigorous=rigorous,
         progress=progress,
         starts=lambda named: chain(own, starts(named)),
     )

@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 
 from expost._typing import Bool, Float, Int64
 from expost.brackets.clock import ENDLESS, Clock
+from expost.brackets.lower.cells_pairs import guaranteed_pairs
 from expost.brackets.optimum import optimum
 from expost.brackets.starts import first_names, timings
+from expost.brackets.workers import Workers
 from expost.formulations.assemble import Formulation, assemble
 from expost.formulations.timing import build_blocks
 from expost.mechanisms.continuum.cells import CellMechanism
@@ -47,12 +49,16 @@ def cell_mechanism(space: QuantileSpace, points: int, clock: Clock = ENDLESS) ->
     return CellMechanism(space, f"cells, {points} per signal", points, table)
 
 
-def guaranteed_welfare(mechanism: CellMechanism, parts: int, clock: Clock = ENDLESS) -> float:
+def guaranteed_welfare(
+    mechanism: CellMechanism, parts: int, clock: Clock = ENDLESS, workers: Workers | None = None
+) -> float:
     """A floor under E[sum_i w_i q_i]: every cell cut into ``parts`` per level and counted with its worst corner.
 
     Raises NotMonotone where a value or a gain is not monotone, OutOfTime.
     """
     space, points = mechanism.space, mechanism.points
+    if space.n == 2 and not space.sequential:
+        return guaranteed_pairs(mechanism, parts, clock, workers)
     total = 0.0
     for i in range(space.n):
         strike = _spread(space, i, mechanism.table[i], points)

@@ -18,6 +18,7 @@ from expost.brackets.clock import Clock, OutOfTime
 from expost.brackets.effort import CELLS_LOWER, GRID_LOWER, Effort, grid_points
 from expost.brackets.evidence import CellsWelfare, Sizeless, Welfare
 from expost.brackets.lower.cells import cell_mechanism, guaranteed_welfare
+from expost.brackets.lower.cells_pairs import completed_cells
 from expost.brackets.lower.evaluation import mechanism_limit
 from expost.brackets.lower.polish import polish
 from expost.brackets.optimum import check_states
@@ -56,6 +57,7 @@ class LowerSide:
     def __init__(self, account: Account, starts: Starts) -> None:
         self.account, self.starts = account, starts
         self.completed: list[CompletedMechanism] = []
+        self.best: CompletedMechanism | None = None
         self.negative = any_negative(account)
 
     def never_sell(self) -> None:
@@ -101,6 +103,24 @@ class LowerSide:
             account.leave_out("cells (lower)", reason)
         except OutOfTime:
             account.leave_out("cells (lower)", "the time does not suffice for them")
+
+    def guaranteed(self, points: int, clock: Clock) -> None:
+        """Rigorous: the best completion of two static buyers, cut into ``points`` cells per level. Raises OutOfTime."""
+        account, best = self.account, self.best
+        if (
+            best is None
+            or account.space.sequential
+            or not account.space.bounded
+            or not self._keeps_constant()
+        ):
+            return
+        account.tell(f"cutting a completion into {points} cells per signal")
+        try:
+            mechanism = completed_cells(best, points, clock, account.workers)
+            floor = guaranteed_welfare(mechanism, 1, clock, account.workers) + account.kept.mean
+            account.rigorous(LOWER, mechanism.method, floor, CellsWelfare(mechanism, 1), mechanism)
+        except NotMonotone as reason:
+            account.leave_out("completion on cells (rigorous lower)", reason)
 
     def _keeps_constant(self) -> bool:
         return self.account.kept.error == 0.0
@@ -185,7 +205,7 @@ class LowerSide:
             polished = polish(start, effort.polish, account.rng(), clock=clock, workers=account.workers)
             scored = [(self._pilot(mechanism, 128), mechanism) for mechanism in (start, polished)]
             found.append(max(scored, key=itemgetter(0)))
-        best = max(found, key=itemgetter(0))[1]
+        best = self.best = max(found, key=itemgetter(0))[1]
         self.completed = [mechanism for _, mechanism in found] if account.space.n == 2 else [best]
         if account.left > 0.0:
             self._evaluate(best, effort.points, effort.replicates)
@@ -206,6 +226,8 @@ class LowerSide:
 
     def _evaluate(self, mechanism: ContinuumMechanism, points: int, replicates: int) -> None:
         account = self.account
+        if account.only_rigorous:
+            return
         account.tell(f"evaluating: {mechanism.method}")
         points = self._affordable(mechanism, points, replicates)
         limit = mechanism_limit(

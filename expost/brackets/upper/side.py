@@ -9,8 +9,8 @@ from functools import partial
 import numpy as np
 
 from expost.brackets.account import Account
-from expost.brackets.clock import OutOfTime
-from expost.brackets.effort import CELLS_DUAL, ESTIMATES, PILOT, Effort, grid_points
+from expost.brackets.clock import Clock, OutOfTime
+from expost.brackets.effort import ESTIMATES, PILOT, Effort, grid_points
 from expost.brackets.evidence import Dual, DualCells, Sets, Sizeless
 from expost.brackets.optimum import check_states
 from expost.brackets.records import UPPER, Control
@@ -73,6 +73,10 @@ def first_bounds(account: Account) -> None:
     account.statistical(UPPER, "first best", Limit(mean, 0.0, confidence), Sizeless())
 
 
+FEWEST = 4_096
+"""States of a finite set, at least."""
+
+
 class UpperSide:
     """What the upper side carries from stage to stage: the best shadow prices so far, and what averages of finite sets
     start from."""
@@ -112,7 +116,8 @@ class UpperSide:
         if not effort.replicates_of_sets:
             return []
         grid = space.sequential or space.n > 2
-        points = grid_points(space, effort.states) if grid else math.isqrt(effort.states)
+        states = self._affordable(effort)
+        points = grid_points(space, states) if grid else math.isqrt(states)
         sets = FiniteSets(points, effort.replicates_of_sets, grid)
         account.tell(f"solving {sets.replicates} finite sets of types, {sets.states(space)} states each")
         confidence, seed = account.allowance.next(UPPER), account.next_seed()
@@ -145,6 +150,18 @@ class UpperSide:
         found = averaged(space, usable, nodes, self.floor)
         return [replace(found, mesh=symmetrized(found.mesh)) if self.symmetric else found]
 
+    def _affordable(self, effort: Effort) -> int:
+        """States of a set: fewer where a quarter of the time that is left would not do."""
+        account, states = self.account, effort.states
+        each = 0.25 * account.left * min(account.workers.count, effort.replicates_of_sets)
+        while (
+            account.clock.limited
+            and states > FEWEST
+            and states * effort.replicates_of_sets > account.pace * each
+        ):
+            states //= 4
+        return states
+
     def estimate(self) -> None:
         """The extrapolation of midpoint grids: no bound."""
         account, space = self.account, self.account.space
@@ -164,30 +181,22 @@ class UpperSide:
         except OutOfTime:
             account.leave_out("extrapolation of grids (estimate)", "the time does not suffice for it")
 
-    def guaranteed(self, late: bool) -> None:
-        """The rigorous bound from the same shadow prices."""
+    def guaranteed(self, cells: int, clock: Clock) -> None:
+        """Rigorous: the same shadow prices, constant on ``cells`` per level. Raises OutOfTime."""
         account, space = self.account, self.account.space
         what = "dual function on cells (rigorous upper)"
-        if self.u is None:
-            return
         if space.n != 2 or space.sequential:
             account.leave_out(what, "it is there for two buyers and static timing only")
         elif not space.bounded or account.kept.error > 0.0:
             account.leave_out(what, "it needs bounded supports and a seller's value that does not vary")
-        else:
+        elif self.u is not None:
+            account.tell(f"bounding shadow prices on {cells} cells per signal")
             try:
-                cells = CELLS_DUAL.get(sum(space.dims), (4, 8))[late]
-                value = guaranteed_dual(space, self.u, cells, account.clock.part(0.5))
-                account.rigorous(
-                    UPPER,
-                    f"dual function on cells, {cells} per signal",
-                    value + account.kept.mean,
-                    DualCells(self.u, cells),
-                )
+                value = guaranteed_dual(space, self.u, cells, clock, account.workers) + account.kept.mean
+                method = f"dual function on cells, {cells} per signal"
+                account.rigorous(UPPER, method, value, DualCells(self.u, cells))
             except NotMonotone as reason:
                 account.leave_out(what, reason)
-            except OutOfTime:
-                account.tell("no time for more cells")
 
     def _best(self, candidates: list[ShadowPrices]) -> ShadowPrices:
         """What a small sample prefers, always the same: a choice, never a bound."""
@@ -204,6 +213,8 @@ class UpperSide:
     def _evaluate(self, effort: Effort) -> None:
         account, u = self.account, self.u
         assert u is not None
+        if account.only_rigorous:
+            return
         confidence, seed = account.allowance.next(UPPER), account.next_seed()
         account.tell(f"evaluating shadow prices, {u.nodes} nodes per signal")
         size = affordable(account.space, u, effort.quadrature, account.clock, account.workers.count)

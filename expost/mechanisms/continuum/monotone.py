@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
-from expost._typing import Int8
+from expost._typing import Float, Int8
 from expost.spaces.quantile_space import QuantileSpace, lattice
-from expost.tolerances import ASSUMPTION, allowance
+from expost.tolerances import ASSUMPTION, TIE, allowance
 
 LINES, STEPS = 256, 33
 """Random lines along each level, and points on each, ends included."""
@@ -25,16 +27,19 @@ def directions(space: QuantileSpace, i: int, j: int, *, gain: bool = False) -> I
     return np.array(signs, dtype=np.int8)
 
 
+def straight(space: QuantileSpace, i: int, buyers: Iterable[int]) -> bool:
+    """Whether w_i is affine along every level of these buyers, so that its mean over a box of their levels is its value
+    at the middle; found on the same grid, and relied upon like the directions."""
+    for j in buyers:
+        for place in range(space.dims[j]):
+            values = _along(space, i, j, place, gain=True)
+            if np.abs(np.diff(values, n=2, axis=1)).max() > allowance(TIE, values) * 10.0:
+                return False
+    return True
+
+
 def _direction(space: QuantileSpace, i: int, j: int, place: int, gain: bool) -> int:
-    levels = []
-    joint = lattice(LINES, sum(space.dims), np.full(sum(space.dims), 0.5))
-    for k, own in enumerate(np.split(joint, np.cumsum(space.dims)[:-1], axis=1)):
-        low, high = space.box[k]
-        points = np.repeat((low + (high - low) * own)[:, None, :], STEPS, axis=1)
-        if k == j:
-            points[:, :, place] = np.linspace(low[place], high[place], STEPS)
-        levels.append(points)
-    values = space.gain(i, levels) if gain else space.value(i, levels)
+    values = _along(space, i, j, place, gain=gain)
     steps = np.diff(values, axis=1)
     slack = allowance(ASSUMPTION, values)
     rises, falls = bool((steps > slack).any()), bool((steps < -slack).any())
@@ -43,3 +48,16 @@ def _direction(space: QuantileSpace, i: int, j: int, place: int, gain: bool) -> 
         signal, buyer = space.instance.buyers[j].signals[place], space.instance.buyers[i].name
         raise NotMonotone(f"{what} of buyer {buyer} both rises and falls in {signal}")
     return -1 if falls else 1
+
+
+def _along(space: QuantileSpace, i: int, j: int, place: int, *, gain: bool) -> Float:
+    """V_i, or w_i, on random lines along one level of buyer ``j``: (LINES, STEPS)."""
+    levels = []
+    joint = lattice(LINES, sum(space.dims), np.full(sum(space.dims), 0.5))
+    for k, own in enumerate(np.split(joint, np.cumsum(space.dims)[:-1], axis=1)):
+        low, high = space.box[k]
+        points = np.repeat((low + (high - low) * own)[:, None, :], STEPS, axis=1)
+        if k == j:
+            points[:, :, place] = np.linspace(low[place], high[place], STEPS)
+        levels.append(points)
+    return space.gain(i, levels) if gain else space.value(i, levels)
