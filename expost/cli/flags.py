@@ -11,7 +11,7 @@ FLAGS = {
     for name in (
         "accuracy", "axes", "at", "backend", "bayesian", "between", "brackets", "digits", "epsilon", "first", "format",
         "gap", "grid", "jobs", "keep", "lotteries", "objective", "out", "over", "participation", "points", "prices",
-        "restrict", "rows", "run", "seed", "study", "symmetric", "time_limit", "timing", "write_model",
+        "restrict", "rigorous", "rows", "run", "seed", "study", "symmetric", "time_limit", "timing", "write_model",
     )
 } | {"parameters": "--set"}  # fmt: skip
 """The option of every parameter that has one; the others are arguments, or parts of a file."""

@@ -112,6 +112,9 @@ def bracket(
     time_limit: LimitOption = None,
     seed: Annotated[int, typer.Option("--seed", help="Of all random numbers.")] = 0,
     jobs: JobsOption = 1,
+    rigorous: Annotated[
+        bool, typer.Option("--rigorous", help="Only bounds that no sample enters (two static buyers).")
+    ] = False,
     out: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option(
@@ -135,6 +138,7 @@ def bracket(
             first=first,
             seed=seed,
             jobs=jobs,
+            rigorous=rigorous,
             progress=progress,
         )
     if out is not None:
