@@ -102,8 +102,8 @@ class FirstOrder:
         point = np.zeros(len(chains.weight)) if x is None else x.copy()
         norm = _norm(chains)
         size = MARGIN / norm if norm > 0.0 else 1.0
-        weight, limit = np.linalg.norm(chains.weight), np.linalg.norm(chains.limit)
-        balance = float(weight / limit) if weight > 0.0 and limit > 0.0 else 1.0
+        weight, limit = length(chains.weight), length(chains.limit)
+        balance = weight / limit if weight > 0.0 and limit > 0.0 else 1.0
         return cls(cover, point, start, size, balance)
 
     def run(self, enough: Callable[[Progressed], str], deadline: float) -> Progressed:
@@ -170,8 +170,8 @@ class FirstOrder:
 
     def restart(self) -> None:
         """Go on from here, the steps balanced by how far the two sides have come since the last time."""
-        x_moved = float(np.linalg.norm(self.x - self.x_anchor))
-        price_moved = float(np.linalg.norm(self.prices - self.price_anchor))
+        x_moved = length(self.x - self.x_anchor)
+        price_moved = length(self.prices - self.price_anchor)
         if x_moved > 1e-10 and price_moved > 1e-10:
             wanted = math.log(price_moved / x_moved)
             self.balance = math.exp(SMOOTHING * wanted + (1.0 - SMOOTHING) * math.log(self.balance))
@@ -202,6 +202,11 @@ def _parts(start: Int32, threads: int) -> list[tuple[int, int]]:
     return [(ends[k], ends[k + 1]) for k in range(threads)]
 
 
+def length(vector: Float) -> float:
+    """The Euclidean norm. Not numpy's: its threads wait for each other on a busy machine."""
+    return math.sqrt(float((vector * vector).sum()))
+
+
 def _norm(chains: Chains) -> float:
     """The norm of the rows, each scaled by the root of its pace: exact where all rows are as long and no variable is
     in two, otherwise from some turns of the power method, and a little more.
@@ -220,6 +225,6 @@ def _norm(chains: Chains) -> float:
     norm = 0.0
     for _ in range(POWER):
         back = columns @ (rows @ x)
-        norm = float(np.linalg.norm(back))
+        norm = length(back)
         x = back / norm
     return CAREFUL * math.sqrt(norm)
