@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 
 import typer
 
-from expost.cli import many, own, runs, theory, version
+from expost.cli import many, own, runs, streams, theory, version
 from expost.cli.common import app
 from expost.cli.flags import message
-from expost.errors import ExpostError
+from expost.errors import ExpostError, InputError
 
-__all__ = ["app", "main", "many", "own", "run_command", "runs", "theory", "version"]
+__all__ = ["app", "main", "many", "own", "run_command", "runs", "streams", "theory", "version"]
 
 
 def main() -> None:
     """Run the command line; every failure is one line on standard error and the right exit code."""
-    sys.exit(run_command(sys.argv[1:]))
+    try:
+        streams.prepare()
+        code = run_command(sys.argv[1:])
+        try:
+            streams.finish()
+        except InputError as error:
+            code = fail(message(error), error.exit_code)
+    except KeyboardInterrupt:  # between any two lines of the above
+        code = fail("interrupted", 130)
+    sys.exit(code)
 
 
 def run_command(arguments: list[str]) -> int:
@@ -28,9 +38,6 @@ def run_command(arguments: list[str]) -> int:
         return fail(message(error), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         return fail("interrupted", 130)
-    except BrokenPipeError:
-        sys.stdout = None
-        return 0
     except Exception as error:
         # The parser's own errors (an unknown option, a missing argument) know their message and exit code.
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):
@@ -40,6 +47,8 @@ def run_command(arguments: list[str]) -> int:
 
 
 def fail(message: str, code: int) -> int:
-    """One line on standard error; ``code``."""
-    sys.stderr.write(f"expost: {' '.join(message.split())}\n")
+    """One line on standard error, where there is one; ``code``."""
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError):
+            sys.stderr.write(f"expost: {' '.join(message.split())}\n")
     return code

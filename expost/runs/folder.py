@@ -15,9 +15,8 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import os
 import re
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +24,19 @@ import numpy as np
 
 from expost._typing import Array, Bool
 from expost.errors import CheckFailed, InputError
-from expost.files import is_folder, new_folder
+from expost.files import is_folder, new_folder, read_regular
 from expost.formulations.second_best import formulate, type_space
 from expost.formulations.settings import settings_from_json
 from expost.instances.environment import Instance
 from expost.mechanisms.winners import rule_of, winners
+from expost.runs.archive import Archive
 from expost.runs.record import Record, record_from_json
 from expost.runs.run import Run
-from expost.runs.sampled import instance_of, sampled_arrays, sampled_toml
-from expost.runs.tables import write_terms
+from expost.runs.sampled import instance_of, sampled_arrays, sampled_names, sampled_toml
+from expost.runs.tables import MENU, PRICES, write_terms
+from expost.solver.program import Program
 from expost.solver.result import Certificate
-from expost.spaces.type_space import TypeSpace
+from expost.spaces.type_space import Grid, TypeSpace, type_counts
 
 RESULT, INSTANCE, ALLOCATION, CERTIFICATE, SAMPLED = (
     "result.json",
@@ -47,19 +48,16 @@ RESULT, INSTANCE, ALLOCATION, CERTIFICATE, SAMPLED = (
 DIGESTS = "files"
 
 
-UNREADABLE = (
-    OSError,
-    ValueError,
-    EOFError,
-    KeyError,
-    SyntaxError,
-    OverflowError,
-    MemoryError,
-    RuntimeError,  # NotImplementedError among them: a damaged archive may claim any method
-    zipfile.BadZipFile,
-    zlib.error,
-)
-"""What numpy and zipfile raise on damaged archives."""
+TABLES = tuple(f"{stem}{suffix}" for stem in (PRICES, MENU) for suffix in (".csv", ".parquet"))
+FILES = frozenset({RESULT, INSTANCE, ALLOCATION, CERTIFICATE, SAMPLED, *TABLES})
+"""Every file that the folder of a run may hold."""
+PROOFS = ("cuts_", "tree_")
+"""Beginnings of the names of arrays whose sizes no program determines."""
+MOST_PROOFS, MOST_LEAVES = 1 << 22, 1 << 12
+"""Bytes that these may have in any case, and how many times the multipliers of all rows on top of that."""
+RULES = ("winner", "smallest", "largest")
+MOST_TEXT = 1 << 25
+"""Bytes of a record or an instance, at most."""
 
 
 def save_numbered(run: Run) -> Path:
@@ -128,34 +126,49 @@ def open_run(folder: Path) -> Run:
     grid.
     """
     record = read_result(folder)[0]
-    instance = _read_instance(folder)
     settings = settings_from_json(record.to_dict())
+    archive = Archive(folder / ALLOCATION)
+    winner = archive.members.get("winner")
+    archive.require(dict.fromkeys(RULES, () if winner is None else winner.shape), optional=RULES[1:])
+    assert winner is not None
+    instance = _read_instance(folder, settings.grid, winner.shape)
     formulation = formulate(type_space(instance, settings), settings)
-    rules = _read_rules(folder, formulation.space)
-    if "winner" not in rules:
-        raise InputError("no array named winner", where=ALLOCATION, expected="the arrays that expost wrote")
+    rules = _rules(archive.read(), formulation.space)
     mechanism = formulation.mechanism(rules.pop("winner"))
-    certificate = _read_certificate(folder)
+    certificate = _read_certificate(folder, formulation.program)
     return Run(instance, settings, record, formulation, mechanism, certificate, rules, folder)
 
 
-def _read_instance(folder: Path) -> Instance:
+def _read_instance(folder: Path, grid: Grid, shape: tuple[int, ...]) -> Instance:
+    """The instance, whose states on ``grid`` are as many as the saved rule has; nothing as large as these is made
+    before that is sure."""
     try:
-        text = (folder / INSTANCE).read_text(encoding="utf-8")
+        text = read_regular(folder / INSTANCE, MOST_TEXT).decode("utf-8")
     except (OSError, ValueError) as error:
         raise InputError(
             f"{type(error).__name__}", where=INSTANCE, expected="the instance that expost wrote"
         ) from None
-    arrays = _read_arrays(folder / SAMPLED) if (folder / SAMPLED).exists() else {}
-    return instance_of(text, arrays, INSTANCE)
+    sampled = Archive(folder / SAMPLED) if os.path.lexists(folder / SAMPLED) else None
+    if sampled is not None:
+        sampled.require(dict.fromkeys(sampled.members, shape))
+    empty = {} if sampled is None else dict.fromkeys(sampled.members, np.broadcast_to(0.0, shape))
+    instance = instance_of(text, empty, INSTANCE)
+    expected = type_counts(instance, grid.resolve(instance))
+    if shape != expected:
+        raise CheckFailed(f"{ALLOCATION}: winner has shape {shape}; the grid has {expected}")
+    if sampled is None:
+        return instance
+    if set(sampled.members) != set(sampled_names(instance)):
+        raise InputError(
+            "values that the instance does not have", where=SAMPLED, expected="what expost wrote"
+        )
+    return instance_of(text, sampled.read(), INSTANCE)
 
 
-def _read_rules(folder: Path, space: TypeSpace) -> dict[str, Bool]:
+def _rules(arrays: dict[str, Array], space: TypeSpace) -> dict[str, Bool]:
     """The rules in the folder by name, bool (n, T_1, .., T_n)."""
     rules = {}
-    for name, array in _read_arrays(folder / ALLOCATION).items():
-        if array.shape != space.shape:
-            raise CheckFailed(f"{ALLOCATION}: {name} has shape {array.shape}; the grid has {space.shape}")
+    for name, array in arrays.items():
         try:
             rules[name] = rule_of(array, space.n, space.units)
         except ValueError as error:
@@ -170,8 +183,7 @@ def read_result(folder: Path) -> tuple[Record, dict[str, str]]:
             f"{folder} is not a folder", where="run", expected="a folder that `expost solve --out` wrote"
         )
     try:
-        text = (folder / RESULT).read_text(encoding="utf-8")
-        data = json.loads(text)
+        data = json.loads(read_regular(folder / RESULT, MOST_TEXT).decode("utf-8"))
         digests = data.pop(DIGESTS)
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise InputError(
@@ -182,21 +194,31 @@ def read_result(folder: Path) -> tuple[Record, dict[str, str]]:
     return record_from_json(json.dumps(data)), digests
 
 
-def _read_arrays(path: Path) -> dict[str, Array]:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except UNREADABLE as error:
-        raise InputError(
-            f"{type(error).__name__}", where=path.name, expected="the arrays that expost wrote"
-        ) from None
-
-
-def _read_certificate(folder: Path) -> Certificate | None:
+def _read_certificate(folder: Path, program: Program) -> Certificate | None:
     path = folder / CERTIFICATE
-    if not path.exists():
+    if not os.path.lexists(path):
         return None
-    arrays = _read_arrays(path)
+    archive = Archive(path)
+    rows: dict[str, tuple[int, ...]] = {
+        "scale_exponent": (),
+        "arcs": (program.arcs,),
+        "packing": (len(program.packing),),
+        "covering": (len(program.covering),),
+    }
+    more = {name: part for name, part in archive.members.items() if name.startswith(PROOFS)}
+    archive.require(rows | {name: part.shape for name, part in more.items()})
+    if sum(part.nbytes for part in more.values()) > MOST_PROOFS + MOST_LEAVES * 8 * sum(
+        map(sum, rows.values())
+    ):
+        raise InputError(
+            "more than a proof needs", where=CERTIFICATE, expected="the arrays that expost wrote"
+        )
+    arrays = archive.read()
+    broken = [name for name, array in arrays.items() if array.dtype.kind not in "iu"]
+    if broken or arrays["scale_exponent"].dtype != np.int64:
+        raise InputError(
+            f"{[*broken, 'scale_exponent'][0]} is no integer", where=CERTIFICATE, expected="integers"
+        )
     try:
         return Certificate.from_arrays(arrays)
     except (KeyError, TypeError, ValueError) as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from expost.errors import InputError
@@ -40,16 +42,25 @@ def write_terms(space: TypeSpace, mechanism: Mechanism, folder: Path) -> None:
         write_parquet(columns, folder / f"{stem}.parquet", notes[stem])
 
 
-def read_terms(folder: Path) -> dict[str, Columns]:
-    """The tables in ``folder`` by file name. Raises InputError when there is none, or one is damaged."""
+def read_terms(folder: Path, expected: Mapping[str, Columns]) -> dict[str, Columns]:
+    """The tables in ``folder`` by file name; ``expected``, by stem, says how large they may be.
+
+    Raises InputError when there is none, one is damaged, or one is of another kind.
+    """
     readers = {".csv": read_csv, ".parquet": read_parquet}
-    names = [f"{stem}{suffix}" for stem in (PRICES, MENU) for suffix in readers]
-    tables = {name: readers[Path(name).suffix](folder / name) for name in names if (folder / name).exists()}
-    if not tables:
+    names = [(stem, suffix) for stem in (PRICES, MENU) for suffix in readers]
+    present = [(stem, suffix) for stem, suffix in names if os.path.lexists(folder / f"{stem}{suffix}")]
+    strange = [f"{stem}{suffix}" for stem, suffix in present if stem not in expected]
+    if strange or not present:
         raise InputError(
-            "neither prices.csv nor menu.csv", where=str(folder), expected="the tables that expost wrote"
+            strange[0] if strange else "neither prices.csv nor menu.csv",
+            where=str(folder),
+            expected=f"{' and '.join(expected)} alone" if strange else "the tables that expost wrote",
         )
-    return tables
+    return {
+        f"{stem}{suffix}": readers[suffix](folder / f"{stem}{suffix}", expected[stem])
+        for stem, suffix in present
+    }
 
 
 def exported_menu(run: Run, form: str, *, sequential: bool = False, digits: int | None = None) -> bytes:

@@ -21,13 +21,12 @@ from expost.brackets.saved import RECORD
 from expost.brackets.verification import bracket_checks
 from expost.errors import ExpostError
 from expost.files import is_regular
-from expost.formulations.assemble import Formulation
 from expost.mechanisms.audit import allowed_gain
 from expost.mechanisms.export.tables import Columns
-from expost.mechanisms.mechanism import Mechanism
-from expost.runs.folder import RESULT, digest, open_run, read_result
+from expost.runs.folder import FILES, RESULT, digest, open_run, read_result
 from expost.runs.record import Record
 from expost.runs.run import Run
+from expost.runs.sampled import sampled_names
 from expost.runs.solve import figures
 from expost.runs.tables import read_terms, terms_columns
 from expost.solver.answers import slack as agreement
@@ -113,12 +112,12 @@ def _folder_checks(folder: Path) -> Iterator[Check]:
     yield from _digests(folder)
     run = open_run(folder)
     yield from _run_checks(run)
-    yield from _terms(run, read_terms(folder))
+    yield from _terms(run, folder)
 
 
 def _run_checks(run: Run) -> Iterator[Check]:
     yield from _rule(run)
-    yield from _figures(run.record, run.formulation, run.mechanism)
+    yield from _figures(run)
     yield from _bound(run)
     yield Check("not recomputed", True, ", ".join(UNCHECKED), proved=False)
     if run.record.sampled:
@@ -135,9 +134,16 @@ def _digests(folder: Path) -> Iterator[Check]:
         elif not (folder / name).is_file() or digest(folder / name) != value:
             yield Check(f"file {name}", False, "its bytes are not those that were written")
     strange = sorted(present ^ set(recorded))
+    foreign = sorted(present - FILES)
     yield Check(
-        "files", not strange, f"{len(recorded)} recorded; not both there and recorded: {strange or 'none'}"
+        "files",
+        not (strange or foreign),
+        f"{len(recorded)} recorded; not both there and recorded: {_few(strange)}; not of a run: {_few(foreign)}",
     )
+
+
+def _few(names: list[str]) -> str:
+    return ascii(", ".join(names))[1:-1][:200] or "none"
 
 
 def _rule(run: Run) -> Iterator[Check]:
@@ -175,7 +181,8 @@ def _nested(run: Run) -> Iterator[Check]:
     yield Check("extreme rules nest", outside == 0, f"{outside} states where they do not")
 
 
-def _figures(record: Record, formulation: Formulation, mechanism: Mechanism) -> Iterator[Check]:
+def _figures(run: Run) -> Iterator[Check]:
+    record, formulation, mechanism, settings = run.record, run.formulation, run.mechanism, run.settings
     recorded, program, space = record.to_dict(), formulation.program, formulation.space
     counted = {
         "states": space.states,
@@ -191,10 +198,11 @@ def _figures(record: Record, formulation: Formulation, mechanism: Mechanism) -> 
             yield Check(key, recorded[key] is None, f"recorded {recorded[key]!r}, there is none")
         else:
             yield _same_number(key, recorded[key], value, 1.0 if key in ("sold", "share") else scale)
-    for key, value in counted.items():
+    for key, value in (counted | settings.to_json() | {"sampled": sampled_names(space.instance)}).items():
         yield Check(key, recorded[key] == value, f"recorded {recorded[key]!r}, recomputed {value!r}")
     yield Check("instance name", record.instance == space.instance.name, f"recorded {record.instance!r}")
-    yield Check("status", record.status in list(Status), f"recorded {record.status!r}")
+    known = record.status in list(Status) and record.status not in (Status.INFEASIBLE, Status.UNKNOWN)
+    yield Check("status", known, f"recorded {record.status!r}", proved=record.status == Status.OPTIMAL)
 
 
 def _same_number(name: str, recorded: float | None, value: float, scale: float) -> Check:
@@ -205,16 +213,14 @@ def _close(recorded: float | None, value: float, scale: float) -> bool:
     return recorded is not None and abs(recorded - value) <= WELFARE * scale
 
 
-def _terms(run: Run, saved: dict[str, Columns]) -> Iterator[Check]:
+def _terms(run: Run, folder: Path) -> Iterator[Check]:
     expected = terms_columns(run.space, run.mechanism)
+    saved = read_terms(folder, expected)
     for stem, columns in expected.items():
         for suffix in (".csv", ".parquet"):
             table = saved.get(stem + suffix)
             same = table is not None and _same(table, columns)
             yield Check(stem + suffix, same, "the terms that the rule implies")
-    strange = sorted(name for name in saved if Path(name).stem not in expected)
-    if strange:
-        yield Check("tables", False, f"{', '.join(strange)}: not the terms of this run")
 
 
 def _same(table: Columns, expected: Columns) -> bool:
@@ -263,10 +269,14 @@ def _claims(record: Record, program: Program, proved: float) -> Iterator[Check]:
     yield Check("upper bound", above, f"{record.upper_bound!r}: {said}", proved=not word)
     gap = max(record.upper_bound - record.value, 0.0)
     yield _same_number("gap", record.gap, gap, program.scale)
+    if record.upper_bound > proved + slack:
+        yield Check(
+            "upper bound is the proved one", False, f"recorded {record.upper_bound!r}, proved {proved!r}"
+        )
     if optimal:
         # With one or two blocks the linear program is exact, so an optimal rule has a certificate.
         exact = program.n_blocks <= 2
         attained = proved - record.value <= slack
-        claimed = gap <= slack and not exact
+        claimed = not exact
         detail = f"the rule attains {'the proved bound' if attained else 'the recorded bound'} to {gap:.3g}"
-        yield Check("optimal", attained or claimed, detail, proved=attained)
+        yield Check("optimal", gap <= slack and (attained or claimed), detail, proved=attained)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from expost._typing import Array, Float
 from expost.errors import InputError
+from expost.files import MOST_BYTES
 from expost.instances.environment import Instance
 from expost.mechanisms.prices import Prices
 
@@ -123,13 +124,16 @@ def _unguarded(text: str) -> str:
     return text[1:] if text.startswith("'") and text.lstrip("'").startswith(_RISKY) else text
 
 
-def read_csv(path: Path) -> Columns:
-    """The columns of a file that ``write_csv`` wrote, nulls as NaN. Raises InputError when it is not one."""
+def read_csv(path: Path, like: Columns | None = None) -> Columns:
+    """The columns of a file that ``write_csv`` wrote, nulls as NaN. Raises InputError when it is not one.
+
+    like: a table that it should hold: what is much larger is refused before it is read.
+    """
     import pyarrow as pa
     from pyarrow import csv
 
     try:
-        require_file(path)
+        require_file(path, MOST_BYTES if like is None else _most(like))
         with path.open("rb") as file:
             comments = sum(1 for line in file if line.startswith(b"#"))
         options = csv.ConvertOptions(
@@ -142,10 +146,18 @@ def read_csv(path: Path) -> Columns:
     return {name: _each(column, _unguarded) if name in TEXT else column for name, column in columns.items()}
 
 
-def require_file(path: Path) -> None:
-    """Raise OSError unless ``path`` is a regular file: a pipe would wait for ever, a device never end."""
+def require_file(path: Path, most: int = MOST_BYTES) -> None:
+    """Raise OSError unless ``path`` is a regular file, which a pipe or an endless device is not, of a fit size."""
     if not path.is_file():
         raise OSError("not a file")
+    if path.stat().st_size > most:
+        raise OSError(f"more than {most} bytes")
+
+
+def _most(like: Columns) -> int:
+    """Bytes that a file with a table may have, generously: 40 for every number, text as long as it is."""
+    row = sum(column.dtype.itemsize + 8 if column.dtype.kind == "U" else 40 for column in like.values())
+    return (1 << 18) + row * len(next(iter(like.values())))
 
 
 def write_parquet(columns: Columns, path: Path, notes: Sequence[str]) -> None:
@@ -156,16 +168,30 @@ def write_parquet(columns: Columns, path: Path, notes: Sequence[str]) -> None:
     parquet.write_table(table, path)
 
 
-def read_parquet(path: Path) -> Columns:
-    """The columns of a file that ``write_parquet`` wrote, nulls as NaN. Raises InputError when it is not one."""
+def read_parquet(path: Path, like: Columns | None = None) -> Columns:
+    """The columns of a file that ``write_parquet`` wrote, nulls as NaN. Raises InputError when it is not one.
+
+    like: a table that it should hold: what says that it is larger is refused before it is read.
+    """
     import pyarrow as pa
     from pyarrow import parquet
 
     try:
-        require_file(path)
+        require_file(path, MOST_BYTES if like is None else _most(like))
+        if like is not None:
+            _announced(parquet.read_metadata(path), like)
         return _from_arrow(parquet.read_table(path))
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise _unreadable(path, error) from None
+
+
+def _announced(metadata: Any, like: Columns) -> None:
+    """Raise ValueError when a Parquet file says that it holds a table of another size than ``like``."""
+    rows, columns = len(next(iter(like.values()))), len(like)
+    groups = range(metadata.num_row_groups) if metadata.num_row_groups <= 1 + rows else ()
+    size = sum(metadata.row_group(k).total_byte_size for k in groups)
+    if (metadata.num_rows, metadata.num_columns) != (rows, columns) or size > _most(like):
+        raise ValueError(f"{metadata.num_rows} rows, {metadata.num_columns} columns, {size} bytes")
 
 
 def _unreadable(path: Path, error: Exception) -> InputError:
