@@ -44,6 +44,9 @@ _HOMES = {
     "expost.runs.fit": ("Fit", "fit"),
     "expost.runs.compare": ("Comparison", "compare"),
     "expost.runs.dominate": ("Dominance", "dominate"),
+    "expost.runs.epsilon": ("EpsilonFrontier", "epsilon"),
+    "expost.runs.explain": ("Explanation",),
+    "expost.runs.items": ("ItemsRun", "items"),
     "expost.runs.lotteries": ("LotteryRun", "lottery_bracket"),
     "expost.runs.frontier": ("Frontier", "frontier"),
     "expost.runs.opening": ("open",),
@@ -69,12 +72,15 @@ __all__ = [
     "CheckReport",
     "Comparison",
     "Dominance",
+    "EpsilonFrontier",
+    "Explanation",
     "ExpostError",
     "Fit",
     "Frontier",
     "Grid",
     "InputError",
     "Instance",
+    "ItemsRun",
     "LimitReached",
     "LotteryRun",
     "Objective",
@@ -98,9 +104,11 @@ __all__ = [
     "discrete",
     "dominate",
     "empirical",
+    "epsilon",
     "fit",
     "frontier",
     "instance_to_toml",
+    "items",
     "load",
     "lottery_bracket",
     "open",
@@ -153,8 +161,11 @@ if TYPE_CHECKING:
     from expost.runs.check import CheckReport, check
     from expost.runs.compare import Comparison, compare
     from expost.runs.dominate import Dominance, dominate
+    from expost.runs.epsilon import EpsilonFrontier, epsilon
+    from expost.runs.explain import Explanation
     from expost.runs.fit import Fit, fit
     from expost.runs.frontier import Frontier, frontier
+    from expost.runs.items import ItemsRun, items
     from expost.runs.lotteries import LotteryRun, lottery_bracket
     from expost.runs.opening import open  # noqa: A004
     from expost.runs.run import Run

@@ -20,7 +20,9 @@ from expost.cli.common import (
     loaded,
     opened_run,
     parse_grid,
+    parse_parameters,
 )
+from expost.errors import InputError
 
 if TYPE_CHECKING:
     from expost.runs.lotteries import LotteryRun
@@ -80,3 +82,116 @@ def explain(folder: RunArgument, time_limit: LimitOption = None, as_json: JsonOp
         emit(found.to_dict())
         return
     sys.stdout.write(f"{found.summary()}\n")
+
+
+@app.command()
+def items(
+    instance: Annotated[
+        str,
+        typer.Argument(
+            metavar="INSTANCE", help="A TOML file with items = [..], example3 or example3-unit-demand."
+        ),
+    ],
+    grid: GridOption = "2",
+    parameters: SetOption = "",
+    time_limit: LimitOption = 60.0,
+    tables: Annotated[
+        bool, typer.Option("--tables", help="Only the papers' Tables 1 and 2, computed (example3).")
+    ] = False,
+    out: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--out", metavar="FILE.csv", help="Write every state's bundles and payments."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Several items: the best mechanism on a small grid, the demand mechanism, separate sales."""
+    import expost as ex
+
+    if tables:
+        show_tables(instance)
+        return
+    points = parse_grid(grid)
+    if not isinstance(points, int):
+        raise InputError(f"{grid}", where="grid", expected="one number of points for every signal")
+    found = ex.items(instance, points, time_limit=time_limit, **parse_parameters(parameters))
+    if out is not None:
+        from expost.files import write_whole
+
+        write_whole(out, found.allocation.to_csv(index=False).encode(), where="out")
+    if as_json:
+        emit(found.to_dict())
+        return
+    sys.stdout.write(f"{found.summary()}\n")
+
+
+def show_tables(instance: str) -> None:
+    """Tables 1 and 2 of Example 3: values, prices and bundles of every buyer at buyer 1's signals."""
+    from expost.papers.bikhchandani.example3 import COLUMNS, table
+
+    kinds = {"example3": ("subadditive", COLUMNS), "example3-unit-demand": ("unit demand", COLUMNS[:2])}
+    if instance not in kinds:
+        raise InputError(f"tables of {instance}", where="instance", expected=f"one of {', '.join(kinds)}")
+    kind, columns = kinds[instance]
+    found = table(kind, columns)
+    for at, signals in enumerate(columns):
+        sys.stdout.write("pa1 = {}, pb1 = {}, c1 = {}\n".format(*signals))
+        for i in range(3):
+            worth = ", ".join(f"V^{k} {v:.4g}" for k, v in zip("ab", found.values[i, :, at], strict=True))
+            prices = ", ".join(f"t^{k} {t:.4g}" for k, t in zip("ab", found.prices[i, :, at], strict=True))
+            line = (
+                f"  buyer {i + 1}: {worth}, V^ab {found.both[i, at]:.4g}, {prices}: {found.bundles[i][at]}\n"
+            )
+            sys.stdout.write(line)
+
+
+@app.command()
+def epsilon(
+    instance: InstanceArgument,
+    grid: GridOption = "2",
+    allowed: Annotated[
+        str, typer.Option("--epsilon", metavar="E,...", help="What nobody may gain more than by lying.")
+    ] = "0",
+    loses_to: Annotated[
+        str,
+        typer.Option(
+            "--loses-to", help="What a loser feels: '1<2: -0.1*p2; 2<1: -0.1*p1' (1 when 2 wins; ...)."
+        ),
+    ] = "",
+    parameters: SetOption = "",
+    time_limit: LimitOption = 60.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Welfare against epsilon: what externalities among buyers leave of ex post incentives."""
+    import expost as ex
+
+    found = ex.epsilon(
+        loaded(instance, parameters),
+        parse_grid(grid),
+        [_epsilon(word) for word in allowed.split(",")],
+        loses_to=_feelings(loses_to),
+        time_limit=time_limit,
+    )
+    if as_json:
+        emit(found.to_dict())
+        return
+    sys.stdout.write(f"{found.summary()}\n")
+
+
+def _epsilon(word: str) -> float:
+    try:
+        return float(word)
+    except ValueError:
+        raise InputError(f"{word!r}", where="epsilon", expected="numbers, separated by commas") from None
+
+
+def _feelings(text: str) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for part in (piece.strip() for piece in text.split(";") if piece.strip()):
+        who, colon, formula = part.partition(":")
+        loser, less, winner = (word.strip() for word in who.partition("<"))
+        if not colon or not less:
+            raise InputError(
+                f"{part!r}", where="loses_to", expected="LOSER<WINNER: FORMULA, separated by semicolons"
+            )
+        found.setdefault(loser, {})[winner] = formula.strip()
+    return found

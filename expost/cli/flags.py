@@ -12,6 +12,7 @@ FLAGS = {
         "accuracy", "axes", "at", "backend", "bayesian", "between", "brackets", "digits", "epsilon", "first", "format",
         "gap", "grid", "jobs", "keep", "lotteries", "objective", "out", "over", "participation", "points", "prices",
         "restrict", "rigorous", "rows", "run", "seed", "study", "symmetric", "time_limit", "timing", "write_model",
+        "loses_to",
     )
 } | {"parameters": "--set"}  # fmt: skip
 """The option of every parameter that has one; the others are arguments, or parts of a file."""

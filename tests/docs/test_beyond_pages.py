@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = ("lotteries", "reading", "robustness")
+PAGES = ("items", "lotteries", "reading", "robustness")
 
 
 @pytest.mark.parametrize("page", PAGES)

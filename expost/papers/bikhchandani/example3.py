@@ -43,7 +43,7 @@ def example_3(kind: str = "subadditive") -> ItemsInstance:
 
 def equation_15(instance: ItemsInstance, *, literal: bool = True) -> ItemPrices:
     """The prices (15) of the example; ``literal=False`` repairs them (see ``constructions.example2``)."""
-    return ItemPrices(tuple(ExampleTwoPrices(instance.item(k), literal) for k in range(2)))
+    return ItemPrices(tuple(ExampleTwoPrices(instance.item(k), literal) for k in range(len(instance.items))))
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,143 +6,42 @@ of one item; how a buyer values bundles is a function of his values for their it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from expost._typing import Bool, Float, Int64
-from expost.errors import InputError
-from expost.instances.environment import Buyer, Instance
-from expost.instances.valuations import Valuation, ValuationLike, as_valuation
+from expost.instances.items import (
+    MOST_ITEMS,
+    BundleValue,
+    ItemsBuyer,
+    ItemsInstance,
+    additive,
+    decreasing,
+    stated,
+    unit_demand,
+)
 from expost.mechanisms.given import PriceFunction, tie_of
 from expost.papers.bikhchandani.pivotal_prices import PivotalPrices
 
+__all__ = [
+    "BundleValue",
+    "Demand",
+    "ItemPrices",
+    "ItemsBuyer",
+    "ItemsInstance",
+    "additive",
+    "bundle_prices",
+    "decreasing",
+    "demand",
+    "other_item_signals",
+    "pivotal_item_prices",
+    "stated",
+    "unit_demand",
+]
+
 Signals = Mapping[str, Float]
-
-MOST_ITEMS = 12
-
-BundleValue = Callable[[Float, int, Signals], Float]
-"""``f(singles, bundle, signals)``: ``singles`` (K, ..) the buyer's values per item, ``bundle`` of two items or more."""
-
-
-def additive(singles: Float, bundle: int, signals: Signals) -> Float:
-    """The sum of the values of the bundle's items."""
-    del signals
-    return singles[_members(bundle, len(singles))].sum(axis=0)
-
-
-def unit_demand(singles: Float, bundle: int, signals: Signals) -> Float:
-    """The highest value of the bundle's items."""
-    del signals
-    return singles[_members(bundle, len(singles))].max(axis=0)
-
-
-def decreasing(*weights: float) -> BundleValue:
-    """The r-th highest value of the bundle's items counts ``weights[r]`` (the last weight from there on).
-
-    With weights that start at 1 and fall this is subadditive; (1,) is additive and (1, 0) unit demand.
-    """
-
-    def value(singles: Float, bundle: int, signals: Signals) -> Float:
-        del signals
-        ranked = -np.sort(-singles[_members(bundle, len(singles))], axis=0)
-        each = np.array([weights[min(r, len(weights) - 1)] for r in range(len(ranked))])
-        return np.tensordot(each, ranked, axes=1)
-
-    return value
-
-
-def stated(formulas: Mapping[int, ValuationLike]) -> BundleValue:
-    """Int64 with a formula each, by mask. Raises InputError for a bundle without one."""
-    compiled = {
-        bundle: as_valuation(formula, where=f"bundle {bundle:b}") for bundle, formula in formulas.items()
-    }
-
-    def value(singles: Float, bundle: int, signals: Signals) -> Float:
-        del singles
-        if bundle not in compiled:
-            raise InputError(
-                f"no value for bundle {bundle:b}", where="several items", expected="one for every bundle"
-            )
-        return compiled[bundle](signals)
-
-    return value
-
-
-def _members(bundle: int, items: int) -> list[int]:
-    return [k for k in range(items) if bundle >> k & 1]
-
-
-@dataclass(frozen=True)
-class ItemsBuyer:
-    """A buyer of several items: his signals, his value for each item alone, and how he values bundles."""
-
-    name: str
-    signals: tuple[str, ...]
-    values: tuple[ValuationLike, ...]
-    bundle: BundleValue = additive
-
-    @cached_property
-    def valuations(self) -> tuple[Valuation, ...]:
-        """V_i^k for each item k."""
-        return tuple(
-            as_valuation(value, where=f"buyer {self.name}: item {k}") for k, value in enumerate(self.values)
-        )
-
-
-@dataclass(frozen=True)
-class ItemsInstance:
-    """Buyers of several items (Bikhchandani 2006, Appendix B); all signals lie in [0, 1].
-
-    Raises InputError when a buyer has not one value per item, or there are too many items to enumerate bundles.
-    """
-
-    name: str
-    items: tuple[str, ...]
-    buyers: tuple[ItemsBuyer, ...]
-    citation: str = ""
-
-    def __post_init__(self) -> None:
-        if not 1 <= len(self.items) <= MOST_ITEMS:
-            raise InputError(f"{len(self.items)} items", where=self.name, expected=f"1 to {MOST_ITEMS}")
-        for buyer in self.buyers:
-            if len(buyer.values) != len(self.items):
-                raise InputError(
-                    f"{len(buyer.values)} values for {len(self.items)} items",
-                    where=f"{self.name}: buyer {buyer.name}",
-                    expected="one value per item",
-                )
-
-    @property
-    def bundles(self) -> int:
-        """How many bundles there are, the empty one included."""
-        return 1 << len(self.items)
-
-    @property
-    def signals(self) -> tuple[str, ...]:
-        """The names of all signals, buyer by buyer."""
-        return tuple(signal for buyer in self.buyers for signal in buyer.signals)
-
-    def item(self, k: int) -> Instance:
-        """The instance of item ``k`` alone, with the signals that matter for it (at least one per buyer)."""
-        used = {name for buyer in self.buyers for name in buyer.valuations[k].signals}
-        buyers = tuple(
-            Buyer(b.name, tuple(name for name in b.signals if name in used) or b.signals[:1], b.values[k])
-            for b in self.buyers
-        )
-        return Instance(f"{self.name}: item {self.items[k]}", buyers)
-
-    def bundle_values(self, i: int, signals: Signals) -> Float:
-        """V_i^L(s) for every bundle L, shape (2^K, ..); 0 for the empty one."""
-        singles = np.stack([value(signals) for value in self.buyers[i].valuations])
-        values = np.zeros((self.bundles, *singles.shape[1:]))
-        for bundle in range(1, self.bundles):
-            members = _members(bundle, len(self.items))
-            alone = len(members) == 1
-            values[bundle] = singles[members[0]] if alone else self.buyers[i].bundle(singles, bundle, signals)
-        return values
 
 
 @dataclass(frozen=True)

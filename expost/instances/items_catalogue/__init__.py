@@ -1,0 +1,1 @@
+"""Instances of several items, one TOML file each, cited."""
