@@ -39,6 +39,7 @@ _HOMES = {
     "expost.papers.constructions": ("constructions",),
     "expost.mechanisms.own": ("Prices", "Strikes"),
     "expost.runs.bayesian": ("Bayesian", "bayesian"),
+    "expost.papers.zik.orders": ("implementability",),
     "expost.runs.bracket": ("bracket",),
     "expost.runs.check": ("CheckReport", "check"),
     "expost.runs.fit": ("Fit", "fit"),
@@ -107,6 +108,7 @@ __all__ = [
     "epsilon",
     "fit",
     "frontier",
+    "implementability",
     "instance_to_toml",
     "items",
     "load",
@@ -156,6 +158,7 @@ if TYPE_CHECKING:
     from expost.instances.toml_file import instance_to_toml, write_instance
     from expost.mechanisms.own import Prices, Strikes
     from expost.papers.constructions import constructions
+    from expost.papers.zik.orders import implementability
     from expost.runs.bayesian import Bayesian, bayesian
     from expost.runs.bracket import bracket
     from expost.runs.check import CheckReport, check

@@ -1,4 +1,4 @@
-"""The Python blocks of the pages about one's own mechanisms and many solves run, from the front door alone."""
+"""The Python blocks of all pages run, from the front door alone."""
 
 import re
 from pathlib import Path
@@ -8,12 +8,17 @@ import pytest
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-@pytest.mark.parametrize("page", ["own.md", "many.md"])
-def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch):
+PAGES = sorted(DOCS.glob("*.md"))
+
+
+def blocks(page):
+    return re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=lambda page: page.name)
+def test_the_python_of_a_page_runs_and_uses_the_front_door_alone(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(encoding="utf-8"), re.DOTALL)
     names = {}
-    for block in blocks:
+    for block in blocks(page):
         assert not re.findall(r"import expost\.|from expost", block)
-        exec(compile(block, page, "exec"), names)
-    assert blocks
+        exec(compile(block, page.name, "exec"), names)
