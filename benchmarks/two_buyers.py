@@ -3,11 +3,14 @@
     python benchmarks/two_buyers.py                # the table of docs/benchmarks.md, some minutes
     python benchmarks/two_buyers.py --quick        # grids 4, 8 and 16 only
     python benchmarks/two_buyers.py --mechaudit    # also the PyPI package mechaudit, in a venv of its own
+    python benchmarks/two_buyers.py --timing sequential --grids 16,24 --repeat 3
+    python benchmarks/two_buyers.py --grids 24,32 --solvers mincut,ortools,mineflow
 
 Every solve runs in a process of its own, one after the other; compilation is cached before the clock
 starts. ``expost solve`` is the whole command, from the start of Python to the saved run, audit and
-certificate included; all other lines time the solver alone, on a program that is already built. The run
-fails when two solvers disagree on a value.
+certificate included; all other lines time the solver alone, on a program that is already built; with
+--repeat each line is the run of median processor time. MineFlow is the PyPI package pymineflow. The run
+fails when two solvers disagree on a value. At the end the cost of the minimum cut is fitted as a power of the nodes.
 """
 
 from __future__ import annotations
@@ -29,23 +32,36 @@ import numpy as np
 INSTANCE = "jmmz"
 AGREE = 1e-9
 LINEAR = ["expost solve", "mincut", "highs"]
-FLOWS = ["expost solve", "mincut", "ortools", "pymaxflow"]
-PLAN = {4: LINEAR, 6: LINEAR[1:], 8: LINEAR, 12: LINEAR, 16: FLOWS, 24: FLOWS, 32: FLOWS, 40: FLOWS[:2]}
+FLOWS = ["expost solve", "mincut", "ortools", "mineflow", "pymaxflow"]
+LARGE = ["expost solve", "mincut", "mineflow"]
+PLAN = {
+    4: LINEAR,
+    6: LINEAR[1:],
+    8: LINEAR,
+    12: LINEAR,
+    16: FLOWS,
+    24: FLOWS,
+    32: FLOWS,
+    40: LARGE,
+    48: LARGE,
+}
+TIMINGS = {"static": (), "sequential": ("c1", "c2")}
+"""The signals that arrive first."""
 HEADER = (
     "| points | binaries | solver | value | CPU s | wall s | peak MB |\n"
     "| ---: | ---: | --- | ---: | ---: | ---: | ---: |"
 )
 
 
-def build(grid: int) -> Any:
+def build(grid: int, timing: str) -> Any:
     """The program of the instance on a grid."""
-    from expost.formulations.assemble import assemble
-    from expost.formulations.timing import build_blocks
+    from expost.formulations.second_best import formulate
+    from expost.formulations.settings import Settings
     from expost.instances.catalogue import load
-    from expost.spaces.type_space import discretize
+    from expost.spaces.type_space import Grid, discretize
 
-    space = discretize(load(INSTANCE), grid)
-    return assemble(space, build_blocks(space, ("static",) * space.n)).program
+    settings = Settings(Grid(grid), timing, TIMINGS[timing])
+    return formulate(discretize(load(INSTANCE), grid), settings).program
 
 
 def graph_of(program: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, float, float]:
@@ -103,17 +119,33 @@ def with_pymaxflow(program: Any) -> float:
     return ceiling - graph.maxflow() / scale
 
 
-SOLVERS = {"mincut": with_mincut, "highs": with_highs, "ortools": with_ortools, "pymaxflow": with_pymaxflow}
+def with_mineflow(program: Any) -> float:
+    from pymineflow._mineflow import ExplicitPit
+
+    tails, heads, supply, _, _ = graph_of(program)
+    x = ExplicitPit(len(supply), tails, heads, supply).solve()[0]
+    x[int(program.blocks[1]) :] ^= True
+    return float(program.value(x))
 
 
-def child(solver: str, grid: int) -> dict[str, float]:
+SOLVERS = {
+    "mincut": with_mincut,
+    "highs": with_highs,
+    "ortools": with_ortools,
+    "mineflow": with_mineflow,
+    "pymaxflow": with_pymaxflow,
+}
+
+
+def child(solver: str, grid: int, timing: str) -> dict[str, float]:
     """Solve in this process, after a tiny solve that loads and compiles everything."""
     solve = SOLVERS[solver]
-    solve(build(3))
-    program = build(grid)
+    solve(build(3, timing))
+    program = build(grid, timing)
     begun, cpu = time.perf_counter(), time.process_time()
     value = solve(program)
-    return {"value": value, "cpu": time.process_time() - cpu, "wall": time.perf_counter() - begun}
+    seconds = {"cpu": time.process_time() - cpu, "wall": time.perf_counter() - begun}
+    return {"value": value, "nodes": program.variables} | seconds
 
 
 def run(command: list[str], limit: float) -> dict[str, float] | None:
@@ -131,15 +163,27 @@ def run(command: list[str], limit: float) -> dict[str, float] | None:
     return {"wall": wall, "total_cpu": used.ru_utime + used.ru_stime} | json.loads(out)
 
 
-def measure(solver: str, grid: int, limit: float) -> dict[str, float] | None:
+def measure(solver: str, grid: int, timing: str, limit: float) -> dict[str, float] | None:
     """One line of the table: a grandchild, so that peak memory and processor time are its own."""
+    command = [sys.executable, __file__, "--child", solver, str(grid), timing]
     if solver != "expost solve":
-        return run([sys.executable, __file__, "--child", solver, str(grid)], limit)
+        return run(command, limit)
     with tempfile.TemporaryDirectory() as folder:
-        return run([sys.executable, __file__, "--child", solver, str(grid), str(Path(folder) / "run")], limit)
+        return run([*command, str(Path(folder) / "run")], limit)
 
 
-def whole_command(grid: int, folder: str) -> dict[str, float]:
+def median(solver: str, grid: int, timing: str, limit: float, repeat: int) -> dict[str, float] | None:
+    """The run of median processor time out of ``repeat``; None when one was not done."""
+    runs = []
+    for _ in range(repeat):
+        found = measure(solver, grid, timing, limit)
+        if found is None:
+            return None
+        runs.append(found)
+    return sorted(runs, key=lambda found: found["cpu"])[repeat // 2]
+
+
+def whole_command(grid: int, timing: str, folder: str) -> dict[str, float]:
     """``expost solve``, from outside."""
     command = [
         sys.executable,
@@ -149,6 +193,9 @@ def whole_command(grid: int, folder: str) -> dict[str, float]:
         INSTANCE,
         "--grid",
         str(grid),
+        "--timing",
+        timing,
+        *(["--first", ",".join(TIMINGS[timing])] if TIMINGS[timing] else []),
     ]
     begun = time.perf_counter()
     out = subprocess.run(
@@ -183,7 +230,7 @@ def line(grid: int, solver: str, found: dict[str, float] | None, limit: float) -
 
 def check(grid: int, values: dict[str, float]) -> None:
     """Stop loudly unless all solvers agree."""
-    if max(values.values()) - min(values.values()) > AGREE:
+    if values and max(values.values()) - min(values.values()) > AGREE:
         raise SystemExit(f"grid {grid}: the solvers disagree: {values}")
 
 
@@ -194,31 +241,44 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--mechaudit", action="store_true")
     parser.add_argument("--grids", help="only these, e.g. 16,24")
+    parser.add_argument("--solvers", help="only these, e.g. mincut,ortools")
+    parser.add_argument("--timing", choices=list(TIMINGS), default="static")
+    parser.add_argument("--repeat", type=int, default=1, help="runs of each, of which the median counts")
     parser.add_argument("--limit", type=float, default=300.0, help="seconds for one solve")
     parser.add_argument("--child", nargs="+", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.child:
-        solver, grid = given.child[0], int(given.child[1])
-        found = whole_command(grid, given.child[2]) if solver == "expost solve" else child(solver, grid)
+        solver, grid, timing = given.child[0], int(given.child[1]), given.child[2]
+        whole = solver == "expost solve"
+        found = whole_command(grid, timing, given.child[3]) if whole else child(solver, grid, timing)
         found.setdefault("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
         print(json.dumps(found))
         return
     grids = (
         [4, 8, 16] if given.quick else [int(g) for g in given.grids.split(",")] if given.grids else list(PLAN)
     )
-    measure("mincut", 3, given.limit)  # compiles, should that be necessary
+    measure("mincut", 3, given.timing, given.limit)  # compiles, should that be necessary
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     print(f"{os.cpu_count()} cores, {memory:.0f} GB\n\n{HEADER}", flush=True)
+    costs: dict[int, float] = {}
     for grid in grids:
         values: dict[str, float] = {}
         for solver in PLAN[grid] + (["mechaudit"] if given.mechaudit and grid <= 6 else []):
-            found = (
-                mechaudit(grid, given.limit) if solver == "mechaudit" else measure(solver, grid, given.limit)
-            )
+            if given.solvers and solver not in given.solvers.split(","):
+                continue
+            if solver == "mechaudit":
+                found = mechaudit(grid, given.limit)
+            else:
+                found = median(solver, grid, given.timing, given.limit, given.repeat)
             print(line(grid, solver, found, given.limit), flush=True)
             if found is not None:
                 values[solver] = found["value"]
+                if solver == "mincut" and grid >= 16:
+                    costs[int(found["nodes"])] = found["cpu"]
         check(grid, values)
+    if len(costs) > 1:
+        power = np.polyfit(np.log(list(costs)), np.log(list(costs.values())), 1)[0]
+        print(f"\nmincut: cost grows with the nodes to the power {power:.2f}")
 
 
 if __name__ == "__main__":

@@ -17,8 +17,8 @@ from expost.solver.progress import Progress, ProgressCallback
 ROUNDS = 4
 """A rule is rounded once in so many rounds at most: it costs about as much as one."""
 
-SECONDS = 0.1
-"""And, where that is only to tell the progress, not more often than that."""
+SECONDS, SHARE = 0.25, 0.1
+"""And, where that is only to tell the progress, not more often than that, nor for more than this share of the time."""
 
 
 def bound_of(program: Program, network: Network, proved: int) -> float:
@@ -60,13 +60,15 @@ class Watch:
         now = time.perf_counter()
         if preflow.rounds < self._round or (self.gap is None and now < self._time):
             return False
-        self._round, self._time = preflow.rounds + ROUNDS, now + SECONDS
+        self._round = preflow.rounds + ROUNDS
         bound = bound_of(self.program, self.network, self.settled.gain + preflow.excess())
         self.incumbent.round(preflow.label, preflow.active[: preflow.found], once=True)
         value = -math.inf
         if self.incumbent.z is not None:
             # the rule's value in the unit of the weights, from the program: integers are rounded
             value = self.program.value(self.network.variables(self.incumbent.z))
+        spent = time.perf_counter() - now
+        self._time = now + max(SECONDS, spent / SHARE)
         if self.progress is not None:
             self.progress(Progress("minimum cut", bound, value, now - self.started))
         return self.gap is not None and bound - value <= self.gap * abs(bound)
