@@ -16,8 +16,8 @@ from expost.formulations.bayesian import BayesianSecondBest, bayesian_second_bes
 from expost.formulations.second_best import second_best
 from expost.formulations.settings import Settings
 from expost.instances.environment import Instance
+from expost.mechanisms.export.csv_files import Columns
 from expost.mechanisms.export.formats import export_table
-from expost.mechanisms.export.tables import Columns
 from expost.runs.arguments import GridLike, InstanceLike, grid_of, limit_of, load
 from expost.runs.record import finite
 from expost.spaces.type_space import discretize

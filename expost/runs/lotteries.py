@@ -22,8 +22,8 @@ from expost.formulations.settings import Settings
 from expost.instances.environment import Instance
 from expost.mechanisms.audit import Audit
 from expost.mechanisms.continuum.lottery_options import OPTION_NOTES
+from expost.mechanisms.export.formats import save_table
 from expost.mechanisms.export.lottery_table import LOTTERY_NOTES, lottery_columns
-from expost.mechanisms.export.tables import write_csv, write_parquet
 from expost.runs.arguments import InstanceLike, limit_of, load, seed_of
 from expost.runs.labelled import labelled
 from expost.runs.record import finite, share_of
@@ -157,16 +157,15 @@ class LotteryRun(Shown):
         return pd.DataFrame([self.to_dict()])
 
     def save(self, out: str | Path) -> Path:
-        """Write figures, instance, lottery menus (CSV and Parquet), probabilities and multipliers to the new folder
-        ``out``. Raises InputError when it exists or cannot be written."""
+        """Write figures, instance, lottery menus (CSV, Parquet with pyarrow), probabilities and multipliers to the
+        new folder ``out``. Raises InputError when it exists or cannot be written."""
         folder = Path(out)
         with new_folder(folder) as work:
             (work / "instance.toml").write_text(sampled_toml(self.instance), encoding="utf-8")
             (work / "lotteries.json").write_text(
                 json.dumps(self.to_dict(), indent=2, allow_nan=False) + "\n", encoding="utf-8"
             )
-            write_csv(self._columns(), work / "menu.csv", LOTTERY_NOTES)
-            write_parquet(self._columns(), work / "menu.parquet", LOTTERY_NOTES)
+            save_table(self._columns(), LOTTERY_NOTES, work, "menu")
             found = self.second_best
             np.savez_compressed(
                 work / "lotteries.npz", probability=found.allocation, multipliers=found.multipliers
@@ -236,10 +235,9 @@ def lottery_bracket(
 
 
 def save_bracket(found: LotteryBracket, out: str | Path) -> Path:
-    """Write a bracket's figures and its menu (CSV and Parquet) to the new folder ``out``."""
+    """Write a bracket's figures and its menu (CSV, Parquet with pyarrow) to the new folder ``out``."""
     folder = Path(out)
     with new_folder(folder) as work:
         (work / "bracket.json").write_text(json.dumps(found.to_dict(), indent=2) + "\n", encoding="utf-8")
-        write_csv(found.mechanism.columns(), work / "menu.csv", OPTION_NOTES)
-        write_parquet(found.mechanism.columns(), work / "menu.parquet", OPTION_NOTES)
+        save_table(found.mechanism.columns(), OPTION_NOTES, work, "menu")
     return folder

@@ -7,17 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from expost.errors import InputError
-from expost.mechanisms.export.formats import export_table
+from expost.mechanisms.export.csv_files import Columns, read_csv
+from expost.mechanisms.export.formats import export_table, save_table
 from expost.mechanisms.export.menu_table import MENU_NOTES, menu_columns, require_menus
-from expost.mechanisms.export.tables import (
-    PRICE_NOTES,
-    Columns,
-    price_columns,
-    read_csv,
-    read_parquet,
-    write_csv,
-    write_parquet,
-)
+from expost.mechanisms.export.parquet_files import has_parquet, read_parquet
+from expost.mechanisms.export.tables import PRICE_NOTES, price_columns
 from expost.mechanisms.mechanism import Mechanism
 from expost.mechanisms.prices import Prices
 from expost.runs.run import Run
@@ -35,20 +29,21 @@ def terms_columns(space: TypeSpace, mechanism: Mechanism) -> dict[str, Columns]:
 
 
 def write_terms(space: TypeSpace, mechanism: Mechanism, folder: Path) -> None:
-    """Write the table as CSV and as Parquet."""
+    """Write the table as CSV, and where pyarrow is installed as Parquet."""
     notes = {PRICES: PRICE_NOTES, MENU: MENU_NOTES}
     for stem, columns in terms_columns(space, mechanism).items():
-        write_csv(columns, folder / f"{stem}.csv", notes[stem])
-        write_parquet(columns, folder / f"{stem}.parquet", notes[stem])
+        save_table(columns, notes[stem], folder, stem)
 
 
 def read_terms(folder: Path, expected: Mapping[str, Columns]) -> dict[str, Columns]:
     """The tables in ``folder`` by file name; ``expected``, by stem, says how large they may be.
 
+    Parquet is read only where pyarrow is installed.
+
     Raises InputError when there is none, one is damaged, or one is of another kind.
     """
-    readers = {".csv": read_csv, ".parquet": read_parquet}
-    names = [(stem, suffix) for stem in (PRICES, MENU) for suffix in readers]
+    readers = {".csv": read_csv} | ({".parquet": read_parquet} if has_parquet() else {})
+    names = [(stem, suffix) for stem in (PRICES, MENU) for suffix in (".csv", ".parquet")]
     present = [(stem, suffix) for stem, suffix in names if os.path.lexists(folder / f"{stem}{suffix}")]
     strange = [f"{stem}{suffix}" for stem, suffix in present if stem not in expected]
     if strange or not present:
@@ -60,6 +55,7 @@ def read_terms(folder: Path, expected: Mapping[str, Columns]) -> dict[str, Colum
     return {
         f"{stem}{suffix}": readers[suffix](folder / f"{stem}{suffix}", expected[stem])
         for stem, suffix in present
+        if suffix in readers
     }
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import expost
 from expost._shown import Shown
 from expost.errors import InputError
+from expost.mechanisms.export.csv_files import Columns
 from expost.mechanisms.export.menu_table import menu_columns
-from expost.mechanisms.export.tables import Columns
 from expost.runs.run import Run
 from expost.runs.sampled import sampled_toml
 from expost.runs.verify import verify
@@ -86,18 +86,15 @@ def _common(result: Shown) -> dict[str, Any]:
 def _picture(result: Shown) -> str:
     """The usual picture as a data URI; nothing for results without one, or where matplotlib is not installed."""
     from expost.show.plots.accessors import accessor
+    from expost.show.plots.style import figure_of, rendered
 
-    found = accessor(result)
-    if found is None:
-        return ""
     try:
-        from expost.show.plots.style import figure_of, rendered
-    except ModuleNotFoundError:
-        return ""
-    try:
-        image = rendered(figure_of(found()), "svg")
+        found = accessor(result)
     except InputError:  # matplotlib is not installed: the page says everything else
         return ""
+    if found is None:
+        return ""
+    image = rendered(figure_of(found()), "svg")
     return f"data:image/svg+xml;base64,{base64.b64encode(image).decode()}"
 
 

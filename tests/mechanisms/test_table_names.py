@@ -9,17 +9,11 @@ import pytest
 from expost.errors import InputError
 from expost.formulations.timing import buyer_stages, mixed_mechanism
 from expost.instances import Buyer, Instance
+from expost.mechanisms.export.csv_files import read_csv, write_csv
 from expost.mechanisms.export.formats import SUFFIXES, export_table, read_table
 from expost.mechanisms.export.menu_table import MENU_NOTES, menu_columns
-from expost.mechanisms.export.tables import (
-    PRICE_NOTES,
-    price_columns,
-    read_csv,
-    read_parquet,
-    signal_names,
-    write_csv,
-    write_parquet,
-)
+from expost.mechanisms.export.parquet_files import read_parquet, write_parquet
+from expost.mechanisms.export.tables import PRICE_NOTES, price_columns, signal_names
 from expost.spaces.type_space import discretize
 
 AWKWARD = [

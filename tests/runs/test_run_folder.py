@@ -276,7 +276,8 @@ def test_missing_and_damaged_files_are_caught(folder, name, damage):
         )
     assert failed(folder)
     redigest(folder)
-    assert failed(folder)
+    light = damage == "missing" and name == "prices.parquet"  # what an installation without pyarrow writes
+    assert bool(failed(folder)) is not light
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b'{"files": 3}', b"\xff\xfe"])

@@ -8,7 +8,7 @@ import numpy as np
 
 from expost._typing import Float, Place
 from expost.instances.environment import Instance
-from expost.mechanisms.export.tables import Columns
+from expost.mechanisms.export.csv_files import Columns
 
 OPTION_NOTES = (
     "Lottery menu: one row for each strike of each option.",

@@ -5,7 +5,6 @@ Empty cells are NaN. Every format carries the notes that say what each column is
 
 from __future__ import annotations
 
-import io
 import json
 import math
 from collections.abc import Sequence
@@ -16,16 +15,9 @@ import numpy as np
 
 from expost._typing import Array
 from expost.errors import InputError
+from expost.mechanisms.export.csv_files import TEXT, Columns, read_csv, require_file, to_csv, write_csv
 from expost.mechanisms.export.latex import from_latex, to_latex
-from expost.mechanisms.export.tables import (
-    TEXT,
-    Columns,
-    read_csv,
-    read_parquet,
-    require_file,
-    spreadsheet_safe,
-    to_arrow,
-)
+from expost.mechanisms.export.parquet_files import has_parquet, read_parquet, to_parquet, write_parquet
 
 FORMATS = ("csv", "json", "parquet", "latex")
 SUFFIXES = {"csv": ".csv", "json": ".json", "parquet": ".parquet", "latex": ".tex"}
@@ -45,14 +37,21 @@ def export_table(
             expected='format="latex"; the others keep every digit',
         )
     if form == "csv":
-        return _to_csv(columns, notes)
+        return to_csv(columns, notes)
     if form == "json":
         return (json.dumps(table_document(columns, notes), indent=1, allow_nan=False) + "\n").encode()
     if form == "parquet":
-        return _to_parquet(columns, notes)
+        return to_parquet(columns, notes)
     if form == "latex":
         return to_latex(columns, notes, digits=digits, caption=caption).encode()
     raise InputError(f"format {form!r}", where="format", expected=f"one of {', '.join(FORMATS)}")
+
+
+def save_table(columns: Columns, notes: Sequence[str], folder: Path, stem: str) -> None:
+    """Write the table into ``folder`` as CSV, and where pyarrow is installed as Parquet."""
+    write_csv(columns, folder / f"{stem}.csv", notes)
+    if has_parquet():
+        write_parquet(columns, folder / f"{stem}.parquet", notes)
 
 
 def read_table(path: Path) -> Columns:
@@ -85,23 +84,6 @@ def _json_cell(cell: Any) -> Any:
     if isinstance(cell, float) and not math.isfinite(cell):
         return None if math.isnan(cell) else str(cell)
     return cell
-
-
-def _to_csv(columns: Columns, notes: Sequence[str]) -> bytes:
-    from pyarrow import csv
-
-    file = io.BytesIO("".join(f"# {note}\n" for note in notes).encode())
-    file.seek(0, io.SEEK_END)
-    csv.write_csv(to_arrow(spreadsheet_safe(columns)), file)
-    return file.getvalue()
-
-
-def _to_parquet(columns: Columns, notes: Sequence[str]) -> bytes:
-    from pyarrow import parquet
-
-    file = io.BytesIO()
-    parquet.write_table(to_arrow(columns).replace_schema_metadata({"description": "\n".join(notes)}), file)
-    return file.getvalue()
 
 
 def _read_json(path: Path) -> Columns:

@@ -14,7 +14,7 @@ import numpy as np
 
 from expost._typing import Array
 from expost.errors import InputError
-from expost.mechanisms.export.tables import Columns
+from expost.mechanisms.export.csv_files import Columns
 
 _BEGIN, _END = "% rows", "% end of rows"
 _ESCAPES = {

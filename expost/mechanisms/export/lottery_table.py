@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from expost.instances.environment import Instance
-from expost.mechanisms.export.tables import Columns, Types, others_signals
+from expost.mechanisms.export.csv_files import Columns
+from expost.mechanisms.export.tables import Types, others_signals
 from expost.mechanisms.lottery_menu import LotteryMenu
 from expost.tolerances import TIE
 

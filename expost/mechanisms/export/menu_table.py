@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from expost._typing import Bool, Place
 from expost.errors import InputError
 from expost.instances.environment import Instance
-from expost.mechanisms.export.tables import Columns, Types, others_signals, signal_names
+from expost.mechanisms.export.csv_files import Columns
+from expost.mechanisms.export.tables import Types, others_signals, signal_names
 from expost.mechanisms.mechanism import Mechanism, Terms
 from expost.mechanisms.menu import Menu
 from expost.mechanisms.prices import Prices

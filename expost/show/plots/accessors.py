@@ -16,6 +16,7 @@ from expost.show.plots.incentives import plot_incentives
 from expost.show.plots.overview import run_figure
 from expost.show.plots.regions import plot_losses, plot_regions
 from expost.show.plots.slices import At
+from expost.show.plots.style import require_matplotlib
 from expost.show.plots.terms import plot_fees, plot_prices, plot_shadow_prices, plot_strikes
 
 if TYPE_CHECKING:
@@ -161,5 +162,6 @@ ACCESSORS: dict[type, type] = {
 
 def accessor(result: Any) -> Any:
     """The pictures of a result, or None where its kind has none."""
+    require_matplotlib()
     found = next((made for kind, made in ACCESSORS.items() if isinstance(result, kind)), None)
     return None if found is None else found(result)

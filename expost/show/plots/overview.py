@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 from expost.runs.run import Run
 from expost.show.plots.regions import plot_losses, plot_regions
 from expost.show.plots.slices import At
-from expost.show.plots.style import figure_of, named, new_grid, require_format, write_figure
+from expost.show.plots.style import (
+    figure_of,
+    named,
+    new_grid,
+    require_format,
+    require_matplotlib,
+    write_figure,
+)
 from expost.show.plots.terms import plot_terms
 
 if TYPE_CHECKING:
@@ -45,6 +52,7 @@ def draw_run(run: Run, out: Path, axes: tuple[str, ...] = (), at: At = None, ove
     axes: none, one or two signals. Raises InputError for another kind of file, and for signals that there are not.
     """
     require_format(out)
+    require_matplotlib()
     x, y = (*axes, None, None)[:2]
     if over is not None:
         write_figure(figure_of(plot_regions(run, x, y, at, over=over)), out)

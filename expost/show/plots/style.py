@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import sys
 from collections.abc import Sequence
@@ -40,6 +41,17 @@ def named(text: str) -> str:
 def colour(buyer: int) -> tuple[str, str]:
     """The colour and the hatch of a buyer, counted from 0."""
     return COLOURS[buyer % len(COLOURS)], HATCHES[buyer // len(COLOURS) % len(HATCHES)]
+
+
+def require_matplotlib() -> None:
+    """Raise InputError where there is no matplotlib."""
+    if importlib.util.find_spec("matplotlib") is None:
+        raise InputError(
+            "matplotlib is not installed",
+            where="plot",
+            expected="the extra that draws",
+            remedy="install expost[plot]",
+        )
 
 
 def new_axes(ax: Axes | None, size: tuple[float, float] = (4.6, 3.9)) -> Axes:
