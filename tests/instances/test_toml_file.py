@@ -48,7 +48,12 @@ def test_random_instances_round_trip(seed, buyers, signals, family, priors, sell
 
 
 TEXT = st.text(st.characters(blacklist_categories=("Cs",)), max_size=30)
-PRINTABLE = TEXT.filter(lambda text: text.strip() and text.isprintable())
+PRINTABLE = st.builds(
+    "{}{}".format,
+    st.sampled_from("aZ9_é漢🙂$[%"),
+    st.text(st.characters(exclude_categories=("C", "Z"), include_characters=" "), max_size=29),
+)
+"""Printable by how they are made: filters reject too much on some days."""
 
 
 @settings(max_examples=100, deadline=None)
