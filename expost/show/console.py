@@ -41,7 +41,11 @@ def console() -> Console:
 def result_table(record: Record, folder: Path | None) -> None:
     """The figures of a solved run."""
     table = Table(
-        box=box.SIMPLE_HEAD, show_header=True, title=_title(record), title_justify="left", title_style="bold"
+        box=box.SIMPLE_HEAD,
+        show_header=True,
+        title=Text(_title(record)),
+        title_justify="left",
+        title_style="bold",
     )
     for name, justify in (("", "left"), ("expected value", "right"), ("", "left")):
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
@@ -196,7 +200,7 @@ def dominance_table(verdict: Dominance) -> None:
     title = (
         f"{verdict.mechanism} on {verdict.instance}, grid {verdict.grid} ({verdict.space.states:,} states)"
     )
-    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold")
+    table = Table(box=box.SIMPLE_HEAD, title=Text(title), title_justify="left", title_style="bold")
     for name, justify in (("", "left"), ("expected value", "right")):
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
     table.add_row("welfare", f"{found.welfare:.6f}")
@@ -258,7 +262,7 @@ def _brackets_table(comparison: Comparison) -> Table:
 
 
 def _figure_table(title: str, *further: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold")
+    table = Table(box=box.SIMPLE_HEAD, title=Text(title), title_justify="left", title_style="bold")
     table.add_column("")
     for name in ("welfare", "share", "revenue", "sold"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -281,7 +285,7 @@ def bracket_table(found: Bracket, folder: Path | None) -> None:
 
     first = f", first {','.join(found.first)}" if found.first else ""
     title = f"{found.instance}: {found.timing}{first}, the continuum's second best"
-    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold")
+    table = Table(box=box.SIMPLE_HEAD, title=Text(title), title_justify="left", title_style="bold")
     table.add_column("")
     table.add_column("expected value", justify="right")
     table.add_column("by")
