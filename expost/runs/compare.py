@@ -181,6 +181,7 @@ def compare(
     instance: InstanceLike,
     grid: GridLike = 8,
     *,
+    constructions: bool = True,
     mechanisms: Sequence[MechanismLike] = (),
     firsts: Sequence[Sequence[str | None]] | None = None,
     backend: str = "auto",
@@ -191,7 +192,7 @@ def compare(
 ) -> Comparison:
     """First best, second bests in every order of arrival, the papers' constructions, and brackets.
 
-    grid: points per signal. mechanisms: prices or strikes of one's own, beside the constructions.
+    grid: points per signal. constructions: those of the papers, too. mechanisms: prices or strikes of one's own.
     firsts: which first signals to compare, one tuple of names a row, None for a static buyer (by default every
     combination of one signal for each buyer who has at least two).
     time_limit: seconds for everything but brackets; what is not reached by then is a row without figures.
@@ -211,7 +212,8 @@ def compare(
         room_for_solve(stated, settings.grid, (Timing.SEQUENTIAL,))
     space = type_space(stated, settings)
     cases = [delayed(_second_best)(space, tuple(first), backend, deadline) for first in orders]
-    cases += [delayed(_construction)(space, given, deadline) for given in _defined(stated)]
+    if constructions:
+        cases += [delayed(_construction)(space, given, deadline) for given in _defined(stated)]
     cases += [delayed(_construction)(space, given_of(own, stated), deadline) for own in mechanisms]
     found: list[Row] = list(Parallel(n_jobs=jobs_of(jobs))(cases))
     made = tuple(row for row in found if isinstance(row, ConstructionRow))

@@ -19,7 +19,16 @@ def test_python_runs(capsys):
 
 def test_every_method_of_a_search_is_explained():
     found = bracket(load("one-dimensional"), 1e-4, 10)
-    known = ("first best", "random offsets", "dual function", "never sell", "alone", "cells", "completion")
+    known = (
+        "first best",
+        "random offsets",
+        "random types",
+        "dual function",
+        "never sell",
+        "alone",
+        "cells",
+        "completion",
+    )
     for bound in found.history:
         assert any(word in bound.method for word in known), bound.method
         assert any(word in TEXT for word in known if word in bound.method)

@@ -77,7 +77,7 @@ def test_a_report_is_one_page_with_its_figures(expost, sequential, tmp_path):
     assert expost("report", sequential, "--out", "page.html")[0] == 0
     page = (tmp_path / "page.html").read_text()
     welfare = json.loads((tmp_path / "run" / "result.json").read_text())["welfare"]
-    assert f"{welfare:.9g}" in page and "data:image/png" in page and "0 failed" in page
+    assert f"{welfare:.9g}" in page and "<svg" in page and "0 failed" in page
 
 
 def test_dominance_of_both_constructions_and_of_a_run(expost):
