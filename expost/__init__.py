@@ -13,11 +13,12 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from expost._version import __version__
 
 _HOMES = {
     "expost._typing": ("Objective", "Timing"),
-    "expost.brackets.records": ("Bound", "Bracket"),
+    "expost.brackets.bracket": ("Bracket",),
+    "expost.brackets.records": ("Bound",),
     "expost.errors": (
         "AuditError",
         "CheckFailed",
@@ -138,7 +139,8 @@ def __dir__() -> list[str]:
 
 if TYPE_CHECKING:
     from expost._typing import Objective, Timing
-    from expost.brackets.records import Bound, Bracket
+    from expost.brackets import Bracket
+    from expost.brackets.records import Bound
     from expost.errors import (
         AuditError,
         CheckFailed,

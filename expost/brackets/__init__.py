@@ -1,7 +1,8 @@
 """Brackets: two-sided bounds on the continuum second best, each labelled rigorous or statistical."""
 
-from expost.brackets.records import Bound, Bracket, Estimate
-from expost.brackets.saved import open_bracket, save_bracket
+from expost.brackets.bracket import Bracket, open_bracket
+from expost.brackets.records import Bound, Estimate
+from expost.brackets.saved import save_bracket
 from expost.brackets.search import bracket
 from expost.brackets.verification import Check, bracket_checks, verify_bracket
 

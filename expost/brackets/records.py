@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -133,7 +132,7 @@ class Control:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Bracket(Shown):
+class Bounds(Shown):
     """``lower <= W* <= upper`` for the continuum second best W* of an instance.
 
     history: every bound in the order in which it was found. left_out: which bounds were left out and why.
@@ -159,15 +158,6 @@ class Bracket(Shown):
     mechanism: ContinuumMechanism | None = field(default=None, repr=False)
     proofs: tuple[Proof, ...] = field(default=(), repr=False)
     control: Control | None = field(default=None, repr=False)
-
-    def save(self, out: str | Path) -> Path:
-        """Write both sides with what proves them, and the mechanism, to the new folder ``out``; return its path.
-
-        Raises InputError when ``out`` exists or cannot be written, and for values that are Python functions.
-        """
-        from expost.brackets.saved import save_bracket
-
-        return save_bracket(self, out)
 
     @property
     def width(self) -> float:

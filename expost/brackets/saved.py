@@ -20,7 +20,7 @@ import numpy as np
 
 from expost._typing import Array, Float
 from expost.brackets.evidence import CellsWelfare, Dual, DualCells, Sets, Sizeless, Welfare
-from expost.brackets.records import Bound, Bracket, Control, Estimate, Evidence, Proof
+from expost.brackets.records import Bound, Bounds, Control, Estimate, Evidence, Proof
 from expost.brackets.upper.basis import ShadowPrices
 from expost.brackets.upper.dual import Quadrature
 from expost.brackets.upper.finite import FiniteSets
@@ -38,7 +38,7 @@ SCHEMA = 1
 DIGESTS = "files"
 
 
-def save_bracket(bracket: Bracket, folder: Path | str) -> Path:
+def save_bracket(bracket: Bounds, folder: Path | str) -> Path:
     """Write ``bracket`` into the new folder and return it: whole or not at all.
 
     Raises InputError when it cannot be written, and for an instance whose values are Python functions: a file cannot
@@ -79,7 +79,7 @@ def digests(folder: Path) -> dict[str, str]:
     return found
 
 
-def _own(proof: Proof, bracket: Bracket) -> ContinuumMechanism | None:
+def _own(proof: Proof, bracket: Bounds) -> ContinuumMechanism | None:
     """The mechanism of a proof where it is not the bracket's."""
     evidence = proof.evidence
     if not isinstance(evidence, Welfare | CellsWelfare) or evidence.mechanism is bracket.mechanism:
@@ -98,7 +98,7 @@ def _facts(proof: Proof) -> dict[str, Any]:
     }
 
 
-def read_bracket(folder: Path | str) -> tuple[Bracket, dict[str, str]]:
+def read_bracket(folder: Path | str) -> tuple[Bounds, dict[str, str]]:
     """The bracket in ``folder`` and the digests that its record states; nothing is checked against them.
 
     Raises InputError when a file is missing, damaged or not one of ours.
@@ -118,15 +118,7 @@ def read_bracket(folder: Path | str) -> tuple[Bracket, dict[str, str]]:
         ) from None
 
 
-def open_bracket(folder: Path | str) -> Bracket:
-    """The bracket that ``save_bracket`` wrote, its mechanism and proofs included.
-
-    Raises InputError when a file is missing, damaged or not one of ours.
-    """
-    return read_bracket(folder)[0]
-
-
-def _rebuilt(path: Path, record: Mapping[str, Any], mechanism: ContinuumMechanism) -> Bracket:
+def _rebuilt(path: Path, record: Mapping[str, Any], mechanism: ContinuumMechanism) -> Bounds:
     space = mechanism.space
     meshes = {
         f"proof_{k}_mesh": _mesh_shape(space, int(facts["nodes"]))
@@ -140,7 +132,7 @@ def _rebuilt(path: Path, record: Mapping[str, Any], mechanism: ContinuumMechanis
     )
     control = record["control"]
     history = tuple(_bound(str(facts["side"]), facts) for facts in record["history"])
-    return Bracket(
+    return Bounds(
         instance=str(record["instance"]),
         timing=str(record["timing"]),
         lower=_bound("lower", record["lower"]),

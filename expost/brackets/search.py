@@ -9,6 +9,7 @@ from contextlib import suppress
 from functools import partial
 
 from expost.brackets.account import Account
+from expost.brackets.bracket import Bracket
 from expost.brackets.clock import Clock, OutOfTime
 from expost.brackets.effort import CELLS, CELLS_COARSE, efforts
 from expost.brackets.evidence import Dual, Welfare
@@ -16,7 +17,7 @@ from expost.brackets.lower.evaluation import mechanism_limit
 from expost.brackets.lower.side import LowerSide
 from expost.brackets.lower.single import best_solo, largest_set, no_prices
 from expost.brackets.optimum import PACE
-from expost.brackets.records import LOWER, UPPER, Bracket
+from expost.brackets.records import LOWER, UPPER
 from expost.brackets.starts import Starts, first_names, nothing
 from expost.brackets.upper.dual import Quadrature, dual_limit
 from expost.brackets.upper.side import UpperSide, first_bounds

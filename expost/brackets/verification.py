@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from expost.brackets.evidence import Sizeless
-from expost.brackets.records import LOWER, RIGOROUS, Bracket, Control, Proof
+from expost.brackets.records import LOWER, RIGOROUS, Bounds, Control, Proof
 from expost.brackets.saved import digests, read_bracket
 from expost.brackets.statistics import Limit, one_sided
 from expost.brackets.upper.dual import efficient, first_best
@@ -57,7 +57,7 @@ def bracket_checks(
 
 
 def _checks(
-    bracket: Bracket, stated: dict[str, str], folder: Path, fresh: np.random.SeedSequence, workers: Workers
+    bracket: Bounds, stated: dict[str, str], folder: Path, fresh: np.random.SeedSequence, workers: Workers
 ) -> Iterator[Check]:
     yield _files(stated, digests(folder))
     yield _statement(bracket)
@@ -85,7 +85,7 @@ def _files(stated: dict[str, str], found: dict[str, str]) -> Check:
     return Check("files", not wrong, detail)
 
 
-def _statement(bracket: Bracket) -> Check:
+def _statement(bracket: Bounds) -> Check:
     """The bounds stated are those proved, the best of the history, and width and verdict follow from them."""
     broken = []
     for side, stated in (("lower", bracket.lower), ("upper", bracket.upper)):
@@ -104,7 +104,7 @@ def _statement(bracket: Bracket) -> Check:
     return Check("statement", not broken, "; ".join(broken) or text)
 
 
-def _own(bracket: Bracket, space: QuantileSpace) -> Check:
+def _own(bracket: Bounds, space: QuantileSpace) -> Check:
     """The instance and the timing of the record are those of the mechanism."""
     words = ["static" if place is None else "sequential" for place in space.first]
     timing = words[0] if len(set(words)) == 1 else ",".join(words)
@@ -116,7 +116,7 @@ def _own(bracket: Bracket, space: QuantileSpace) -> Check:
 
 
 def _control(
-    bracket: Bracket, control: Control, space: QuantileSpace, fresh: np.random.SeedSequence, workers: Workers
+    bracket: Bounds, control: Control, space: QuantileSpace, fresh: np.random.SeedSequence, workers: Workers
 ) -> Check:
     """First best and E[V_0]: a few replicates repeated, and both against a fresh sample."""
     count = len(control.best)

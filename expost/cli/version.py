@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-import expost
+from expost._version import __version__
 from expost.cli.common import app
 
 
 def show(asked: bool) -> None:
     """Print the version and end."""
     if asked:
-        sys.stdout.write(f"expost {expost.__version__}\n")
+        sys.stdout.write(f"expost {__version__}\n")
         raise typer.Exit
 
 

@@ -15,11 +15,10 @@ from expost.formulations.second_best import room_for_solve
 from expost.mechanisms.mechanism import Mechanism
 from expost.mechanisms.winners import winners
 from expost.runs.arguments import GridLike, InstanceLike, grid_of, limit_of, load
-from expost.runs.folder import open_run
 from expost.runs.labelled import labelled
 from expost.runs.own import MechanismLike, given_of
 from expost.runs.record import finite
-from expost.runs.run import Run
+from expost.runs.run import Run, open_run
 from expost.spaces.type_space import TypeSpace, discretize
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ from expost.spaces.type_space import TypeSpace
 if TYPE_CHECKING:
     import pandas as pd
 
-    from expost.runs.run import Run
+    from expost.runs.solved import Solved
 
 MOST = 10
 """How many deviations are put into words."""
@@ -168,7 +168,7 @@ class Explanation(Shown):
         return "\n".join([*lines, *(str(found) for found in self.deviations)])
 
 
-def explain(run: Run, *, time_limit: float | None = None) -> Explanation:
+def explain(run: Solved, *, time_limit: float | None = None) -> Explanation:
     """What the certificate of ``run`` says; ``time_limit``: seconds for each program that is solved again.
 
     Raises InputError for a run without a certificate, or with another objective than welfare.
@@ -266,7 +266,7 @@ def _block_arcs(program: Program, i: int, arcs: Int64) -> Float:
     return arcs[inside].astype(np.float64)
 
 
-def _forced(run: Run) -> Bool | None:
+def _forced(run: Solved) -> Bool | None:
     if "smallest" not in run.extremes or "largest" not in run.extremes:
         return None
     return np.asarray((run.extremes["smallest"] == run.extremes["largest"]).all(axis=0))
@@ -328,7 +328,7 @@ def _deviation(
     )
 
 
-def _dropped(run: Run, limit: float | None) -> list[Dropped]:
+def _dropped(run: Solved, limit: float | None) -> list[Dropped]:
     """Each buyer's incentives dropped in turn, then admissibility."""
     program = run.formulation.program
     families = []
@@ -341,7 +341,7 @@ def _dropped(run: Run, limit: float | None) -> list[Dropped]:
     return [_again(run, name, looser, limit) for name, looser in families]
 
 
-def _again(run: Run, name: str, program: Program, limit: float | None) -> Dropped:
+def _again(run: Solved, name: str, program: Program, limit: float | None) -> Dropped:
     from expost.solver.backends import solve_program
 
     try:

@@ -31,8 +31,8 @@ from expost.instances.environment import Instance
 from expost.mechanisms.winners import rule_of, winners
 from expost.runs.archive import Archive
 from expost.runs.record import Record, record_from_json
-from expost.runs.run import Run
 from expost.runs.sampled import instance_of, sampled_arrays, sampled_names, sampled_toml
+from expost.runs.solved import Solved
 from expost.runs.tables import MENU, PRICES, write_terms
 from expost.solver.program import Program
 from expost.solver.result import Certificate
@@ -60,7 +60,7 @@ MOST_TEXT = 1 << 25
 """Bytes of a record or an instance, at most."""
 
 
-def save_numbered(run: Run) -> Path:
+def save_numbered(run: Solved) -> Path:
     """Save below ``runs``, in a folder named after the instance and the settings, numbered when that is taken.
 
     Runs that end at once number themselves: whoever comes second takes the next number.
@@ -81,7 +81,7 @@ def save_numbered(run: Run) -> Path:
     raise AssertionError
 
 
-def save_run(run: Run, out: Path) -> Path:
+def save_run(run: Solved, out: Path) -> Path:
     """Write ``run`` to the new folder ``out`` and return it. Raises InputError when it cannot be written.
 
     Everything goes to a hidden folder beside it, which is renamed once complete: a killed run leaves no ``out``.
@@ -95,7 +95,7 @@ def save_run(run: Run, out: Path) -> Path:
     return out
 
 
-def _write_arrays(run: Run, work: Path) -> None:
+def _write_arrays(run: Solved, work: Path) -> None:
     units = run.space.units
     rules: dict[str, Any] = {name: winners(rule, units) for name, rule in run.extremes.items()}
     np.savez_compressed(work / ALLOCATION, winner=winners(run.mechanism.allocation, units), **rules)
@@ -119,7 +119,7 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def open_run(folder: Path) -> Run:
+def read_run(folder: Path) -> Solved:
     """The run in ``folder``, rebuilt without any solver: type space, program, rule, terms, certificate.
 
     Raises InputError when a file is missing, damaged or not one of ours, CheckFailed when the rule does not fit the
@@ -136,7 +136,7 @@ def open_run(folder: Path) -> Run:
     rules = _rules(archive.read(), formulation.space)
     mechanism = formulation.mechanism(rules.pop("winner"))
     certificate = _read_certificate(folder, formulation.program)
-    return Run(instance, settings, record, formulation, mechanism, certificate, rules, folder)
+    return Solved(instance, settings, record, formulation, mechanism, certificate, rules, folder)
 
 
 def _read_instance(folder: Path, grid: Grid, shape: tuple[int, ...]) -> Instance:
@@ -177,7 +177,7 @@ def _rules(arrays: dict[str, Array], space: TypeSpace) -> dict[str, Bool]:
 
 
 def read_result(folder: Path) -> tuple[Record, dict[str, str]]:
-    """The record and the digests in ``folder``. Raises InputError as ``open_run``."""
+    """The record and the digests in ``folder``. Raises InputError as ``read_run``."""
     if not is_folder(folder):
         raise InputError(
             f"{folder} is not a folder", where="run", expected="a folder that `expost solve --out` wrote"

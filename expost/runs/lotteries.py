@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-import expost
 from expost._shown import Shown
+from expost._version import __version__
 from expost.brackets.lotteries import LotteryBracket
 from expost.brackets.lotteries import lottery_bracket as search
 from expost.errors import InputError
@@ -127,7 +127,7 @@ class LotteryRun(Shown):
         """The figures as JSON values, with the keys of ``solve --json``."""
         found, program = self.second_best, self.second_best.formulation.program
         return {
-            "expost": expost.__version__,
+            "expost": __version__,
             "instance": self.instance.name,
             **self.settings.to_json(),
             "lotteries": True,

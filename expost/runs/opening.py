@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from expost.brackets import Bracket
-from expost.brackets.saved import RECORD, open_bracket
+from expost.brackets import Bracket, open_bracket
+from expost.brackets.saved import RECORD
 from expost.files import is_regular
-from expost.runs.folder import open_run
-from expost.runs.run import Run
+from expost.runs.run import Run, open_run
 
 
 def open(folder: str | Path) -> Run | Bracket:  # noqa: A001 - the front door reads ex.open("dir")

@@ -8,21 +8,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-import expost
+from expost._version import __version__
 from expost.errors import AuditError, InputError
-from expost.formulations.assemble import Formulation
 from expost.formulations.second_best import SecondBest, answer, formulate, type_space
 from expost.formulations.settings import Settings
 from expost.formulations.symmetric import SymmetricFormulation
 from expost.formulations.symmetric_answer import answer_symmetric
 from expost.instances.environment import Instance
 from expost.mechanisms.audit import allowed_gain
-from expost.mechanisms.mechanism import Mechanism
 from expost.runs.arguments import GridLike, InstanceLike, Words, limit_of, load, settings_of
 from expost.runs.memory import peak_memory_mb
-from expost.runs.record import SCHEMA_VERSION, Record, finite, share_of
-from expost.runs.run import Run, plain
+from expost.runs.record import SCHEMA_VERSION, Record, finite
+from expost.runs.run import Run
 from expost.runs.sampled import sampled_names
+from expost.runs.solved import figures, plain
 from expost.solver.answers import slack
 from expost.solver.certificate import check
 from expost.solver.program import Program
@@ -180,22 +179,6 @@ def _run(instance: Instance, settings: Settings, found: SecondBest, build: float
     )
 
 
-def figures(formulation: Formulation, mechanism: Mechanism) -> dict[str, float | None]:
-    """The figures of a mechanism, recomputed from the rule and the instance."""
-    space = formulation.space
-    welfare, revenue = mechanism.welfare(space.gains, space.seller), mechanism.revenue()
-    alpha = formulation.alpha
-    return {
-        "value": welfare if alpha == 1.0 else alpha * welfare + (1.0 - alpha) * revenue,
-        "welfare": welfare,
-        "revenue": revenue,
-        "sold": mechanism.sold,
-        "first_best": space.first_best,
-        "no_sale": space.seller,
-        "share": share_of(welfare, space.first_best, space.seller),
-    }
-
-
 def make_record(settings: Settings, found: SecondBest, build: float, begun: float) -> Record:
     """The record of a run; every figure comes from the rule, never from the solver, but for the bound.
 
@@ -221,7 +204,7 @@ def make_record(settings: Settings, found: SecondBest, build: float, begun: floa
     }
     return Record(
         schema=SCHEMA_VERSION,
-        expost=expost.__version__,
+        expost=__version__,
         instance=space.instance.name,
         backend=solution.backend,
         status=str(solution.status),

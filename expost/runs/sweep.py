@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from joblib import Parallel, delayed
 
-import expost
 from expost._typing import Timing
+from expost._version import __version__
 from expost.errors import ExpostError, InputError
 from expost.files import write_whole
 from expost.formulations.second_best import BYTES_PER_BINARY
@@ -81,7 +81,7 @@ class Case:
     @property
     def key(self) -> str:
         """A digest of the instance, of what is asked, and of the version."""
-        parts = [expost.__version__, self.what, sampled_toml(self.instance)]
+        parts = [__version__, self.what, sampled_toml(self.instance)]
         for name, array in sampled_arrays(discretize(self.instance, PROBE)).items():
             parts += [name, hashlib.sha256(array.tobytes()).hexdigest()]
         asked = {name: _plain(value) for name, value in self.asked.items()}

@@ -14,7 +14,7 @@ from expost.mechanisms.export.parquet_files import has_parquet, read_parquet
 from expost.mechanisms.export.tables import PRICE_NOTES, price_columns
 from expost.mechanisms.mechanism import Mechanism
 from expost.mechanisms.prices import Prices
-from expost.runs.run import Run
+from expost.runs.solved import Solved
 from expost.spaces.type_space import TypeSpace
 
 PRICES, MENU = "prices", "menu"
@@ -59,7 +59,7 @@ def read_terms(folder: Path, expected: Mapping[str, Columns]) -> dict[str, Colum
     }
 
 
-def exported_menu(run: Run, form: str, *, sequential: bool = False, digits: int | None = None) -> bytes:
+def exported_menu(run: Solved, form: str, *, sequential: bool = False, digits: int | None = None) -> bytes:
     """The menus of ``run`` as the bytes of a file in format ``form``.
 
     sequential: refuse a run whose buyers are all static. digits: decimals of a LaTeX table, by default all.
@@ -71,7 +71,7 @@ def exported_menu(run: Run, form: str, *, sequential: bool = False, digits: int 
     return export_table(columns, MENU_NOTES, form, digits=digits, caption=menu_caption(run))
 
 
-def menu_caption(run: Run) -> str:
+def menu_caption(run: Solved) -> str:
     """What a table of the run's terms is, in one sentence."""
     what = "Prices" if all(isinstance(terms, Prices) for terms in run.mechanism.terms) else "Menus"
     share = "" if run.share is None else f", {run.share:.2%} of the first-best gain"

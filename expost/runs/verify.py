@@ -23,11 +23,10 @@ from expost.errors import ExpostError
 from expost.files import is_regular
 from expost.mechanisms.audit import allowed_gain
 from expost.mechanisms.export.csv_files import Columns
-from expost.runs.folder import FILES, RESULT, digest, open_run, read_result
+from expost.runs.folder import FILES, RESULT, digest, read_result, read_run
 from expost.runs.record import Record
-from expost.runs.run import Run
 from expost.runs.sampled import sampled_names
-from expost.runs.solve import figures
+from expost.runs.solved import Solved, figures
 from expost.runs.tables import read_terms, terms_columns
 from expost.solver.answers import slack as agreement
 from expost.solver.certificate import check
@@ -85,13 +84,13 @@ class Verification(Shown):
         return "\n".join(lines + ([f"not proved: {', '.join(words)}"] if words else []))
 
 
-def verify(run: Run | str | Path) -> Verification:
+def verify(run: Solved | str | Path) -> Verification:
     """Every check of a run, or of what a folder holds, in order; a check that cannot be made ends the list as failed.
 
     A bracket's folder is checked too: its arithmetic, and both sides on fresh samples. Nothing is solved or searched.
     Raises InputError when the folder is not a run at all.
     """
-    if isinstance(run, Run):
+    if isinstance(run, Solved):
         return Verification(run.instance.name, tuple(_readable(_run_checks(run))))
     folder = Path(run)
     if is_regular(folder / RECORD):
@@ -110,12 +109,12 @@ def _readable(checks: Iterator[Check]) -> Iterator[Check]:
 
 def _folder_checks(folder: Path) -> Iterator[Check]:
     yield from _digests(folder)
-    run = open_run(folder)
+    run = read_run(folder)
     yield from _run_checks(run)
     yield from _terms(run, folder)
 
 
-def _run_checks(run: Run) -> Iterator[Check]:
+def _run_checks(run: Solved) -> Iterator[Check]:
     yield from _rule(run)
     yield from _figures(run)
     yield from _bound(run)
@@ -146,7 +145,7 @@ def _few(names: list[str]) -> str:
     return ascii(", ".join(names))[1:-1][:200] or "none"
 
 
-def _rule(run: Run) -> Iterator[Check]:
+def _rule(run: Solved) -> Iterator[Check]:
     formulation, record = run.formulation, run.record
     program = formulation.program
     for name, rule in {"winner": run.mechanism.allocation, **run.extremes}.items():
@@ -167,7 +166,7 @@ def _rule(run: Run) -> Iterator[Check]:
     )
 
 
-def _nested(run: Run) -> Iterator[Check]:
+def _nested(run: Solved) -> Iterator[Check]:
     """The smallest optimal closure takes every decision that any optimal one takes, the largest only those."""
     if set(run.extremes) != {"smallest", "largest"}:
         if run.extremes:
@@ -181,7 +180,7 @@ def _nested(run: Run) -> Iterator[Check]:
     yield Check("extreme rules nest", outside == 0, f"{outside} states where they do not")
 
 
-def _figures(run: Run) -> Iterator[Check]:
+def _figures(run: Solved) -> Iterator[Check]:
     record, formulation, mechanism, settings = run.record, run.formulation, run.mechanism, run.settings
     recorded, program, space = record.to_dict(), formulation.program, formulation.space
     counted = {
@@ -213,7 +212,7 @@ def _close(recorded: float | None, value: float, scale: float) -> bool:
     return recorded is not None and abs(recorded - value) <= WELFARE * scale
 
 
-def _terms(run: Run, folder: Path) -> Iterator[Check]:
+def _terms(run: Solved, folder: Path) -> Iterator[Check]:
     expected = terms_columns(run.space, run.mechanism)
     saved = read_terms(folder, expected)
     for stem, columns in expected.items():
@@ -235,7 +234,7 @@ def _same(table: Columns, expected: Columns) -> bool:
     )
 
 
-def _bound(run: Run) -> Iterator[Check]:
+def _bound(run: Solved) -> Iterator[Check]:
     """What the certificate proves, and how much of what the record claims rests on it."""
     record, formulation, program = run.record, run.formulation, run.formulation.program
     proved = math.inf

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import singledispatch
 
 from expost._shown import Shown
-from expost.brackets.records import RIGOROUS, Bracket
+from expost.brackets import Bracket
+from expost.brackets.records import RIGOROUS
 from expost.runs.compare import Comparison
 from expost.runs.dominate import Dominance
 from expost.runs.run import Run

@@ -7,8 +7,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import expost
 from expost._shown import Shown
+from expost._version import __version__
 from expost.errors import InputError
 from expost.mechanisms.export.csv_files import Columns
 from expost.mechanisms.export.menu_table import menu_columns
@@ -80,7 +80,7 @@ def _plain_page(result: Shown) -> str:
 
 
 def _common(result: Shown) -> dict[str, Any]:
-    return {"facts": facts(result), "version": expost.__version__}
+    return {"facts": facts(result), "version": __version__}
 
 
 def _picture(result: Shown) -> str:
@@ -101,7 +101,7 @@ def _picture(result: Shown) -> str:
 def citations(instance: str) -> list[str]:
     """How to cite: the program, the papers that it computes, the source of the instance."""
     lines = [
-        f"expost {expost.__version__}: the best mechanism that ex post incentives allow, computed and proved.",
+        f"expost {__version__}: the best mechanism that ex post incentives allow, computed and proved.",
         "Bikhchandani, S. (2006). Ex post implementation in environments with private goods. "
         "Theoretical Economics 1, 369-393.",
         "Zik, B. Efficient allocation with informational externalities.",

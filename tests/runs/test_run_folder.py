@@ -13,7 +13,8 @@ from expost.errors import InputError
 from expost.formulations.settings import Settings
 from expost.instances import catalogue
 from expost.instances.environment import Buyer, Instance
-from expost.runs.folder import open_run, save_run
+from expost.runs.folder import save_run
+from expost.runs.run import open_run
 from expost.runs.solve import solve_settings as solve
 from expost.runs.verify import verify
 from expost.spaces.type_space import Grid
@@ -151,7 +152,7 @@ def test_every_other_field_is_checked_too(folder, changes):
 def test_a_forged_rule_without_certificate_is_not_optimal(folder):
     """Never selling, with every figure, table and digest forged to match, and the certificate taken away."""
     forged = solve(catalogue.load("jmmz"), Settings(Grid(5)))
-    from expost.runs.solve import figures
+    from expost.runs.solved import figures
     from expost.runs.tables import write_terms
 
     nothing = np.zeros_like(forged.mechanism.allocation)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from expost.brackets.records import Bracket
+from expost.brackets import Bracket
 from expost.runs.compare import Comparison
 from expost.runs.dominate import Dominance
 from expost.runs.frontier import Frontier

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from expost.brackets.records import LOWER, RIGOROUS, UPPER, Bound, Bracket
+from expost.brackets import Bracket
+from expost.brackets.records import LOWER, RIGOROUS, UPPER, Bound
 from expost.show.plots.style import COLOURS, INK, MUTED, named, new_axes, tidy, titled
 
 if TYPE_CHECKING:
