@@ -13,7 +13,7 @@ import numpy as np
 
 from expost._typing import Bool, Float
 from expost.errors import AuditError
-from expost.mechanisms.prices import Prices
+from expost.mechanisms.prices import PriceTable
 from expost.tolerances import INCENTIVE, allowance
 
 State = tuple[int, ...]
@@ -84,7 +84,7 @@ def allowed_gain(values: Float) -> float:
     return allowance(INCENTIVE, values)
 
 
-def audit_prices(values: Float, wins: Bool, prices: Prices) -> BuyerAudit:
+def audit_prices(values: Float, wins: Bool, prices: PriceTable) -> BuyerAudit:
     """Static incentives of one buyer: ``values`` and ``wins`` of state shape, ``prices`` of the others' shape.
 
     A loser of a fibre in which some type wins may win at the price; a winner may lose and pay nothing, which

@@ -16,7 +16,7 @@ from expost.errors import InputError
 from expost.instances.environment import Instance
 from expost.mechanisms.mechanism import Mechanism, mechanism_from_prices
 from expost.mechanisms.menu import menu_from_rule
-from expost.mechanisms.prices import Prices, given_prices
+from expost.mechanisms.prices import PriceTable, given_prices
 from expost.spaces.stages import Stages, stages_of
 from expost.spaces.type_space import TypeSpace
 from expost.tolerances import TIE, allowance
@@ -105,8 +105,8 @@ def others_shape(space: TypeSpace, i: int) -> tuple[int, ...]:
     return space.shape[:i] + space.shape[i + 1 :]
 
 
-def prices_on(space: TypeSpace, prices: PriceFunction) -> tuple[Prices, ...]:
-    """The continuum prices at the types of ``space``, one ``Prices`` per buyer, of the others' shape."""
+def prices_on(space: TypeSpace, prices: PriceFunction) -> tuple[PriceTable, ...]:
+    """The continuum prices at the types of ``space``, one ``PriceTable`` per buyer, of the others' shape."""
     found = []
     for i in range(space.n):
         price = np.broadcast_to(prices.price(i, other_signals(space, i)), others_shape(space, i))
@@ -130,7 +130,7 @@ def priced_mechanism(space: TypeSpace, prices: PriceFunction) -> Mechanism:
     )
 
 
-def rule_3(values: Float, prices: tuple[Prices, ...], tie: float = 0.0) -> Bool:
+def rule_3(values: Float, prices: tuple[PriceTable, ...], tie: float = 0.0) -> Bool:
     """The rule that prices support without tie extension: bool (n, T_1, .., T_n) (Bikhchandani 2006, (3)).
 
     A buyer wins iff his value exceeds his price; ``values`` has shape (n, T_1, .., T_n).

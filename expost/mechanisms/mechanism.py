@@ -9,7 +9,7 @@ import numpy as np
 
 from expost._typing import Array, Bool, Float
 from expost.mechanisms.audit import Audit, BuyerAudit, audit_admissibility, audit_prices
-from expost.mechanisms.prices import Choice, Prices, allocation_from_prices, implementing_prices
+from expost.mechanisms.prices import Choice, PriceTable, allocation_from_prices, implementing_prices
 from expost.spaces.weights import Weights
 
 
@@ -76,7 +76,7 @@ def static_mechanism(values: Float, allocation: Bool, choice: Choice = Choice.MI
 
 def mechanism_from_prices(
     values: Float,
-    prices: tuple[Prices, ...],
+    prices: tuple[PriceTable, ...],
     tie: float = 0.0,
     weights: Weights | None = None,
     units: int = 1,
@@ -89,7 +89,7 @@ def audit_static(values: Float, mechanism: Mechanism) -> Audit:
     """The audit of a mechanism all of whose terms are prices; ``values`` has shape (n, T_1, .., T_n)."""
     buyers: list[BuyerAudit] = []
     for terms, value, wins in zip(mechanism.terms, values, mechanism.allocation, strict=True):
-        assert isinstance(terms, Prices)
+        assert isinstance(terms, PriceTable)
         buyers.append(audit_prices(value, wins, terms))
     return Audit(
         tuple(buyers), *audit_admissibility(mechanism.allocation, mechanism.units), units=mechanism.units

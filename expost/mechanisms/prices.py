@@ -24,7 +24,7 @@ class Choice(StrEnum):
 
 
 @dataclass(frozen=True, eq=False)
-class Prices:
+class PriceTable:
     """One buyer's prices in every fibre; arrays have the shape of the others' states.
 
     lower: the best losing value, -inf where the buyer always wins.
@@ -60,7 +60,9 @@ class Prices:
         return np.asarray(np.divide(won, total, out=np.zeros(total.shape), where=total > 0.0))
 
 
-def implementing_prices(values: Float, wins: Bool, buyer: int, choice: Choice = Choice.MIDPOINT) -> Prices:
+def implementing_prices(
+    values: Float, wins: Bool, buyer: int, choice: Choice = Choice.MIDPOINT
+) -> PriceTable:
     """The prices that implement ``wins`` for the buyer on axis ``buyer`` with values ``values``, both of state shape.
 
     The rule is not checked here (see ``audit``): where it is not incentive compatible, lower exceeds upper.
@@ -74,16 +76,16 @@ def implementing_prices(values: Float, wins: Bool, buyer: int, choice: Choice = 
     elif choice is Choice.MIDPOINT:
         chosen = 0.5 * lower + 0.5 * upper
     price = np.where(inner, chosen, upper)
-    return Prices(buyer, lower, upper, price)
+    return PriceTable(buyer, lower, upper, price)
 
 
-def given_prices(price: Float, buyer: int) -> Prices:
+def given_prices(price: Float, buyer: int) -> PriceTable:
     """Prices stated by somebody (a formula of the papers), of the others' shape; the interval is the point."""
-    return Prices(buyer, price, price, price)
+    return PriceTable(buyer, price, price, price)
 
 
 def allocation_from_prices(
-    values: Float, prices: tuple[Prices, ...], tie: float = 0.0, units: int = 1
+    values: Float, prices: tuple[PriceTable, ...], tie: float = 0.0, units: int = 1
 ) -> Bool:
     """The rule that prices support: bool (n, T_1, .., T_n) (Bikhchandani 2006, rule (9)).
 

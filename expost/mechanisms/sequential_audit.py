@@ -17,7 +17,7 @@ from expost._typing import Bool, Float
 from expost.mechanisms.audit import Audit, BuyerAudit, allowed_gain, audit_admissibility, audit_prices
 from expost.mechanisms.mechanism import Mechanism
 from expost.mechanisms.menu import Fees, Menu
-from expost.mechanisms.prices import Prices
+from expost.mechanisms.prices import PriceTable
 from expost.spaces.second_stage import expected
 
 CHUNK = 1 << 18
@@ -60,7 +60,7 @@ def audit_mechanism(values: Float, mechanism: Mechanism) -> Audit:
         if isinstance(terms, Menu):
             buyers.append(audit_menu(value, wins, terms))
         else:
-            assert isinstance(terms, Prices)
+            assert isinstance(terms, PriceTable)
             buyers.append(audit_prices(value, wins, terms))
     return Audit(
         tuple(buyers), *audit_admissibility(mechanism.allocation, mechanism.units), units=mechanism.units

@@ -23,7 +23,7 @@ from expost.errors import InputError
 from expost.instances.environment import Instance
 from expost.instances.formula import Formula
 from expost.mechanisms.own import Prices
-from expost.mechanisms.prices import Prices as GridPrices
+from expost.mechanisms.prices import PriceTable
 from expost.runs.arguments import seed_of
 from expost.runs.check import CheckReport, check
 from expost.runs.fit import best_start, polished
@@ -163,7 +163,7 @@ def _prices(optimum: Run | Bracket, i: int, seed: int) -> tuple[dict[str, Float]
     """The others' signals and buyer ``i``'s finite prices there, (states,) each."""
     if isinstance(optimum, Run):
         terms = optimum.mechanism.terms[i]
-        assert isinstance(terms, GridPrices)
+        assert isinstance(terms, PriceTable)
         price = terms.price
         others = [own for k, own in enumerate(optimum.space.types) if k != i]
         signals = {

@@ -19,7 +19,7 @@ from expost.mechanisms.audit import Audit
 from expost.mechanisms.export.menu_table import menu_columns
 from expost.mechanisms.mechanism import Mechanism
 from expost.mechanisms.menu import Menu
-from expost.mechanisms.prices import Prices
+from expost.mechanisms.prices import PriceTable
 from expost.mechanisms.sequential_audit import audit_mechanism
 from expost.mechanisms.winners import winners
 from expost.runs.labelled import labelled
@@ -149,7 +149,7 @@ class Solved(Shown):
                 about=f"price of buyer {self.instance.buyers[terms.buyer].name}",
             )
             for terms in self.mechanism.terms
-            if isinstance(terms, Prices)
+            if isinstance(terms, PriceTable)
         }
 
     @cached_property

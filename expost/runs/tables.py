@@ -13,7 +13,7 @@ from expost.mechanisms.export.menu_table import MENU_NOTES, menu_columns, requir
 from expost.mechanisms.export.parquet_files import has_parquet, read_parquet
 from expost.mechanisms.export.tables import PRICE_NOTES, price_columns
 from expost.mechanisms.mechanism import Mechanism
-from expost.mechanisms.prices import Prices
+from expost.mechanisms.prices import PriceTable
 from expost.runs.solved import Solved
 from expost.spaces.type_space import TypeSpace
 
@@ -22,7 +22,7 @@ PRICES, MENU = "prices", "menu"
 
 def terms_columns(space: TypeSpace, mechanism: Mechanism) -> dict[str, Columns]:
     """The table of a mechanism's terms by file stem: prices when all buyers are static, else menus."""
-    prices = [terms for terms in mechanism.terms if isinstance(terms, Prices)]
+    prices = [terms for terms in mechanism.terms if isinstance(terms, PriceTable)]
     if len(prices) == len(mechanism.terms):
         return {PRICES: price_columns(space.instance, space.types, prices)}
     return {MENU: menu_columns(space.instance, space.types, mechanism)}
@@ -73,7 +73,7 @@ def exported_menu(run: Solved, form: str, *, sequential: bool = False, digits: i
 
 def menu_caption(run: Solved) -> str:
     """What a table of the run's terms is, in one sentence."""
-    what = "Prices" if all(isinstance(terms, Prices) for terms in run.mechanism.terms) else "Menus"
+    what = "Prices" if all(isinstance(terms, PriceTable) for terms in run.mechanism.terms) else "Menus"
     share = "" if run.share is None else f", {run.share:.2%} of the first-best gain"
     grid = run.settings.grid.describe()
     return f"{what} of the second best of {run.instance.name} ({run.record.timing}, grid {grid}{share})."

@@ -9,7 +9,7 @@ import numpy as np
 
 from expost._typing import Array, Bool, UInt8
 from expost.mechanisms.menu import Menu
-from expost.mechanisms.prices import Prices
+from expost.mechanisms.prices import PriceTable
 from expost.runs.labelled import labelled
 from expost.runs.run import Run
 from expost.show.first_best import efficient_rule
@@ -100,7 +100,7 @@ def _terms(run: Run, buyer: int) -> dict[str, Any]:
         }
         head: dict[str, Any] = {"kind": "menu", "first": first, "levels": terms.stages.levels}
     else:
-        assert isinstance(terms, Prices)
+        assert isinstance(terms, PriceTable)
         arrays = {"price": terms.price, "lower": terms.lower, "upper": terms.upper}
         head = {"kind": "price"}
     return head | {name: _floats(array) for name, array in arrays.items()}

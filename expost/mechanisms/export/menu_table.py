@@ -14,7 +14,7 @@ from expost.mechanisms.export.csv_files import Columns
 from expost.mechanisms.export.tables import Types, others_signals, signal_names
 from expost.mechanisms.mechanism import Mechanism, Terms
 from expost.mechanisms.menu import Menu
-from expost.mechanisms.prices import Prices
+from expost.mechanisms.prices import PriceTable
 from expost.spaces.weights import Weights
 
 MENU_NOTES = (
@@ -79,7 +79,7 @@ def _buyer_columns(
         fibre, options = _menu_options(terms, types, wins)
         first = terms.stages.first
     else:
-        assert isinstance(terms, Prices)
+        assert isinstance(terms, PriceTable)
         fibre, options = _price_option(terms, wins, weights)
         first = ""
     columns: Columns = {
@@ -130,7 +130,7 @@ def _numbers_within(fibre: Place) -> Place:
 
 
 def _price_option(
-    prices: Prices, wins: Bool, weights: Weights | None
+    prices: PriceTable, wins: Bool, weights: Weights | None
 ) -> tuple[Place, Mapping[str, NDArray[np.generic]]]:
     """The one option of a static buyer in each fibre: his price, free to hold."""
     rows = prices.price.size

@@ -9,7 +9,7 @@ import numpy as np
 from expost._typing import Float
 from expost.instances.environment import Instance
 from expost.mechanisms.export.csv_files import TEXT, Columns
-from expost.mechanisms.prices import Prices
+from expost.mechanisms.prices import PriceTable
 
 Types = Sequence[Mapping[str, Float]]
 
@@ -24,7 +24,7 @@ PRICE_NOTES = (
 PRICE_COLUMNS = ("lower", "upper", "price")
 
 
-def price_columns(instance: Instance, types: Types, prices: Sequence[Prices]) -> Columns:
+def price_columns(instance: Instance, types: Types, prices: Sequence[PriceTable]) -> Columns:
     """One row per buyer and fibre. ``types`` are the own signals of each buyer at his types, shape (T_i,).
 
     A buyer's own signals are NaN in his rows. A signal that is named like another column is called as
@@ -34,7 +34,7 @@ def price_columns(instance: Instance, types: Types, prices: Sequence[Prices]) ->
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _buyer_columns(instance: Instance, types: Types, table: Prices) -> Columns:
+def _buyer_columns(instance: Instance, types: Types, table: PriceTable) -> Columns:
     rows = table.price.size
     columns: Columns = {"buyer": np.full(rows, instance.buyers[table.buyer].name)}
     signals: Columns = {signal: np.full(rows, np.nan) for signal in instance.signals}

@@ -9,7 +9,7 @@ import numpy as np
 from expost._typing import Float
 from expost.errors import InputError
 from expost.mechanisms.menu import Menu
-from expost.mechanisms.prices import Prices
+from expost.mechanisms.prices import PriceTable
 from expost.runs.labelled import labelled
 from expost.runs.run import Run
 from expost.show.plots.regions import draw_quantity
@@ -32,7 +32,7 @@ def buyer_of(run: Run, buyer: str | int | None, kind: type | None = None) -> int
     """
     names = [own.name for own in run.instance.buyers]
     fitting = [k for k, terms in enumerate(run.mechanism.terms) if kind is None or isinstance(terms, kind)]
-    wanted = {Prices: "a buyer with prices (static)", Menu: "a buyer with a menu (sequential)"}
+    wanted = {PriceTable: "a buyer with prices (static)", Menu: "a buyer with a menu (sequential)"}
     what = "a buyer" if kind is None else wanted[kind]
     known = ", ".join(names[k] for k in fitting) or "nobody here"
     if buyer is None and fitting:
@@ -62,7 +62,7 @@ def plot_prices(
     Blank where he never wins. at: where the others' further signals are held, by default at their middle points.
     """
     ax = new_axes(ax)
-    i = buyer_of(run, buyer, Prices)
+    i = buyer_of(run, buyer, PriceTable)
     own = run.instance.buyers[i]
     prices = run.prices[own.name]
     title = f"price of buyer {named(own.name)}"
@@ -254,5 +254,5 @@ def plot_terms(run: Run, buyer: int, at: At = None, *, ax: Axes | None = None) -
     """A buyer's prices, or his strikes."""
     others = [name for j, own in enumerate(run.instance.buyers) if j != buyer for name in own.signals]
     kept = {name: value for name, value in (at or {}).items() if name in others}
-    draw = plot_prices if isinstance(run.mechanism.terms[buyer], Prices) else plot_strikes
+    draw = plot_prices if isinstance(run.mechanism.terms[buyer], PriceTable) else plot_strikes
     return draw(run, buyer, at=kept, ax=ax)
