@@ -4,24 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from expost.cli.common import (
-    GridOption,
-    InstanceArgument,
-    JsonOption,
-    LimitOption,
-    RunArgument,
-    SetOption,
-    app,
-    emit,
-    loaded,
-    opened_run,
-    parse_grid,
-    parse_parameters,
-)
+from expost.cli import options, parse
+from expost.cli.common import app, emit, loaded, opened_run, show
 from expost.errors import InputError
 
 if TYPE_CHECKING:
@@ -45,43 +33,37 @@ def show_lotteries(run: LotteryRun, out: Path | None, as_json: bool) -> None:
 
 @app.command()
 def bayesian(
-    instance: InstanceArgument,
-    grid: GridOption = "6",
+    instance: options.Instance,
+    grid: options.Grid = "6",
     participation: Annotated[
         str, typer.Option("--participation", help="interim, or ex post: payments in every state.")
     ] = "interim",
-    parameters: SetOption = "",
-    time_limit: LimitOption = None,
+    parameters: options.Parameters = "",
+    time_limit: options.Limit = None,
     out: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option(
             "--out", metavar="FILE", help="Write the interim payments: .csv, .json, .parquet or .tex."
         ),
     ] = None,
-    as_json: JsonOption = False,
+    as_json: options.Json = False,
 ) -> None:
     """What private information costs and what robustness costs: the Bayesian benchmark on a grid."""
     import expost as ex
 
     found = ex.bayesian(
-        loaded(instance, parameters), parse_grid(grid), participation=participation, time_limit=time_limit
+        loaded(instance, parameters), parse.grid(grid), participation=participation, time_limit=time_limit
     )
     if out is not None:
         found.save(out)
-    if as_json:
-        emit(found.to_dict())
-        return
-    sys.stdout.write(f"{found.summary()}\n")
+    show(found, as_json)
 
 
 @app.command()
-def explain(folder: RunArgument, time_limit: LimitOption = None, as_json: JsonOption = False) -> None:
+def explain(folder: options.Run, time_limit: options.Limit = None, as_json: options.Json = False) -> None:
     """Which incentives bind in a saved run and what each costs, what every optimum decides alike."""
     found = opened_run(folder).explain(time_limit=time_limit)
-    if as_json:
-        emit(found.to_dict())
-        return
-    sys.stdout.write(f"{found.summary()}\n")
+    show(found, as_json)
 
 
 @app.command()
@@ -92,17 +74,17 @@ def items(
             metavar="INSTANCE", help="A TOML file with items = [..], example3 or example3-unit-demand."
         ),
     ],
-    grid: GridOption = "2",
-    parameters: SetOption = "",
-    time_limit: LimitOption = 60.0,
+    grid: options.Grid = "2",
+    parameters: options.Parameters = "",
+    time_limit: options.Limit = 60.0,
     tables: Annotated[
         bool, typer.Option("--tables", help="Only the papers' Tables 1 and 2, computed (example3).")
     ] = False,
     out: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option("--out", metavar="FILE.csv", help="Write every state's bundles and payments."),
     ] = None,
-    as_json: JsonOption = False,
+    as_json: options.Json = False,
 ) -> None:
     """Several items: the best mechanism on a small grid, the demand mechanism, separate sales."""
     import expost as ex
@@ -110,18 +92,15 @@ def items(
     if tables:
         show_tables(instance)
         return
-    points = parse_grid(grid)
+    points = parse.grid(grid)
     if not isinstance(points, int):
         raise InputError(f"{grid}", where="grid", expected="one number of points for every signal")
-    found = ex.items(instance, points, time_limit=time_limit, **parse_parameters(parameters))
+    found = ex.items(instance, points, time_limit=time_limit, **parse.numbers(parameters, "parameters"))
     if out is not None:
         from expost.files import write_whole
 
         write_whole(out, found.allocation.to_csv(index=False).encode(), where="out")
-    if as_json:
-        emit(found.to_dict())
-        return
-    sys.stdout.write(f"{found.summary()}\n")
+    show(found, as_json)
 
 
 def show_tables(instance: str) -> None:
@@ -146,8 +125,8 @@ def show_tables(instance: str) -> None:
 
 @app.command()
 def epsilon(
-    instance: InstanceArgument,
-    grid: GridOption = "2",
+    instance: options.Instance,
+    grid: options.Grid = "2",
     allowed: Annotated[
         str, typer.Option("--epsilon", metavar="E,...", help="What nobody may gain more than by lying.")
     ] = "0",
@@ -157,41 +136,18 @@ def epsilon(
             "--loses-to", help="What a loser feels: '1<2: -0.1*p2; 2<1: -0.1*p1' (1 when 2 wins; ...)."
         ),
     ] = "",
-    parameters: SetOption = "",
-    time_limit: LimitOption = 60.0,
-    as_json: JsonOption = False,
+    parameters: options.Parameters = "",
+    time_limit: options.Limit = 60.0,
+    as_json: options.Json = False,
 ) -> None:
     """Welfare against epsilon: what externalities among buyers leave of ex post incentives."""
     import expost as ex
 
     found = ex.epsilon(
         loaded(instance, parameters),
-        parse_grid(grid),
-        [_epsilon(word) for word in allowed.split(",")],
-        loses_to=_feelings(loses_to),
+        parse.grid(grid),
+        parse.several(allowed, "epsilon"),
+        loses_to=parse.feelings(loses_to),
         time_limit=time_limit,
     )
-    if as_json:
-        emit(found.to_dict())
-        return
-    sys.stdout.write(f"{found.summary()}\n")
-
-
-def _epsilon(word: str) -> float:
-    try:
-        return float(word)
-    except ValueError:
-        raise InputError(f"{word!r}", where="epsilon", expected="numbers, separated by commas") from None
-
-
-def _feelings(text: str) -> dict[str, dict[str, str]]:
-    found: dict[str, dict[str, str]] = {}
-    for part in (piece.strip() for piece in text.split(";") if piece.strip()):
-        who, colon, formula = part.partition(":")
-        loser, less, winner = (word.strip() for word in who.partition("<"))
-        if not colon or not less:
-            raise InputError(
-                f"{part!r}", where="loses_to", expected="LOSER<WINNER: FORMULA, separated by semicolons"
-            )
-        found.setdefault(loser, {})[winner] = formula.strip()
-    return found
+    show(found, as_json)

@@ -3,47 +3,22 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
-from expost.cli.common import (
-    FirstOption,
-    GridOption,
-    InstanceArgument,
-    JobsOption,
-    JsonOption,
-    LimitOption,
-    SetOption,
-    TimingOption,
-    app,
-    emit,
-    loaded,
-    note,
-    parse_grid,
-    parse_objective,
-)
+from expost.cli import options, parse
+from expost.cli.common import app, emit, loaded, note
 from expost.errors import InputError
-
-KINDS: dict[str, Callable[[str], Any]] = {
-    "grid": parse_grid,
-    "objective": parse_objective,
-    "seed": int,
-    "accuracy": float,
-    "time_limit": float,
-}
-"""Keywords whose values on the command line are no plain words."""
-MOST = 100_000
 
 
 @app.command()
 def sweep(
-    instance: InstanceArgument,
-    grid: GridOption = "8",
+    instance: options.Instance,
+    grid: options.Grid = "8",
     over: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        list[str] | None,
         typer.Option(
             "--over",
             metavar="k=0:2:9",
@@ -51,50 +26,50 @@ def sweep(
         ),
     ] = None,
     timing: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        list[str] | None,
         typer.Option("--timing", help="static, sequential, or one a buyer; may be repeated."),
     ] = None,
     first: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        list[str] | None,
         typer.Option("--first", metavar="SIGNAL,...", help="Signals that arrive first; may be repeated."),
     ] = None,
     prices: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        list[str] | None,
         typer.Option("--prices", help="Mechanisms to check instead of solving; may be repeated."),
     ] = None,
     bracket: Annotated[bool, typer.Option("--bracket", help="Brackets of the continuum, not grids.")] = False,
     accuracy: Annotated[float, typer.Option("--accuracy", help="Of brackets.")] = 0.02,
     study: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option("--study", metavar="FILE.toml", help="A file with [over] and the other keywords."),
     ] = None,
     rows: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option("--rows", metavar="FILE.csv", help="A table of cases, a column for each keyword."),
     ] = None,
-    parameters: SetOption = "",
-    time_limit: LimitOption = None,
-    jobs: JobsOption = 1,
+    parameters: options.Parameters = "",
+    time_limit: options.Limit = None,
+    jobs: options.Jobs = 1,
     keep: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option("--keep", metavar="DIR", help="Save every run in this folder."),
     ] = None,
     out: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option("--out", metavar="FILE", help="A .csv or .parquet file; an interrupted sweep goes on."),
     ] = None,
-    as_json: JsonOption = False,
+    as_json: options.Json = False,
 ) -> None:
     """Solve many cases: any parameters, grids, timings, orders, objectives. One row a case."""
     import expost as ex
 
-    asked: dict[str, Any] = {} if bracket else {"grid": _grids(grid)}
+    asked: dict[str, Any] = {} if bracket else {"grid": [parse.grid(part) for part in grid.split("|")]}
     asked |= {name: value for name, value in (("timing", timing), ("first", first)) if value}
     asked |= {"accuracy": accuracy} if bracket else {}
     asked |= {"time_limit": time_limit} if time_limit is not None and not prices else {}
     asked |= read_study(study) if study is not None else {}
     for text in over or ():
-        name, values = parse_over(text)
+        name, values = parse.over(text)
         asked[name] = values
     table = ex.sweep(
         loaded(instance, parameters),
@@ -136,43 +111,6 @@ class _Count:
         sys.stderr.flush()
 
 
-def parse_over(text: str) -> tuple[str, list[Any]]:
-    """``k=0:2:9`` (first, last, how many) or ``timing=static|sequential``. Raises InputError for anything else."""
-    import numpy as np
-
-    name, equals, given = (piece.strip() for piece in text.partition("="))
-    if not equals or not name or not given:
-        raise InputError(f"{text!r}"[:60], where="over", expected="NAME=FIRST:LAST:COUNT, or NAME=A|B|C")
-    parts = given.split(":")
-    if len(parts) == 3:
-        try:
-            low, high, count = float(parts[0]), float(parts[1]), int(parts[2])
-        except ValueError:
-            low, high, count = 0.0, 0.0, 0
-        if not 1 <= count <= MOST or not np.isfinite([low, high]).all():
-            raise InputError(
-                f"{text!r}"[:60], where="over", expected=f"FIRST:LAST:COUNT with a count from 1 to {MOST}"
-            )
-        return name, [float(value) for value in np.linspace(low, high, count)]
-    return name, [_value(name, part.strip()) for part in given.split("|")]
-
-
-def _value(name: str, text: str) -> Any:
-    if name in KINDS:
-        try:
-            return KINDS[name](text)
-        except ValueError:
-            raise InputError(f"{text!r}"[:60], where=name, expected="a number") from None
-    try:
-        return float(text)
-    except ValueError:
-        return text
-
-
-def _grids(text: str) -> list[Any]:
-    return [parse_grid(part) for part in text.split("|")]
-
-
 def read_study(path: Path) -> dict[str, Any]:
     """The keywords of a study file: ``[over]`` with a list for each, other keys at the top."""
     import tomllib
@@ -189,24 +127,24 @@ def read_study(path: Path) -> dict[str, Any]:
 
 @app.command()
 def frontier(
-    instance: InstanceArgument,
-    grid: GridOption = "8",
+    instance: options.Instance,
+    grid: options.Grid = "8",
     between: Annotated[
         str, typer.Option("--between", metavar="A,B", help="welfare,revenue, or two buyers.")
     ] = "welfare,revenue",
     points: Annotated[
-        Optional[int],  # noqa: UP045
+        int | None,
         typer.Option("--points", metavar="N", help="Corners at most; by default all."),
     ] = None,
-    timing: TimingOption = "static",
-    first: FirstOption = "",
-    parameters: SetOption = "",
-    time_limit: LimitOption = None,
+    timing: options.Timing = "static",
+    first: options.First = "",
+    parameters: options.Parameters = "",
+    time_limit: options.Limit = None,
     out: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option("--out", metavar="FILE", help="A .csv or .parquet file, or a picture."),
     ] = None,
-    as_json: JsonOption = False,
+    as_json: options.Json = False,
 ) -> None:
     """Trade welfare against revenue, or one buyer against another: the efficient frontier, corner by corner."""
     import expost as ex
@@ -214,7 +152,7 @@ def frontier(
 
     found = ex.frontier(
         loaded(instance, parameters),
-        parse_grid(grid),
+        parse.grid(grid),
         between,
         points,
         timing=timing,

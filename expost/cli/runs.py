@@ -5,30 +5,13 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Any
 
 import typer
 
+from expost.cli import options, parse
 from expost.cli.beyond import show_lotteries
-from expost.cli.common import (
-    FirstOption,
-    GridOption,
-    InstanceArgument,
-    JsonOption,
-    LimitOption,
-    RunArgument,
-    SetOption,
-    TimingOption,
-    app,
-    emit,
-    loaded,
-    opened_run,
-    parse_at,
-    parse_grid,
-    parse_objective,
-    parse_points,
-    progress_line,
-)
+from expost.cli.common import app, emit, loaded, opened_run, progress_line
 from expost.errors import InputError
 from expost.files import write_whole
 
@@ -36,11 +19,11 @@ from expost.files import write_whole
 @app.command()
 def instances(
     instance: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Argument(metavar="[INSTANCE]", help="One instance: its file, and Assumptions 1 to 3 tested."),
     ] = None,
-    parameters: SetOption = "",
-    as_json: JsonOption = False,
+    parameters: options.Parameters = "",
+    as_json: options.Json = False,
 ) -> None:
     """List the catalogue, with citations; or show one instance and test the assumptions of the theory on it."""
     import expost as ex
@@ -73,20 +56,16 @@ def show_instance(name: str, parameters: str, as_json: bool) -> None:
 
 @app.command()
 def solve(
-    instance: InstanceArgument,
-    grid: GridOption,
-    timing: TimingOption = "static",
+    instance: options.Instance,
+    grid: options.Grid,
+    timing: options.Timing = "static",
     backend: Annotated[
         str,
         typer.Option("--backend", help="auto, mincut, highs, pulp, cvxpy, or pulp:NAME and cvxpy:NAME."),
     ] = "auto",
-    points: Annotated[
-        str, typer.Option("--points", help="midpoint, endpoint, or an offset in [0, 1].")
-    ] = "midpoint",
-    first: FirstOption = "",
-    objective: Annotated[
-        str, typer.Option("--objective", help="welfare, revenue, or the weight on welfare in [0, 1].")
-    ] = "welfare",
+    points: options.Points = "midpoint",
+    first: options.First = "",
+    objective: options.Objective = "welfare",
     restrict: Annotated[
         str, typer.Option("--restrict", help="conditional: only conditionally efficient rules.")
     ] = "",
@@ -97,20 +76,20 @@ def solve(
         bool, typer.Option("--symmetric", help="Only rules that treat exchangeable buyers alike.")
     ] = False,
     gap: Annotated[
-        Optional[float],  # noqa: UP045
+        float | None,
         typer.Option("--gap", metavar="G", help="Stop at this certified relative gap (minimum cut)."),
     ] = None,
-    parameters: SetOption = "",
-    time_limit: LimitOption = None,
+    parameters: options.Parameters = "",
+    time_limit: options.Limit = None,
     out: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option("--out", metavar="DIR", help="A new folder for the run."),
     ] = None,
     write_model: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option("--write-model", metavar="FILE", help="Also write the program, as .lp or .mps."),
     ] = None,
-    as_json: JsonOption = False,
+    as_json: options.Json = False,
 ) -> None:
     """Compute the best mechanism on a grid, prove it, audit it and save it.
 
@@ -122,36 +101,22 @@ def solve(
 
     if out is not None:
         claim_folder(out)
+    asked: dict[str, Any] = {
+        "timing": timing,
+        "first": first,
+        "objective": parse.choice(objective),
+        "restrict": restrict,
+        "points": parse.choice(points),
+        "symmetric": symmetric,
+        "time_limit": time_limit,
+    }
+    stated, counts = loaded(instance, parameters), parse.grid(grid)
     if lotteries:
-        found = ex.solve(
-            loaded(instance, parameters),
-            parse_grid(grid),
-            timing,
-            first,
-            lotteries=True,
-            objective=parse_objective(objective),
-            restrict=restrict,
-            points=parse_points(points),
-            symmetric=symmetric,
-            time_limit=time_limit,
-        )
-        show_lotteries(found, out, as_json)
+        show_lotteries(ex.solve(stated, counts, lotteries=True, **asked), out, as_json)
         return
     with progress_line() as progress:
         run = ex.solve(
-            loaded(instance, parameters),
-            parse_grid(grid),
-            timing,
-            first,
-            objective=parse_objective(objective),
-            restrict=restrict,
-            points=parse_points(points),
-            symmetric=symmetric,
-            backend=backend,
-            time_limit=time_limit,
-            gap=gap,
-            progress=progress,
-            write_model=write_model,
+            stated, counts, backend=backend, gap=gap, progress=progress, write_model=write_model, **asked
         )
     for name in run.record.details.get("ignored", ()):
         sys.stderr.write(f"{run.record.backend} takes no {name.replace('_', ' ')}: ignored\n")
@@ -168,7 +133,7 @@ def solve(
 
 
 @app.command()
-def verify(folder: RunArgument, as_json: JsonOption = False) -> None:
+def verify(folder: options.Run, as_json: options.Json = False) -> None:
     """Re-check a saved run without any solver: files, figures, audit by definition, certificate."""
     import expost as ex
 
@@ -191,17 +156,17 @@ def verify(folder: RunArgument, as_json: JsonOption = False) -> None:
 
 @app.command()
 def menu(
-    folder: RunArgument,
+    folder: options.Run,
     form: Annotated[str, typer.Option("--format", help="csv, json, parquet or latex.")] = "csv",
     timing: Annotated[
         str, typer.Option("--timing", help="sequential: refuse a run that has prices and no menus.")
     ] = "",
     out: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option("--out", metavar="FILE", help="A file instead of standard output."),
     ] = None,
     digits: Annotated[
-        Optional[int],  # noqa: UP045
+        int | None,
         typer.Option("--digits", metavar="N", help="Decimals of a LaTeX table; by default every digit."),
     ] = None,
 ) -> None:
@@ -226,7 +191,7 @@ def menu(
 
 @app.command()
 def plot(
-    folder: RunArgument,
+    folder: options.Run,
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="A .png, .svg or .pdf file.")],
     axes: Annotated[
         str,
@@ -249,7 +214,7 @@ def plot(
         raise InputError(f"{len(names)} signals", where="axes", expected="two signals, separated by a comma")
     saved = ex.open(folder)
     if isinstance(saved, ex.Run):
-        draw_run(saved, out, names, parse_at(at), over or None)
+        draw_run(saved, out, names, parse.numbers(at, "at", "SIGNAL=NUMBER"), over or None)
     else:
         write_figure(saved.plot().figure, out)
     sys.stderr.write(f"written to {out}\n")
@@ -259,7 +224,7 @@ PageOption = Annotated[Path, typer.Option("--out", metavar="FILE.html", help="Th
 
 
 @app.command()
-def page(folder: RunArgument, out: PageOption) -> None:
+def page(folder: options.Run, out: PageOption) -> None:
     """Write a saved run as one self-contained HTML page: figures, checks, plots, terms."""
     import expost as ex
 

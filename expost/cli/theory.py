@@ -3,37 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
-from expost.cli.common import (
-    FirstOption,
-    GridOption,
-    InstanceArgument,
-    JobsOption,
-    JsonOption,
-    LimitOption,
-    SetOption,
-    TimingOption,
-    app,
-    emit,
-    loaded,
-    note,
-    parse_grid,
-    progress_line,
-)
-from expost.cli.own import PricesOption, with_set
+from expost.cli import options, parse
+from expost.cli.common import app, emit, loaded, note, progress_line
+from expost.cli.own import with_set
 from expost.errors import InputError
 
 
 @app.command()
 def compare(
-    instance: InstanceArgument,
-    grid: GridOption = "8",
-    prices: PricesOption = "",
-    parameters: SetOption = "",
-    time_limit: LimitOption = None,
+    instance: options.Instance,
+    grid: options.Grid = "8",
+    prices: options.Prices = "",
+    parameters: options.AllParameters = "",
+    time_limit: options.Limit = None,
     brackets: Annotated[
         float,
         typer.Option("--brackets", metavar="S", help="Seconds for each bracket of the continuum; 0: none."),
@@ -41,8 +27,8 @@ def compare(
     bayesian: Annotated[
         bool, typer.Option("--bayesian", help="Also the Bayesian benchmark: what robustness costs.")
     ] = False,
-    jobs: JobsOption = 1,
-    as_json: JsonOption = False,
+    jobs: options.Jobs = 1,
+    as_json: options.Json = False,
 ) -> None:
     """First best, static and sequential second best, the papers' constructions, side by side."""
     import expost as ex
@@ -50,7 +36,7 @@ def compare(
     stated, mechanism = with_set(instance, prices, parameters)
     found = ex.compare(
         stated,
-        parse_grid(grid),
+        parse.grid(grid),
         mechanisms=[mechanism] if prices else [],
         time_limit=time_limit,
         brackets=brackets,
@@ -70,12 +56,12 @@ def dominate(
     instance: Annotated[
         str | None, typer.Argument(metavar="INSTANCE", help="A catalogue name or a TOML file.")
     ] = None,
-    prices: PricesOption = "",
-    run: Annotated[Optional[Path], typer.Option("--run", metavar="DIR", help="A saved run instead.")] = None,  # noqa: UP045
-    grid: GridOption = "8",
-    parameters: SetOption = "",
-    time_limit: LimitOption = None,
-    as_json: JsonOption = False,
+    prices: options.Prices = "",
+    run: Annotated[Path | None, typer.Option("--run", metavar="DIR", help="A saved run instead.")] = None,
+    grid: options.Grid = "8",
+    parameters: options.AllParameters = "",
+    time_limit: options.Limit = None,
+    as_json: options.Json = False,
 ) -> None:
     """Is a mechanism constrained efficient on a grid? If not, show what dominates it, and by how much."""
     import expost as ex
@@ -91,7 +77,7 @@ def dominate(
         found = ex.dominate(None, run, time_limit=time_limit)
     else:
         stated, mechanism = with_set(str(instance), prices, parameters)
-        found = ex.dominate(stated, mechanism, parse_grid(grid), time_limit=time_limit)
+        found = ex.dominate(stated, mechanism, parse.grid(grid), time_limit=time_limit)
     if as_json:
         emit(found.to_dict())
         return
@@ -102,26 +88,26 @@ def dominate(
 
 @app.command()
 def bracket(
-    instance: InstanceArgument,
+    instance: options.Instance,
     accuracy: Annotated[
         float, typer.Option("--accuracy", metavar="EPS", help="Stop when upper - lower <= EPS * upper.")
     ] = 0.01,
-    timing: TimingOption = "static",
-    first: FirstOption = "",
-    parameters: SetOption = "",
-    time_limit: LimitOption = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of all random numbers.")] = 0,
-    jobs: JobsOption = 1,
+    timing: options.Timing = "static",
+    first: options.First = "",
+    parameters: options.Parameters = "",
+    time_limit: options.Limit = None,
+    seed: options.Seed = 0,
+    jobs: options.Jobs = 1,
     rigorous: Annotated[
         bool, typer.Option("--rigorous", help="Only bounds that no sample enters (two static buyers).")
     ] = False,
     out: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option(
             "--out", metavar="DIR", help="A new folder for both sides, their proofs and the mechanism."
         ),
     ] = None,
-    as_json: JsonOption = False,
+    as_json: options.Json = False,
 ) -> None:
     """Bounds on the continuum value, which no grid gives: refined until they are as close as asked."""
     import expost as ex
@@ -154,7 +140,7 @@ def bracket(
 @app.command()
 def validate(
     claims: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        list[str] | None,
         typer.Argument(
             metavar="[CLAIM]... [INSTANCE]",
             help="Ids such as B-Theorem-1 (B and Z stand for all of a paper's); an instance to hold them against.",
@@ -162,9 +148,9 @@ def validate(
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer and smaller instances.")] = False,
     details: Annotated[bool, typer.Option("--details", help="Say what was seen for every verdict.")] = False,
-    jobs: JobsOption = 1,
+    jobs: options.Jobs = 1,
     seed: Annotated[int, typer.Option("--seed", help="Of the random instances.")] = 0,
-    as_json: JsonOption = False,
+    as_json: options.Json = False,
 ) -> None:
     """Compute the papers' theorems: hypotheses, both sides, verdict. Exit code 1 if a verdict is bad."""
     import expost as ex

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from expost.cli.common import parse_grid, parse_points
+from expost.cli import parse
 from expost.errors import InputError
 from expost.instances import catalogue
 from expost.instances.environment import Buyer, Instance
@@ -63,19 +63,19 @@ def test_first_best_of_the_example_tends_to_eleven_twelfths():
 )
 def test_unusable_grids_are_refused(text):
     with pytest.raises(InputError, match="grid"):
-        parse_grid(text)
+        parse.grid(text)
 
 
 @pytest.mark.parametrize("points", ["-0.1", "1.5", "nan", "middle", ""])
 def test_unusable_offsets_are_refused(points):
     with pytest.raises(InputError, match="points"):
-        grid_of(4, parse_points(points))
+        grid_of(4, parse.choice(points))
 
 
 @pytest.mark.parametrize("text", ["a=2,b=2", "a=2,b=2,c=2,d=2"])
 def test_missing_and_unknown_signals_are_named(text):
     with pytest.raises(InputError, match=r"[cd]"):
-        discretize(two_buyers(), Grid(parse_grid(text)))
+        discretize(two_buyers(), Grid(parse.grid(text)))
 
 
 def test_one_endpoint_is_refused():
