@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ from expost.brackets.workers import Workers
 from expost.mechanisms.continuum.mechanism import ContinuumMechanism
 from expost.solver.progress import Progress, ProgressCallback
 from expost.spaces.quantile_space import QuantileSpace
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -141,6 +144,9 @@ class Account:
         if self.only_rigorous and bound.kind == STATISTICAL:
             return
         self.history.append(bound)
+        _log.info(
+            "%s %.9g by %s (%s), %.2f s", bound.side, bound.value, bound.method, bound.kind, bound.seconds
+        )
         before = self.proofs.get((bound.side, bound.kind))
         if bound.better(before.bound if before else None):
             self.proofs[bound.side, bound.kind] = Proof(bound, evidence, key, replicates)

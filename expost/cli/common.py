@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -16,7 +14,6 @@ from expost.errors import InputError
 
 if TYPE_CHECKING:
     from expost.runs.run import Run
-    from expost.solver.progress import ProgressCallback
 
 app = typer.Typer(
     name="expost",
@@ -49,21 +46,6 @@ def show(found: Answer, as_json: bool) -> None:
         emit(found.to_dict())
     else:
         sys.stdout.write(f"{found.summary()}\n")
-
-
-@contextmanager
-def progress_line() -> Iterator[ProgressCallback | None]:
-    """A progress callback that rewrites one line of standard error, or None where that is not a terminal."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from expost.show.console import ProgressLine
-
-    line = ProgressLine()
-    try:
-        yield line
-    finally:
-        line.done()
 
 
 def note(text: str) -> None:

@@ -79,7 +79,6 @@ def sweep(
         out=out,
         keep=keep,
         jobs=jobs,
-        progress=_Count() if sys.stderr.isatty() else None,
         **asked,
     )
     if as_json:
@@ -91,24 +90,6 @@ def sweep(
     sys.stdout.write(shown.to_string(index=False, max_rows=40) + "\n")
     if out is not None:
         note(f"written to {out}")
-
-
-class _Count:
-    """Progress on standard error: how many cases are done, and about how long the rest takes."""
-
-    def __init__(self) -> None:
-        import time
-
-        self.begun = time.monotonic()
-
-    def __call__(self, done: int, of: int) -> None:
-        import time
-
-        left = (time.monotonic() - self.begun) / done * (of - done)
-        sys.stderr.write(
-            f"\r\033[K{done} of {of} cases, about {left:.0f} s left" + ("\n" if done == of else "")
-        )
-        sys.stderr.flush()
 
 
 def read_study(path: Path) -> dict[str, Any]:

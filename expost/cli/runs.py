@@ -11,7 +11,7 @@ import typer
 
 from expost.cli import options, parse
 from expost.cli.beyond import show_lotteries
-from expost.cli.common import app, emit, loaded, opened_run, progress_line
+from expost.cli.common import app, emit, loaded, opened_run
 from expost.errors import InputError
 from expost.files import write_whole
 
@@ -114,10 +114,7 @@ def solve(
     if lotteries:
         show_lotteries(ex.solve(stated, counts, lotteries=True, **asked), out, as_json)
         return
-    with progress_line() as progress:
-        run = ex.solve(
-            stated, counts, backend=backend, gap=gap, progress=progress, write_model=write_model, **asked
-        )
+    run = ex.solve(stated, counts, backend=backend, gap=gap, write_model=write_model, **asked)
     for name in run.record.details.get("ignored", ()):
         sys.stderr.write(f"{run.record.backend} takes no {name.replace('_', ' ')}: ignored\n")
     if out is None and not as_json:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from expost.cli import options, parse
-from expost.cli.common import app, emit, loaded, note, progress_line
+from expost.cli.common import app, emit, loaded
 from expost.cli.own import with_set
 from expost.errors import InputError
 
@@ -115,18 +115,16 @@ def bracket(
 
     if out is not None:
         claim_folder(out)
-    with progress_line() as progress:
-        found = ex.bracket(
-            loaded(instance, parameters),
-            accuracy,
-            time_limit,
-            timing=timing,
-            first=first,
-            seed=seed,
-            jobs=jobs,
-            rigorous=rigorous,
-            progress=progress,
-        )
+    found = ex.bracket(
+        loaded(instance, parameters),
+        accuracy,
+        time_limit,
+        timing=timing,
+        first=first,
+        seed=seed,
+        jobs=jobs,
+        rigorous=rigorous,
+    )
     if out is not None:
         found.save(out)
     if as_json:
@@ -155,7 +153,7 @@ def validate(
     """Compute the papers' theorems: hypotheses, both sides, verdict. Exit code 1 if a verdict is bad."""
     import expost as ex
 
-    found = ex.validate(*(claims or ()), quick=quick, jobs=jobs, seed=seed, progress=note)
+    found = ex.validate(*(claims or ()), quick=quick, jobs=jobs, seed=seed)
     if as_json:
         emit(found.to_dict())
     else:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from itertools import chain
 
+from expost._parallel import in_turn
 from expost.errors import InputError
 from expost.instances.environment import Instance
 from expost.instances.words import nearest
@@ -53,31 +54,26 @@ def validate(
     quick: bool = False,
     jobs: int = 1,
     seed: int = 0,
-    progress: Callable[[str], None] | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
 ) -> list[Verdict]:
     """The verdicts on ``claims`` (ids, in any case; all of them by default).
 
     instance: whose verdicts are asked for: whether each claim applies to it, hypothesis by hypothesis, and what the
     computation finds; by default the papers' instances and ours. quick: fewer and smaller instances. jobs: how many
-    cases at once, by joblib. seed: of the random instances. progress: told each claim's name before its cases.
+    cases at once, by joblib. seed: of the random instances. progress: told after each case
+    how many of how many are done, and of which claim it is.
 
     Raises InputError for an unknown id, and for a claim about one example only when an instance is given.
     """
-    from joblib import Parallel, delayed
-
     work = [
         (claim, case) for claim in select(claims, instance) for case in _cases(claim, instance, quick, seed)
     ]
-    if progress is not None and jobs == 1:
-        done: list[list[Verdict]] = []
-        for k, (claim, case) in enumerate(work):
-            if k == 0 or work[k - 1][0] is not claim:
-                progress(f"{claim.id}: {claim.says}")
-            done.append(_verdicts(claim.id, case, instance is not None))
-    else:
-        done = Parallel(n_jobs=jobs)(
-            delayed(_verdicts)(claim.id, case, instance is not None) for claim, case in work
-        )
+    done: list[list[Verdict]] = []
+    cases = [(claim.id, case, instance is not None) for claim, case in work]
+    for verdicts, (claim, _) in zip(in_turn(_verdicts, cases, jobs), work, strict=True):
+        done.append(verdicts)
+        if progress is not None:
+            progress(len(done), len(work), claim.id)
     return list(chain.from_iterable(done))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import chain
 
+from expost._progress import bar
 from expost.brackets import Bracket
 from expost.brackets import bracket as search
 from expost.papers.constructions import starts
@@ -33,7 +34,8 @@ def bracket(
     time_limit: seconds; the best bracket so far is returned then. Without one the search ends after its last stage.
     timing, first: as in ``solve``. seed: of all random numbers. confidence: with which both sides hold together.
     jobs: pieces worked on at once. rigorous: bounds that no sample enters alone (two static buyers). starts_from:
-    prices or strikes of one's own, from which the lower side starts, too.
+    prices or strikes of one's own, from which the lower side starts, too. progress: called as bounds come; by default a
+    terminal or a notebook shows them.
 
     Bounds that cannot be had (say, because a value is not monotone) are named in ``left_out``. Raises InputError for
     unusable input, and for values without a finite mean.
@@ -41,16 +43,17 @@ def bracket(
     jobs_of(jobs)
     stated = load(instance)
     own = [given_of(mechanism, stated) for mechanism in starts_from]
-    return search(
-        stated,
-        accuracy,
-        limit_of(time_limit),
-        timing=",".join(words_of(timing, "timing")),
-        first=tuple(words_of(first, "first")),
-        seed=seed_of(seed),
-        confidence=confidence,
-        jobs=jobs,
-        rigorous=rigorous,
-        progress=progress,
-        starts=lambda named: chain(own, starts(named)),
-    )
+    with bar(f"bracket of {stated.name}") as shown:
+        return search(
+            stated,
+            accuracy,
+            limit_of(time_limit),
+            timing=",".join(words_of(timing, "timing")),
+            first=tuple(words_of(first, "first")),
+            seed=seed_of(seed),
+            confidence=confidence,
+            jobs=jobs,
+            rigorous=rigorous,
+            progress=progress or shown.listener,
+            starts=lambda named: chain(own, starts(named)),
+        )

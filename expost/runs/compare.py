@@ -7,14 +7,15 @@ more points it has the lower its second best.
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from joblib import Parallel, delayed
-
+from expost._parallel import in_turn
+from expost._progress import bar
 from expost._shown import Shown
 from expost._typing import Timing
 from expost.brackets import Bracket
@@ -34,6 +35,8 @@ from expost.spaces.type_space import TypeSpace
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_log = logging.getLogger(__name__)
 
 FIRST_BEST, SECOND_BEST, CONSTRUCTION, REFUSED = "first best", "second best", "construction", "refused"
 BAYESIAN = "benchmark"
@@ -211,11 +214,17 @@ def compare(
     if len(orders) > 1:
         room_for_solve(stated, settings.grid, (Timing.SEQUENTIAL,))
     space = type_space(stated, settings)
-    cases = [delayed(_second_best)(space, tuple(first), backend, deadline) for first in orders]
-    if constructions:
-        cases += [delayed(_construction)(space, given, deadline) for given in _defined(stated)]
-    cases += [delayed(_construction)(space, given_of(own, stated), deadline) for own in mechanisms]
-    found: list[Row] = list(Parallel(n_jobs=jobs_of(jobs))(cases))
+    cases: list[tuple[Any, ...]] = [
+        (_second_best, space, tuple(first), backend, deadline) for first in orders
+    ]
+    given = [*(_defined(stated) if constructions else ()), *(given_of(own, stated) for own in mechanisms)]
+    cases += [(_construction, space, made, deadline) for made in given]
+    found: list[Row] = []
+    with bar(f"compare {stated.name}", len(cases)) as shown:
+        for row in in_turn(_called, cases, jobs_of(jobs)):
+            found.append(row)
+            _log.info("%s: %s, %s, welfare %s", stated.name, row.name, row.note or row.status, row.welfare)
+            shown.step(len(found), row.name)
     made = tuple(row for row in found if isinstance(row, ConstructionRow))
     bests = tuple(row for row in found if not isinstance(row, ConstructionRow))
     expected = (_bayesian(space, deadline),) if bayesian else ()
@@ -240,6 +249,10 @@ def mechanism_row(space: TypeSpace, name: str, kind: str, mechanism: Mechanism, 
     """
     audit_mechanism(space.values, mechanism).require(name)
     return Row(name, kind, **({"timing": (), "first": ()} | _figures(space, mechanism) | given))
+
+
+def _called(function: Callable[..., Row], *given: Any) -> Row:
+    return function(*given)
 
 
 def _figures(space: TypeSpace, mechanism: Mechanism) -> dict[str, Any]:

@@ -8,12 +8,14 @@ more. A buyer who is completed always leaves the mechanism admissible, and there
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from expost._progress import Bar, bar
 from expost._shown import Shown
 from expost._typing import Float
 from expost.errors import InputError, LimitReached
@@ -29,6 +31,8 @@ from expost.spaces.quantile_space import QuantileSpace, lattice, scrambled
 if TYPE_CHECKING:
     import pandas as pd
 
+_log = logging.getLogger(__name__)
+
 OTHERS, OWN = 512, 64
 """States of the others and own types on which a family is compared."""
 PAIRS = 256, 1024
@@ -40,6 +44,8 @@ PENALTY = 100.0
 ROUNDS = 6
 """How often states with two winners are sought and added."""
 HALVINGS = 40
+TOLD = 16
+"""A bar is told of so many mechanisms at once."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -158,7 +164,10 @@ def fit(
     ranges = _ranges(own, over)
     jobs_of(jobs)
     search = _Search(named, own, ranges, weight_of(objective), seed_of(seed), limit_of(time_limit))
-    best, drawn = search.run()
+    with bar(f"fit {own.name} to {named.name}") as shown:
+        search.shown = shown
+        best, drawn = search.run()
+    _log.info("%s: %d mechanisms compared, %s", named.name, search.evaluations, best)
     chosen = own.with_parameters(**best)
     assert isinstance(chosen, Prices)
     report = check(named, chosen, grid=6, brackets=brackets, seed=seed + 1)
@@ -235,6 +244,7 @@ class _Search:
         self.instance, self.own, self.ranges, self.alpha, self.seed = instance, own, ranges, alpha, seed
         self.deadline = np.inf if limit is None else time.monotonic() + limit
         self.evaluations = 0
+        self.shown: Bar | None = None
         self.space = QuantileSpace(instance, (None,) * instance.n)
         rng = np.random.default_rng(seed)
         self.open = own.bind(instance).open
@@ -304,6 +314,8 @@ class _Search:
     def loss(self, point: Float) -> float:
         """What is minimized: the objective's negative, and the penalty of states with two winners."""
         self.evaluations += 1
+        if self.shown is not None and self.evaluations % TOLD == 0:
+            self.shown.step(self.evaluations, f"{self.evaluations:,} mechanisms compared")
         prices = self._bound(np.asarray(point))
         if self.open:
             return -self._completed(prices)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+from expost._progress import SOLVE, bar
 from expost._version import __version__
 from expost.errors import AuditError, InputError
 from expost.formulations.second_best import SecondBest, answer, formulate, type_space
@@ -30,6 +32,8 @@ from expost.solver.result import Solution
 
 if TYPE_CHECKING:
     from expost.runs.lotteries import LotteryRun
+
+_log = logging.getLogger(__name__)
 
 
 @overload
@@ -99,7 +103,8 @@ def solve(
     costs on the grid.
     backend: ``auto``, or one of those in ``docs/backends.md``. time_limit: seconds for the whole call.
     gap: stop as soon as the bound is at most this share of its size above the rule's value (minimum cut).
-    progress: called now and then with where the solve stands. write_model: also write the program there, as .lp or
+    progress: called now and then with where the solve stands; by default a terminal or a notebook shows it once the
+    solve has lasted two seconds. write_model: also write the program there, as .lp or
     .mps.
 
     Raises InputError for unusable input, LimitReached when the limit came before any rule, AuditError when the
@@ -126,7 +131,8 @@ def solve(
     if lotteries:
         from expost.runs.lotteries import solve_lotteries
 
-        return solve_lotteries(stated, settings, time_limit)
+        with bar(f"{stated.name} with lotteries", after=SOLVE):
+            return solve_lotteries(stated, settings, time_limit)
     return solve_settings(
         stated,
         settings,
@@ -149,9 +155,24 @@ def solve_settings(
     write_model: str | Path | None = None,
 ) -> Run:
     """As ``solve``, with everything that determines the program in one ``Settings``."""
+    with bar(f"{instance.name}: {settings.timing}", after=SOLVE) as shown:
+        return _solved(instance, settings, backend, time_limit, gap, progress or shown.listener, write_model)
+
+
+def _solved(
+    instance: Instance,
+    settings: Settings,
+    backend: str,
+    time_limit: float | None,
+    gap: float | None,
+    progress: ProgressCallback | None,
+    write_model: str | Path | None,
+) -> Run:
     limit, begun = limit_of(time_limit), time.perf_counter()
     formulation = formulate(type_space(instance, settings), settings)
     build = time.perf_counter() - begun
+    size = formulation.space.states, formulation.program.variables
+    _log.info("%s: %d states, %d variables, built in %.2f s", instance.name, *size, build)
     if write_model is not None:
         from expost.solver.adapters.model_files import write_model as write
 
@@ -168,6 +189,8 @@ def _run(instance: Instance, settings: Settings, found: SecondBest, build: float
     formulation, solution = found.formulation, found.solution
     extremes = {"smallest": solution.smallest, "largest": solution.largest}
     record = make_record(settings, found, build, begun)
+    found_by = record.status, record.backend, record.welfare, record.upper_bound, record.seconds["total"]
+    _log.info("%s: %s by %s, welfare %.9g, bound %s, %.2f s", instance.name, *found_by)
     return Run(
         instance,
         settings,

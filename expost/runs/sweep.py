@@ -10,16 +10,17 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from joblib import Parallel, delayed
-
+from expost._parallel import in_turn
+from expost._progress import bar, silent
 from expost._typing import Timing
 from expost._version import __version__
 from expost.errors import ExpostError, InputError
@@ -33,6 +34,8 @@ from expost.spaces.type_space import discretize, type_counts
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_log = logging.getLogger(__name__)
 
 SOLVE = (
     "timing",
@@ -96,7 +99,8 @@ class Case:
         started = time.perf_counter()
         row: dict[str, Any] = {"instance": self.instance.name, **self.labels()}
         try:
-            row |= _COMPUTE[self.what](self)
+            with silent():
+                row |= _COMPUTE[self.what](self)
             row["error"] = ""
         except ExpostError as error:
             row["error"] = str(error)
@@ -144,11 +148,19 @@ def sweep(
     todo = {case.key: case for case in cases if case.key not in journal.done}
     _refuse_format(target)
     count = _workers(list(todo.values()), jobs_of(jobs))
+    done = len(cases) - len(todo)
     try:
-        for number, row in enumerate(_computed(list(todo.values()), count), len(cases) - len(todo) + 1):
-            journal.add(row)
-            if progress is not None:
-                progress(number, len(cases))
+        with bar(f"sweep of {base.name}", len(cases)) as shown:
+            shown.step(done)
+            for row in in_turn(Case.run, [(case,) for case in todo.values()], count, ordered=False):
+                done += 1
+                journal.add(row)
+                _log.info(
+                    "%s: case %d of %d, %.2f s %s", base.name, done, len(cases), row["seconds"], row["error"]
+                )
+                shown.step(done)
+                if progress is not None:
+                    progress(done, len(cases))
     finally:
         journal.close()
     table = pd.DataFrame([journal.done[case.key] for case in cases])
@@ -254,20 +266,6 @@ _COMPUTE: dict[str, Callable[[Case], dict[str, Any]]] = {
     "bracket": _bracketed,
     "check": _checked,
 }
-
-
-def _computed(cases: list[Case], jobs: int) -> Iterator[dict[str, Any]]:
-    """The rows as they end."""
-    if jobs == 1:
-        yield from (case.run() for case in cases)
-        return
-    work = (delayed(Case.run)(case) for case in cases)
-    try:
-        yield from Parallel(n_jobs=jobs, return_as="generator_unordered", pre_dispatch="2*n_jobs")(work)
-    except ValueError as error:  # a backend that gives no generators
-        if "return_as" not in str(error):
-            raise
-        yield from Parallel(n_jobs=jobs)(delayed(Case.run)(case) for case in cases)
 
 
 def _workers(cases: list[Case], jobs: int) -> int:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from expost._progress import bar
 from expost._shown import Shown
 from expost.errors import InputError
 from expost.instances.environment import Instance
@@ -17,6 +19,8 @@ from expost.papers.verdict import Outcome, Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, repr=False)
@@ -69,7 +73,7 @@ def validate(
     quick: bool = False,
     jobs: int = 1,
     seed: int = 0,
-    progress: Callable[[str], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Validation:
     """The verdicts on ``claims`` (ids such as ``B-Theorem-1``; ``B`` and ``Z`` stand for all of a paper's; all of them
     by default).
@@ -77,7 +81,7 @@ def validate(
     An instance among them (itself, a name of the catalogue or a path) is what the claims are held against: whether
     each applies to it, hypothesis by hypothesis, and what the computation finds there; without one they are computed
     on the papers' instances and ours. quick: fewer and smaller instances. jobs: how many cases at once. seed: of the
-    random instances. progress: called with a line before each claim.
+    random instances. progress: called with the number of finished cases and of all.
 
     Raises InputError for an unknown id, for two instances, and for a claim about one example with an instance.
     """
@@ -90,7 +94,15 @@ def validate(
             expected=f"claims ({', '.join(CLAIMS)}) and at most one instance",
         )
     instance = _loaded(others[0]) if others else None
-    verdicts = compute(names, instance, quick=quick, jobs=jobs, seed=seed, progress=progress)
+    with bar("validate", 0) as shown:
+
+        def tell(done: int, of: int, claim: str) -> None:
+            _log.info("case %d of %d: %s", done, of, claim)
+            shown.step(done, claim, of)
+            if progress is not None:
+                progress(done, of)
+
+        verdicts = compute(names, instance, quick=quick, jobs=jobs, seed=seed, progress=tell)
     return Validation(tuple(verdicts), None if instance is None else instance.name)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from expost.runs.record import Record
     from expost.runs.validate import Validation
     from expost.runs.verify import Check, Verification
-    from expost.solver.progress import Progress
 
 
 WIDTH = 100
@@ -326,28 +324,3 @@ def verdicts_table(found: Validation, *, details: bool) -> None:
     told = details or found.instance is not None
     out.print(verdict_table(found.verdicts, details=told, instance=found.instance))
     out.print("  " + ", ".join(f"{count} {outcome}" for outcome, count in found.counts.items()))
-
-
-class ProgressLine:
-    """A progress callback: one line of standard error, rewritten at most four times a second."""
-
-    def __init__(self) -> None:
-        self.shown = 0.0
-
-    def __call__(self, progress: Progress) -> None:
-        """Show what is being done, the bound, the incumbent and their gap."""
-        now = time.monotonic()
-        if now - self.shown < 0.25:
-            return
-        self.shown = now
-        sys.stderr.write(
-            f"\r\033[K{progress.elapsed:.0f} s  {progress.stage}: incumbent {progress.incumbent:.6f}, "
-            f"bound {progress.bound:.6f}, gap {progress.gap:.2g}"
-        )
-        sys.stderr.flush()
-
-    def done(self) -> None:
-        """Clear the line."""
-        if self.shown:
-            sys.stderr.write("\r\033[K")
-            sys.stderr.flush()
