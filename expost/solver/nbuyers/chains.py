@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from expost._typing import Bool, Float, Int8, Int32, Place
-from expost.solver.nbuyers.kernels import Chains
+from expost.solver.nbuyers.kernels import Chains, match
 from expost.solver.nbuyers.layers import Layers
 from expost.solver.nbuyers.odd_cycles import Cuts
 from expost.solver.program import FREE, Program
@@ -124,21 +124,11 @@ def _gates(program: Program, order: Layers, series: Bool) -> Bool:
 def _paths(program: Program, arcs: Place) -> Int32:
     """A next variable for each, -1 where none: arcs such that nobody has two predecessors.
 
-    Short arcs first (in the numbering, which keeps neighbours in the order together), greedily in a few rounds.
+    Greedily, short arcs first (in the numbering, which keeps neighbours in the order together).
     """
     following = np.full(program.variables, -1, dtype=np.int32)
-    led = np.zeros(program.variables, dtype=np.bool_)
     arcs = arcs[np.argsort(np.abs(program.heads[arcs] - program.tails[arcs]), kind="stable")]
-    while len(arcs):
-        tails, heads = program.tails[arcs], program.heads[arcs]
-        first = np.zeros(len(arcs), dtype=np.bool_)
-        first[np.unique(tails, return_index=True)[1]] = True
-        second = np.zeros(len(arcs), dtype=np.bool_)
-        second[np.unique(heads, return_index=True)[1]] = True
-        chosen = first & second
-        following[tails[chosen]] = heads[chosen]
-        led[heads[chosen]] = True
-        arcs = arcs[~chosen & (following[tails] < 0) & ~led[heads]]
+    match(program.tails[arcs], program.heads[arcs], following)
     return following
 
 

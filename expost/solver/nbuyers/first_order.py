@@ -33,7 +33,7 @@ the steps since are LONG of all."""
 SMOOTHING = 0.5
 """How much of the (logarithmic) imbalance of the two steps a restart makes up for."""
 
-LOOK = 30
+LOOK = 25
 """Steps after which the bound and the clock are looked at."""
 
 POWER, CAREFUL = 30, 1.03
@@ -218,9 +218,10 @@ def _norm(chains: Chains) -> float:
     from scipy.sparse import csr_array
 
     entry = chains.row_sign * np.repeat(np.sqrt(chains.pace), np.diff(chains.row_start))
-    shape = (len(chains.limit), len(chains.weight))
-    rows = csr_array((entry, chains.row_position, chains.row_start), shape=shape)
-    columns = rows.T.tocsr()
+    count, size = len(chains.limit), len(chains.weight)
+    rows = csr_array((entry, chains.row_position, chains.row_start), shape=(count, size))
+    entry = chains.at_sign * np.sqrt(chains.pace)[chains.at_row]
+    columns = csr_array((entry, chains.at_row, chains.at_start), shape=(size, count))
     x: Float = np.random.default_rng(0).random(len(chains.weight))
     norm = 0.0
     for _ in range(POWER):

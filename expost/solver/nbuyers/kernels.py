@@ -218,6 +218,19 @@ def largest_excess(chains: Chains, low: int, high: int, x: Float) -> float:
 
 
 @compiled(nogil=True)
+def match(tails: Int32, heads: Int32, following: Int32) -> None:
+    """Give every variable at most one of its arcs, in their order, so that nobody is led to by two.
+
+    following: begins at -1 and becomes the heads.
+    """
+    led = np.zeros(len(following), dtype=np.uint8)
+    for e in range(len(tails)):
+        if following[tails[e]] < 0 and not led[heads[e]]:
+            following[tails[e]] = heads[e]
+            led[heads[e]] = 1
+
+
+@compiled(nogil=True)
 def longest_paths(start: Int32, heads: Int32, level: Int32) -> int:
     """The length of the longest path of arcs that leads to each variable, into ``level``, which begins at 0.
 

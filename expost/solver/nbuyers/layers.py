@@ -62,9 +62,14 @@ def _joined(program: Program, fibre: Int32, level: Int32, fibres: int, depth: in
     """Whether consecutive levels of each fibre are completely joined (what skips one is then implied): (fibres,)."""
     key = fibre.astype(np.int64) * depth + level
     size = np.bincount(key, minlength=fibres * depth)
-    step = level[program.heads] == level[program.tails] + 1
-    pair = np.unique(program.tails[step].astype(np.int64) * program.variables + program.heads[step])
-    joins = np.bincount(key[pair // program.variables], minlength=fibres * depth)
     following = np.append(size[1:], 0)
     following[depth - 1 :: depth] = 0
-    return (joins == size * following).reshape(fibres, depth).all(axis=1)
+    wanted = size * following
+    step = np.flatnonzero(level[program.heads] == level[program.tails] + 1)
+    counted = np.bincount(key[program.tails[step]], minlength=fibres * depth)
+    # Arcs that are stated twice only make it look better: pairs are told apart where there are enough of them.
+    enough = (counted >= wanted).reshape(fibres, depth).all(axis=1)
+    step = step[enough[fibre[program.tails[step]]]]
+    pair = np.unique(program.tails[step].astype(np.int64) * program.variables + program.heads[step])
+    joins = np.bincount(key[pair // program.variables], minlength=fibres * depth)
+    return enough & (joins == wanted).reshape(fibres, depth).all(axis=1)
