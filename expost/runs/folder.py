@@ -51,7 +51,7 @@ DIGESTS = "files"
 TABLES = tuple(f"{stem}{suffix}" for stem in (PRICES, MENU) for suffix in (".csv", ".parquet"))
 FILES = frozenset({RESULT, INSTANCE, ALLOCATION, CERTIFICATE, SAMPLED, *TABLES})
 """Every file that the folder of a run may hold."""
-PROOFS = ("cuts_", "tree_")
+PROOFS = ("cuts_", "tree_", "grain")
 """Beginnings of the names of arrays whose sizes no program determines."""
 MOST_PROOFS = 1 << 27
 """Bytes that these may have: a proof by cases is saved up to a third of that, inequalities are far fewer."""

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from expost._typing import Bool, Int64
 from expost.solver.cases import tree_bound
 from expost.solver.half_sums import Derived, derive, malformed
+from expost.solver.multiples import multiple_below
 from expost.solver.program import Program
 from expost.solver.result import Certificate
 
@@ -69,6 +70,8 @@ def check(
     upper = math.inf if bound is None else _upper(program, bound, certificate.scale_exponent)
     if bound is not None and certificate.tree is not None:
         upper = min(upper, tree_bound(program, certificate.tree, check, reasons))
+    if bound is not None and certificate.grain is not None:
+        upper = multiple_below(program, certificate.grain, upper, reasons)
     if bound is not None and violations == 0 and value is not None and value > bound:
         reasons.append(f"the rule is worth {value}, more than the bound {bound}")
     proved = bound is not None and violations == 0 and value == bound

@@ -52,7 +52,12 @@ class Magnified:
             return solution
         certificate = solution.certificate
         if isinstance(certificate, Certificate):
-            certificate = replace(certificate, scale_exponent=certificate.scale_exponent + self.shift)
+            grain = certificate.grain
+            certificate = replace(
+                certificate,
+                scale_exponent=certificate.scale_exponent + self.shift,
+                grain=None if grain is None else replace(grain, exponent=grain.exponent + self.shift),
+            )
         return replace(
             solution,
             bound=self.back(solution.bound),

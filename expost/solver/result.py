@@ -69,6 +69,19 @@ class Tree:
         return Certificate(int(self.exponent[leaf]), *parts, cuts)
 
 
+@dataclass(frozen=True)
+class Grain:
+    """``numerator * 2**-exponent``, of which the value of every rule, without the constant, is a whole multiple."""
+
+    numerator: int
+    exponent: int
+
+    @property
+    def size(self) -> float:
+        """In the unit of the weights."""
+        return math.ldexp(self.numerator, -self.exponent)
+
+
 @dataclass(frozen=True, eq=False)
 class Certificate:
     """Integer dual multipliers, one for each row of a program: a proof of an upper bound.
@@ -82,7 +95,8 @@ class Certificate:
     For two blocks the arc multipliers are the flow on the precedence arcs and the packing multipliers
     the flow across, i.e. the shadow prices of admissibility. All arrays are int64. ``cuts`` are further
     rows that the program implies: ``+ sum(multiplier * right-hand side)`` in the bound, ``- multiplier * coefficient``
-    in the reduced weights. ``tree``, where there is one, proves a bound of its own.
+    in the reduced weights. ``tree``, where there is one, proves a bound of its own. ``grain``, where there is one,
+    rounds the bound down to a value that a rule can have.
     """
 
     scale_exponent: int
@@ -91,6 +105,7 @@ class Certificate:
     covering: Int64
     cuts: HalfSums | None = None
     tree: Tree | None = None
+    grain: Grain | None = None
 
     def arrays(self) -> dict[str, NDArray[np.int64]]:
         """Everything by name, as it is saved."""
@@ -104,6 +119,8 @@ class Certificate:
             named |= {f"cuts_{name}": getattr(self.cuts, name) for name in ("start", "rows", "multiplier")}
         if self.tree is not None:
             named |= {f"tree_{part.name}": getattr(self.tree, part.name) for part in fields(Tree)}
+        if self.grain is not None:
+            named["grain"] = np.array([self.grain.numerator, self.grain.exponent], dtype=np.int64)
         return named
 
     @classmethod
@@ -116,7 +133,8 @@ class Certificate:
         if "tree_variable" in named:
             tree = Tree(*(named[f"tree_{part.name}"] for part in fields(Tree)))
         rows = named["arcs"], named["packing"], named["covering"]
-        return cls(int(named["scale_exponent"]), *rows, cuts, tree)
+        grain = Grain(*(int(part) for part in named["grain"])) if "grain" in named else None
+        return cls(int(named["scale_exponent"]), *rows, cuts, tree, grain)
 
     @property
     def rounding(self) -> float:

@@ -220,12 +220,12 @@ def _norm(chains: Chains) -> float:
     entry = chains.row_sign * np.repeat(np.sqrt(chains.pace), np.diff(chains.row_start))
     count, size = len(chains.limit), len(chains.weight)
     rows = csr_array((entry, chains.row_position, chains.row_start), shape=(count, size))
-    entry = chains.at_sign * np.sqrt(chains.pace)[chains.at_row]
-    columns = csr_array((entry, chains.at_row, chains.at_start), shape=(size, count))
-    x: Float = np.random.default_rng(0).random(len(chains.weight))
+    by_column = chains.at_sign * np.sqrt(chains.pace)[chains.at_row]
+    columns = csr_array((by_column, chains.at_row, chains.at_start), shape=(size, count))
+    x: Float = np.random.default_rng(0).random(size)
     norm = 0.0
     for _ in range(POWER):
-        back = columns @ (rows @ x)
+        back: Float = np.asarray(columns @ (rows @ x), dtype=np.float64)
         norm = length(back)
         x = back / norm
     return CAREFUL * math.sqrt(norm)

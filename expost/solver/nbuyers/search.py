@@ -188,7 +188,7 @@ class Search:
         def best() -> float:
             return -math.inf if at.best is None else at.best.value
 
-        tree = branch(at.program, self.reduction, state, best, offer, time.monotonic() + limit)
+        tree = branch(at.program, self.reduction, state, best, offer, time.monotonic() + limit, at.better)
         if tree is not None:
             at.prove(replace(at.certificate, tree=tree))
             at.report("cases")

@@ -158,9 +158,10 @@ def branch(
     best: Callable[[], float],
     offer: Callable[[Int8], None],
     deadline: float,
+    better: Callable[[], float] = lambda: 0.0,
 ) -> Tree | None:
-    """A tree that proves ``best()``, the value of the best rule, to be the optimum up to the slack of welfares; None
-    where there is none with few leaves before the deadline.
+    """A tree that proves ``best()``, the value of the best rule, to be the optimum up to the slack of welfares, or that
+    no rule is worth ``better()`` more; None where there is none with few leaves before the deadline.
     """
     program, cuts = reduction.program, NO_CUTS if state.best is None else state.best.cuts
     covered = (
@@ -169,7 +170,7 @@ def branch(
     prices = np.concatenate([state.prices[: len(state.base.chains.limit)], cuts.prices])
 
     def target() -> float:
-        return best() + 0.5 * slack(original)
+        return best() + max(0.5 * slack(original), better())
 
     size = original.arcs + len(original.packing) + len(original.covering) + len(cuts.prices)
     room = max(LARGEST // max(size, 1), 1)
