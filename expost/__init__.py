@@ -25,7 +25,6 @@ _HOMES = {
         "ExpostError",
         "InputError",
         "LimitReached",
-        "Simplification",
         "SolverError",
     ),
     "expost.instances.assumptions": ("check_assumptions",),

@@ -12,7 +12,8 @@ def in_turn(
     function: Callable[..., Any], cases: Sequence[tuple[Any, ...]], jobs: int, *, ordered: bool = True
 ) -> Iterator[Any]:
     """``function(*case)`` for each case, ``jobs`` at once; ordered: in the order of the cases, or as they end."""
-    if jobs == 1:
+    jobs = min(jobs, len(cases))  # no processes for nothing
+    if jobs <= 1 and jobs != -1:
         yield from (function(*case) for case in cases)
         return
     how = "generator" if ordered else "generator_unordered"

@@ -16,18 +16,20 @@ class InputError(ExpostError):
     exit_code = 2
 
     def __init__(self, found: str, *, where: str = "", expected: str = "", remedy: str = "") -> None:
-        self.found, self.where, self.expected, self.remedy = map(_brief, (found, where, expected, remedy))
+        self.found, self.where, self.expected, self.remedy = map(brief, (found, where, expected, remedy))
         parts = [f"{self.where}: {self.found}" if where else self.found]
         if expected:
             parts.append(f"expected {self.expected}")
         if remedy:
             parts.append(self.remedy)
-        super().__init__(" ".join("; ".join(parts).split()))
+        super().__init__("; ".join(parts))
 
 
-def _brief(text: str) -> str:
-    """The text itself, or its beginning: what a user gave may be of any length, and a message is one line."""
-    return text if len(text) <= LONGEST_PART else text[: LONGEST_PART - 3] + "..."
+def brief(text: str, most: int = LONGEST_PART) -> str:
+    """The text, or its beginning, on one line and without control characters: what a user gave may be anything."""
+    short = text if len(text) <= most else text[: most - 3] + "..."
+    line = " ".join(short.split())
+    return line if line.isprintable() else "".join(c if c.isprintable() else f"{c!a}"[1:-1] for c in line)
 
 
 class CheckFailed(ExpostError):

@@ -7,6 +7,7 @@ left, and the next one that writes there takes it away.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import shutil
@@ -31,10 +32,16 @@ def read_regular(path: Path, most: int = MOST_BYTES) -> bytes:
     be read, ValueError when it is no such file.
     """
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    with os.fdopen(descriptor, "rb") as file:
-        found = os.fstat(file.fileno())
+    try:
+        found = os.fstat(descriptor)
+        if stat.S_ISDIR(found.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         if not stat.S_ISREG(found.st_mode):
             raise ValueError("no regular file")
+    except BaseException:
+        os.close(descriptor)  # fdopen closes it only where it succeeds
+        raise
+    with os.fdopen(descriptor, "rb") as file:
         if found.st_size > most:
             raise ValueError(f"{found.st_size} bytes where {most} would be many")
         return file.read(most)
@@ -47,7 +54,7 @@ def write_whole(path: Path, content: bytes, *, where: str = "") -> None:
     Raises InputError, naming ``where`` (by default the path), when it cannot be written.
     """
     try:
-        target = Path(os.path.realpath(path)) if path.is_symlink() else path
+        target = _followed(path)
         mode = target.stat().st_mode if target.exists() else None
         if mode is None or stat.S_ISREG(mode):
             _replace(target, content, mode)
@@ -56,6 +63,14 @@ def write_whole(path: Path, content: bytes, *, where: str = "") -> None:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(f"cannot be written: {reason}", where=where or str(path)[:200]) from None
+
+
+def _followed(path: Path) -> Path:
+    """Where a link leads in the end. Raises OSError where it leads in a circle."""
+    target = Path(os.path.realpath(path)) if path.is_symlink() else path
+    if target.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+    return target
 
 
 def _replace(target: Path, content: bytes, mode: int | None) -> None:
@@ -126,6 +141,39 @@ def claim_folder(out: Path) -> None:
             expected="a folder that may be written",
             remedy="name another place",
         ) from None
+
+
+def claim_file(path: Path, *, where: str = "out", suffixes: tuple[str, ...] = ()) -> None:
+    """Raise InputError, naming ``where``, unless ``write_whole`` can write at ``path``: before what is to be written is
+    computed, and lost. suffixes: what the name may end in, if not anything."""
+    if suffixes and path.suffix not in suffixes:
+        raise InputError(
+            f"{path.suffix or 'no'} suffix"[:60],
+            where=where,
+            expected=f"a file ending in {', '.join(suffixes)}",
+        )
+    try:
+        target = _followed(path)
+        mode = target.stat().st_mode if target.exists() else None
+        if not target.name or (mode is not None and stat.S_ISDIR(mode)):
+            raise IsADirectoryError(21, "Is a directory")
+        if mode is None or stat.S_ISREG(mode):
+            if mode is not None and not os.access(target, os.W_OK):
+                raise PermissionError(13, "Permission denied")
+            tempfile.TemporaryFile(dir=target.parent).close()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"cannot be written: {reason}", where=where) from None
+
+
+def claim_place(folder: Path, *, where: str) -> None:
+    """Raise InputError, naming ``where``, unless ``folder`` is a folder, or can become one."""
+    if is_folder(folder):
+        return
+    try:
+        claim_folder(folder)
+    except InputError as error:
+        raise InputError(error.found, where=where, expected=error.expected, remedy=error.remedy) from None
 
 
 def nearest_parent(path: Path) -> Path:

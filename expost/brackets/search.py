@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
+from numbers import Real
 
 from expost.brackets.account import Account
 from expost.brackets.bracket import Bracket
@@ -95,9 +96,9 @@ def bracket(
 def _check(accuracy: float, confidence: float, seed: int) -> None:
     """Raise InputError unless the numbers are usable."""
     for name, number, example in (("accuracy", accuracy, 0.01), ("confidence", confidence, 0.99)):
-        if not 0.0 < number < 1.0:
+        if isinstance(number, bool) or not isinstance(number, Real) or not 0.0 < number < 1.0:
             raise InputError(
-                f"{number}",
+                f"{number!r:.60}",
                 where=name,
                 expected="a number between 0 and 1",
                 remedy=f"for example {example}",

@@ -10,9 +10,13 @@ import typer
 from expost.cli import many, own, runs, streams, theory, version
 from expost.cli.common import app
 from expost.cli.flags import message
-from expost.errors import ExpostError, InputError
+from expost.errors import ExpostError, InputError, brief
 
 __all__ = ["app", "main", "many", "own", "run_command", "runs", "streams", "theory", "version"]
+
+
+LONGEST = 2000
+"""Characters of a line on standard error."""
 
 
 def main() -> None:
@@ -41,7 +45,7 @@ def run_command(arguments: list[str]) -> int:
     except Exception as error:
         # The parser's own errors (an unknown option, a missing argument) know their message and exit code.
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):
-            return fail(str(error.format_message()), int(error.exit_code))
+            return fail(brief(str(error.format_message())), int(error.exit_code))
         raise
     return code if isinstance(code, int) else 0
 
@@ -50,5 +54,5 @@ def fail(message: str, code: int) -> int:
     """One line on standard error, where there is one; ``code``."""
     if sys.stderr is not None:
         with contextlib.suppress(OSError):
-            sys.stderr.write(f"expost: {' '.join(message.split())}\n")
+            sys.stderr.write(f"expost: {brief(message, LONGEST)}\n")
     return code

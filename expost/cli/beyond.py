@@ -50,7 +50,10 @@ def bayesian(
 ) -> None:
     """What private information costs and what robustness costs: the Bayesian benchmark on a grid."""
     import expost as ex
+    from expost.files import claim_file
 
+    if out is not None:
+        claim_file(out, suffixes=(".csv", ".json", ".parquet", ".tex"))
     found = ex.bayesian(
         loaded(instance, parameters), parse.grid(grid), participation=participation, time_limit=time_limit
     )
@@ -88,6 +91,7 @@ def items(
 ) -> None:
     """Several items: the best mechanism on a small grid, the demand mechanism, separate sales."""
     import expost as ex
+    from expost.files import claim_file, write_whole
 
     if tables:
         show_tables(instance)
@@ -95,10 +99,10 @@ def items(
     points = parse.grid(grid)
     if not isinstance(points, int):
         raise InputError(f"{grid}", where="grid", expected="one number of points for every signal")
+    if out is not None:
+        claim_file(out, suffixes=(".csv",))
     found = ex.items(instance, points, time_limit=time_limit, **parse.numbers(parameters, "parameters"))
     if out is not None:
-        from expost.files import write_whole
-
         write_whole(out, found.allocation.to_csv(index=False).encode(), where="out")
     show(found, as_json)
 

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from expost.cli import options, parse
 from expost.cli.common import app, emit, loaded, note
-from expost.errors import InputError
+from expost.errors import InputError, LimitReached, SolverError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LARGEST_STUDY = 10 * 2**20
+"""Bytes that a study's file may have."""
 
 
 @app.command()
@@ -38,7 +44,10 @@ def sweep(
         typer.Option("--prices", help="Mechanisms to check instead of solving; may be repeated."),
     ] = None,
     bracket: Annotated[bool, typer.Option("--bracket", help="Brackets of the continuum, not grids.")] = False,
-    accuracy: Annotated[float, typer.Option("--accuracy", help="Of brackets.")] = 0.02,
+    accuracy: Annotated[
+        float | None,
+        typer.Option("--accuracy", help="Of brackets; by default 0.02."),
+    ] = None,
     study: Annotated[
         Path | None,
         typer.Option("--study", metavar="FILE.toml", help="A file with [over] and the other keywords."),
@@ -65,7 +74,9 @@ def sweep(
 
     asked: dict[str, Any] = {} if bracket else {"grid": [parse.grid(part) for part in grid.split("|")]}
     asked |= {name: value for name, value in (("timing", timing), ("first", first)) if value}
-    asked |= {"accuracy": accuracy} if bracket else {}
+    if accuracy is not None and not bracket:
+        raise InputError(f"{accuracy}", where="accuracy", expected="nothing without --bracket")
+    asked |= {"accuracy": 0.02 if accuracy is None else accuracy} if bracket else {}
     asked |= {"time_limit": time_limit} if time_limit is not None and not prices else {}
     asked |= read_study(study) if study is not None else {}
     for text in over or ():
@@ -74,13 +85,14 @@ def sweep(
     table = ex.sweep(
         loaded(instance, parameters),
         bracket=bracket,
-        prices=prices or None,
+        prices=prices or asked.pop("prices", None),
         rows=rows,
         out=out,
         keep=keep,
         jobs=jobs,
         **asked,
     )
+    refuse_if_all_failed(table)
     if as_json:
         emit({"rows": table.astype(object).where(table.notna(), None).to_dict("records")})
         return
@@ -92,18 +104,34 @@ def sweep(
         note(f"written to {out}")
 
 
+def refuse_if_all_failed(table: pd.DataFrame) -> None:
+    """Raise the first case's error, of its kind, where no case has an answer: that is no sweep."""
+    if not len(table) or not table["error"].astype(bool).all():
+        return
+    kinds = {"refused": InputError, "limit": LimitReached}
+    first, others = table.iloc[0], len(table) - 1
+    more = f" (and so {others} more)" if others else ""
+    raise kinds.get(str(first.get("status")), SolverError)(f"{first['error']}{more}")
+
+
 def read_study(path: Path) -> dict[str, Any]:
     """The keywords of a study file: ``[over]`` with a list for each, other keys at the top."""
     import tomllib
 
+    from expost.files import read_regular
+
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        document = tomllib.loads(read_regular(path, LARGEST_STUDY).decode("utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"cannot be read: {error}"[:160], where="study", expected="a TOML file") from None
     over = document.pop("over", {})
     if not isinstance(over, dict):
         raise InputError("over is no table", where="study", expected="[over] with a list for each keyword")
-    return {**document, **over}
+    found = {**document, **over}
+    taken = sorted({"instance", "rows", "out", "keep", "jobs", "progress", "bracket"} & set(found))
+    if taken:
+        raise InputError(f"{taken[0]}", where="study", expected=f"it on the command line: --{taken[0]}")
+    return found
 
 
 @app.command()
@@ -129,8 +157,12 @@ def frontier(
 ) -> None:
     """Trade welfare against revenue, or one buyer against another: the efficient frontier, corner by corner."""
     import expost as ex
+    from expost.files import claim_file
     from expost.runs.sweep import write_table
 
+    pictures = (".png", ".svg", ".pdf")
+    if out is not None:
+        claim_file(out, suffixes=(".csv", ".parquet", *pictures))
     found = ex.frontier(
         loaded(instance, parameters),
         parse.grid(grid),
@@ -140,7 +172,7 @@ def frontier(
         first=first,
         time_limit=time_limit,
     )
-    if out is not None and out.suffix in (".png", ".svg", ".pdf"):
+    if out is not None and out.suffix in pictures:
         from expost.show.plots.style import write_figure
 
         write_figure(found.plot().figure, out)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from expost.cli import options, parse
 from expost.cli.common import app, emit
+from expost.errors import InputError
 
 if TYPE_CHECKING:
     from expost.instances.environment import Instance
@@ -102,5 +104,19 @@ def with_set(
         if rest:
             ex.load(stated, **rest)  # refuses the unknown parameter by name
         return ex.load(stated, **mine), mechanism
+    _refuse_unused(rest, mechanism, defaults or {})
     kept = {**(defaults or {}), **mechanism.parameters, **rest}
     return ex.load(stated, **mine), type(mechanism)(mechanism.terms, name=mechanism.name, **kept)
+
+
+def _refuse_unused(given: dict[str, float], mechanism: Prices | Strikes, defaults: dict[str, float]) -> None:
+    """Raise InputError for a number of ``--set`` that nothing uses."""
+    texts = " ".join(term for term in mechanism.terms.values() if isinstance(term, str))
+    used = {*mechanism.parameters, *defaults, *re.findall(r"[^\W\d]\w*", texts)}
+    unused = [name for name in given if name not in used]
+    if unused:
+        raise InputError(
+            f"unknown parameter {unused[0][:60]!r}",
+            where="parameters",
+            expected="parameters of the instance or of the prices",
+        )

@@ -42,6 +42,10 @@ def winner_outcomes(space: TypeSpace, loses_to: LosesTo | None = None, epsilon: 
     for loser, felt in (loses_to or {}).items():
         for winner, formula in felt.items():
             i, j = _place(loser, names), _place(winner, names)
+            if i == j:
+                raise InputError(
+                    f"buyer {loser} when he wins himself", where="loses_to", expected="two buyers"
+                )
             feeling = _on(space, formula, f"buyer {loser}: loses_to.{winner}")
             utility[i, ..., j + 1] += feeling
             welfare[..., j + 1] += feeling

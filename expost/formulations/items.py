@@ -60,5 +60,11 @@ def item_outcomes(instance: ItemsInstance, points: int) -> Outcomes:
     utility = np.empty((len(shape), *shape, len(bundles)))
     for i in range(len(shape)):
         values = np.stack([np.broadcast_to(v, shape) for v in instance.bundle_values(i, signals)], axis=-1)
+        if not np.isfinite(values).all():
+            raise InputError(
+                "a value that is no number at some signals",
+                where=f"buyer {instance.buyers[i].name}",
+                expected="finite values in every state of the grid",
+            )
         utility[i] = values[..., bundles[:, i]]
     return Outcomes(utility, utility.sum(axis=0))

@@ -10,6 +10,7 @@ All functions raise InputError for fewer than two points, too many states, or a 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
@@ -18,6 +19,7 @@ import numpy as np
 
 from expost._typing import Float
 from expost.instances.environment import Instance
+from expost.instances.load import load
 from expost.instances.sample_points import Points, box_points, quantile_points
 from expost.tolerances import ASSUMPTION, allowance
 
@@ -65,9 +67,10 @@ class _Inequality:
 
 
 def check_assumptions(
-    instance: Instance, *, points: int = 5, ends: bool = True
+    instance: Instance | str | os.PathLike[str], *, points: int = 5, ends: bool = True
 ) -> tuple[AssumptionReport, ...]:
     """Assumptions 1, 2 and 3 of Bikhchandani (2006), weak as in section 3."""
+    instance = load(instance)
     return (
         assumption_1(instance, points=points, ends=ends),
         assumption_2(instance, points=points, ends=ends),

@@ -6,7 +6,7 @@ Imported only when a file is read: pydantic costs a tenth of a second and more.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -17,6 +17,13 @@ from expost.instances.valuations import as_valuation
 from expost.instances.words import LONGEST_NAME, is_printable_name, nearest
 
 _OUR_ERROR = "expost"
+_KINDS = {
+    "[key]",
+    "str",
+    "list[function-before[_number(), any]]",
+    "dict[str,function-before[_formula(), any]]",
+}
+"""What pydantic adds to the place of a problem: that it is a key, and which kind of a union it speaks of."""
 _EXPECTED = {
     "list_type": "a list",
     "dict_type": "a table",
@@ -116,21 +123,50 @@ class InstanceFile(_Strict):
     joint: JointTable | None = None
 
 
+class ItemsBuyerTable(_Strict):
+    """One ``[[buyers]]`` of several items; ``stages`` and ``timing`` are known so that they can be refused by name."""
+
+    name: Name
+    signals: list[Name] = Field(min_length=1)
+    values: dict[str, FormulaText]
+    bundles: list[Number] | dict[str, FormulaText] | str = "additive"
+    stages: Any = None
+    timing: Any = None
+
+
+class ItemsFile(_Strict):
+    """A whole file of several items."""
+
+    name: Name = "items"
+    items: list[Name] = Field(min_length=1)
+    citation: str = ""
+    description: str = ""
+    parameters: dict[str, Number] = Field(default_factory=dict)
+    buyers: list[ItemsBuyerTable] = Field(min_length=1)
+
+
+Shape: TypeAlias = type[InstanceFile] | type[ItemsFile]
+
+
 def check_document(
-    document: Mapping[str, Any], *, where: str, parameters: Mapping[str, float] | None = None
+    document: Mapping[str, Any],
+    *,
+    where: str,
+    parameters: Mapping[str, float] | None = None,
+    shape: Shape = InstanceFile,
 ) -> None:
     """Raise one InputError, the first problem and how many more there are, unless the shape is right.
 
-    parameters: values in place of the document's own, with which its formulas are checked.
+    parameters: values in place of the document's own, with which its formulas are checked. shape: of which kind.
     """
     own = document.get("parameters")
     given = {**(own if isinstance(own, dict) else {}), **(parameters or {})}
     numbers = {name: float(x) for name, x in given.items() if is_parameter(x)}
     try:
-        InstanceFile.model_validate(document, context=numbers)
+        shape.model_validate(document, context=numbers)
     except ValidationError as error:
         problems = error.errors(include_url=False, include_input=True)
-        first = _explained(problems[0], where)
+        first = _explained(problems[0], where, shape)
         if len(problems) == 1:
             raise first from None
         more = f"(and {len(problems) - 1} more)"
@@ -139,11 +175,11 @@ def check_document(
         ) from None
 
 
-def _explained(problem: ErrorDetails, where: str) -> InputError:
-    place = [part for part in problem["loc"] if part != "[key]"]
+def _explained(problem: ErrorDetails, where: str, shape: Shape) -> InputError:
+    place = [part for part in problem["loc"] if part not in _KINDS]
     key = str(place[-1]) if place else ""
     if problem["type"] == "extra_forbidden":
-        table, allowed = _table(place[:-1])
+        table, allowed = _table(place[:-1], shape)
         expected = f"only {', '.join(allowed)}"
         return InputError(
             f"unknown key {_shown(key)}",
@@ -152,7 +188,9 @@ def _explained(problem: ErrorDetails, where: str) -> InputError:
             remedy=nearest(key, allowed),
         )
     if problem["type"] == "missing":
-        return InputError(f"no key {key!r}", where=_joined(where, _table(place[:-1])[0]), expected="one")
+        return InputError(
+            f"no key {key!r}", where=_joined(where, _table(place[:-1], shape)[0]), expected="one"
+        )
     at = _joined(where, _path(place))
     if problem["type"] == _OUR_ERROR:
         said = problem["ctx"]
@@ -161,13 +199,13 @@ def _explained(problem: ErrorDetails, where: str) -> InputError:
     return InputError(_shown(problem["input"]), where=at, expected=expected)
 
 
-def _table(place: list[int | str]) -> tuple[str, list[str]]:
+def _table(place: list[int | str], shape: Shape) -> tuple[str, list[str]]:
     """The table at this place, in words, with the keys that it may have."""
     if not place:
-        return "top level", list(InstanceFile.model_fields)
+        return "top level", list(shape.model_fields)
     models: dict[int | str, type[BaseModel]] = {
         "seller": SellerTable,
-        "buyers": BuyerTable,
+        "buyers": BuyerTable if shape is InstanceFile else ItemsBuyerTable,
         "priors": PriorTable,
         "joint": JointTable,
     }

@@ -6,8 +6,8 @@ of one item; how a buyer values bundles is a function of his values for their it
 
 from __future__ import annotations
 
+import math
 import re
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +20,8 @@ import numpy as np
 from expost._typing import Float
 from expost.errors import InputError
 from expost.instances.environment import Buyer, Instance
+from expost.instances.parameters import checked_parameters, overridden
+from expost.instances.toml_file import parse_document, read_document
 from expost.instances.valuations import Valuation, ValuationLike, as_valuation
 
 Signals = Mapping[str, Float]
@@ -150,8 +152,6 @@ class ItemsInstance:
 
 CATALOGUE = ("example3", "example3-unit-demand")
 KINDS: Mapping[str, BundleValue] = {"additive": additive, "unit-demand": unit_demand}
-_KEYS = {"name", "items", "citation", "description", "parameters", "buyers"}
-_BUYER_KEYS = {"name", "signals", "values", "bundles"}
 
 
 def load_items(name: str | Path | ItemsInstance, **parameters: float) -> ItemsInstance:
@@ -164,38 +164,24 @@ def load_items(name: str | Path | ItemsInstance, **parameters: float) -> ItemsIn
     if str(name) in CATALOGUE:
         text = files("expost.instances.items_catalogue").joinpath(f"{name}.toml").read_text(encoding="utf-8")
     else:
-        try:
-            text = Path(name).read_text(encoding="utf-8")
-        except (OSError, ValueError) as error:
-            raise InputError(
-                f"{name}: {getattr(error, 'strerror', None) or error}",
-                where="instance",
-                expected=f"a TOML file, or one of {', '.join(CATALOGUE)}",
-            ) from None
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(str(error), where=str(name), expected="TOML") from None
+        text = read_document(Path(name))
+    document = parse_document(text, str(name))
+    from expost.instances.file_model import ItemsFile, check_document
+
+    check_document(document, where=str(name), parameters=parameters, shape=ItemsFile)
     return items_from_document(document, parameters)
 
 
 def items_from_document(document: Mapping[str, Any], parameters: Mapping[str, float]) -> ItemsInstance:
-    """The instance that a document describes (see ``docs/items.md``)."""
-    _known(document, _KEYS, "instance")
-    names = document.get("items")
-    if not isinstance(names, list) or not names or not all(isinstance(item, str) for item in names):
-        raise InputError(f"{names!r}", where="items", expected='a list of names, as items = ["a", "b"]')
-    own = dict(document.get("parameters", {}))
-    unknown = sorted(set(parameters) - set(own))
-    if unknown:
+    """The instance that a document of the right shape describes (see ``docs/items.md``)."""
+    names = document["items"]
+    if len(names) > MOST_ITEMS or len(set(names)) < len(names):
         raise InputError(
-            f"unknown parameter {unknown[0]!r}", where="parameters", expected=f"of {', '.join(own)}"
+            f"{len(names)} items", where="items", expected=f"at most {MOST_ITEMS}, no name twice"
         )
-    numbers = {key: float(value) for key, value in (own | dict(parameters)).items()}
-    entries = document.get("buyers", [])
-    if not isinstance(entries, list) or not entries:
-        raise InputError("no buyers", where="buyers", expected="at least one [[buyers]]")
-    buyers = tuple(_items_buyer(entry, tuple(names), numbers) for entry in entries)
+    own = checked_parameters(document.get("parameters"))
+    numbers = overridden(own, parameters, "parameters")
+    buyers = tuple(_items_buyer(entry, tuple(names), numbers) for entry in document["buyers"])
     found = ItemsInstance(
         str(document.get("name", "items")), tuple(names), buyers, str(document.get("citation", ""))
     )
@@ -206,16 +192,15 @@ def items_from_document(document: Mapping[str, Any], parameters: Mapping[str, fl
 def _items_buyer(
     entry: Mapping[str, Any], items: tuple[str, ...], numbers: Mapping[str, float]
 ) -> ItemsBuyer:
-    where = f"buyer {entry.get('name', '?')}"
+    where = f"buyer {entry['name']}"
     if "timing" in entry or "stages" in entry:
         raise InputError(
             "two stages",
             where=f"{where}: stages",
             expected="static timing: several items under sequential timing are not covered",
         )
-    _known(entry, _BUYER_KEYS, where)
-    values = entry.get("values", {})
-    if not isinstance(values, Mapping) or set(values) != set(items):
+    values = entry["values"]
+    if set(values) != set(items):
         raise InputError(
             f"values for {sorted(values)}", where=where, expected=f"one for each of {', '.join(items)}"
         )
@@ -228,7 +213,11 @@ def _bundle_rule(given: Any, items: tuple[str, ...], numbers: Mapping[str, float
     """``additive``, ``unit-demand``, weights by rank, or a formula for each bundle of two items and more ("a+b")."""
     if isinstance(given, str) and given in KINDS:
         return KINDS[given]
-    if isinstance(given, list) and given and all(isinstance(w, int | float) for w in given):
+    if (
+        isinstance(given, list)
+        and given
+        and all(isinstance(w, int | float) and math.isfinite(w) for w in given)
+    ):
         return decreasing(*(float(w) for w in given))
     if isinstance(given, Mapping):
         formulas = {_mask(name, items, where): _filled(formula, numbers) for name, formula in given.items()}
@@ -263,12 +252,6 @@ def _filled(formula: Any, numbers: Mapping[str, float]) -> str:
     for name, value in numbers.items():
         formula = re.sub(rf"\b{re.escape(name)}\b", f"({value!r})", formula)
     return formula
-
-
-def _known(table: Mapping[str, Any], keys: set[str], where: str) -> None:
-    odd = sorted(set(table) - keys)
-    if odd:
-        raise InputError(f"unknown key {odd[0]!r}", where=where, expected=f"of {', '.join(sorted(keys))}")
 
 
 def _check_signals(instance: ItemsInstance) -> None:

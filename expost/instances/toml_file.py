@@ -6,6 +6,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from expost.errors import InputError
 from expost.files import write_whole
@@ -22,7 +23,7 @@ def read_instance(path: str | os.PathLike[str], **parameters: float) -> Instance
     Raises InputError with one line for anything unusable about it.
     """
     file = Path(path)
-    return instance_from_toml(_text(file), where=str(path), folder=file.parent, parameters=parameters)
+    return instance_from_toml(read_document(file), where=str(path), folder=file.parent, parameters=parameters)
 
 
 def instance_from_toml(
@@ -40,12 +41,7 @@ def instance_from_toml(
     """
     if not text.strip():
         raise InputError("nothing in it", where=where, expected="an instance: name and [[buyers]]")
-    try:
-        document = tomllib.loads(text)
-    except RecursionError:
-        raise InputError("tables nested too deeply", where=where, expected="an instance file") from None
-    except ValueError as error:  # TOMLDecodeError, and what it lets through: dates, integers of 5,000 digits
-        raise InputError(f"malformed TOML: {error}"[:300], where=where, expected="a TOML file") from None
+    document = parse_document(text, where)
     from expost.instances.file_model import check_document
 
     check_document(document, where=where, parameters=parameters)
@@ -56,15 +52,27 @@ def instance_from_toml(
         raise InputError(error.found, where=place, expected=error.expected, remedy=error.remedy) from None
 
 
-def instance_to_toml(instance: Instance) -> str:
+def parse_document(text: str, where: str) -> dict[str, Any]:
+    """The tables of TOML text. Raises InputError, naming ``where``, for anything else."""
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise InputError("tables nested too deeply", where=where, expected="an instance file") from None
+    except ValueError as error:  # TOMLDecodeError, and what it lets through: dates, integers of 5,000 digits
+        raise InputError(f"malformed TOML: {error}"[:300], where=where, expected="a TOML file") from None
+
+
+def instance_to_toml(instance: Instance | str | os.PathLike[str]) -> str:
     """The TOML text that reads back as ``instance``. Raises InputError when a valuation is a callable."""
     import tomli_w
 
-    text: str = tomli_w.dumps(instance_to_document(instance))
+    from expost.instances.load import load
+
+    text: str = tomli_w.dumps(instance_to_document(load(instance)))
     return text
 
 
-def write_instance(instance: Instance, path: str | os.PathLike[str]) -> None:
+def write_instance(instance: Instance | str | os.PathLike[str], path: str | os.PathLike[str]) -> None:
     """Write the instance's TOML file, at once: a killed write leaves the old file or none.
 
     Raises InputError when a valuation is a callable or the file cannot be written.
@@ -72,7 +80,8 @@ def write_instance(instance: Instance, path: str | os.PathLike[str]) -> None:
     write_whole(Path(path), instance_to_toml(instance).encode(), where=str(path))
 
 
-def _text(path: Path) -> str:
+def read_document(path: Path) -> str:
+    """The text of an instance file. Raises InputError unless it is a regular file of UTF-8 text and of a fit size."""
     try:
         if not path.exists():
             raise InputError("no such file", where=str(path), expected="a TOML file")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from numbers import Real
+from pathlib import Path
 from typing import TypeAlias
 
 from expost._typing import Objective
@@ -20,6 +21,8 @@ GridLike: TypeAlias = "int | Mapping[str, int] | Grid"
 Words: TypeAlias = "str | Sequence[str]"
 
 CONDITIONAL = "conditional"
+MOST_JOBS = 10_000
+"""Cases at once that anybody may ask for: a process each, on a cluster's nodes or here."""
 
 __all__ = [
     "GridLike",
@@ -31,7 +34,9 @@ __all__ = [
     "limit_of",
     "load",
     "offset_of",
+    "path_of",
     "restricted",
+    "seconds_of",
     "seed_of",
     "settings_of",
     "weight_of",
@@ -149,11 +154,28 @@ def limit_of(time_limit: float | None) -> float | None:
     return float(time_limit)
 
 
+def path_of(given: str | os.PathLike[str], where: str) -> Path:
+    """A path. Raises InputError, naming ``where``, for what names none."""
+    if not isinstance(given, str | os.PathLike):
+        raise InputError(f"{_shown(given)}", where=where, expected="a path")
+    return Path(given)
+
+
+def seconds_of(brackets: float) -> float:
+    """Seconds for each bracket, 0 for none. Raises InputError for anything else."""
+    if isinstance(brackets, bool) or not isinstance(brackets, Real) or not 0.0 <= brackets < float("inf"):
+        raise InputError(f"{_shown(brackets)}", where="brackets", expected="seconds, or 0 for no brackets")
+    return float(brackets)
+
+
 def jobs_of(jobs: int) -> int:
-    """How many cases are worked on at once. Raises InputError unless it is a positive whole number, or -1 for all."""
-    if isinstance(jobs, bool) or not isinstance(jobs, int) or (jobs < 1 and jobs != -1):
+    """How many cases are worked on at once. Raises InputError unless it is a whole number from 1 to ``MOST_JOBS``,
+    or -1 for all processors."""
+    if isinstance(jobs, bool) or not isinstance(jobs, int) or not (1 <= jobs <= MOST_JOBS or jobs == -1):
         raise InputError(
-            f"{_shown(jobs)}", where="jobs", expected="a positive whole number, or -1 for one a processor"
+            f"{_shown(jobs)}",
+            where="jobs",
+            expected=f"a whole number from 1 to {MOST_JOBS}, or -1 for one a processor",
         )
     return jobs
 

@@ -25,7 +25,17 @@ from expost.mechanisms.mechanism import Mechanism
 from expost.mechanisms.own import OwnPrices
 from expost.mechanisms.sequential_audit import audit_mechanism
 from expost.papers.bikhchandani.pivotal import mutually_pivotal, strongly_mutually_pivotal
-from expost.runs.arguments import GridLike, InstanceLike, Words, grid_of, limit_of, load, seed_of, words_of
+from expost.runs.arguments import (
+    GridLike,
+    InstanceLike,
+    Words,
+    grid_of,
+    limit_of,
+    load,
+    seconds_of,
+    seed_of,
+    words_of,
+)
 from expost.runs.own import MechanismLike, given_of, with_first
 from expost.spaces.type_space import TypeSpace, discretize
 from expost.tolerances import INCENTIVE, allowance
@@ -253,15 +263,20 @@ def check(
     Raises InputError for a mechanism that is not defined for the instance.
     """
     limit_of(time_limit)
+    seconds_of(brackets)
     named = with_first(load(instance), words_of(first, "first"))
     given = given_of(mechanism, named)
+    if words_of(first, "first") and Timing(given.timing) is not Timing.SEQUENTIAL:
+        raise InputError(
+            "signals that arrive first", where="first", expected="nothing: a static price knows no order"
+        )
+    points = grid_of(grid).resolve(named)
+    room_for_solve(named, points, (Timing(given.timing),))
     found, why = _admissibility(named, given, seed_of(seed))
     figures = None
     if found is not None and found.admissible:
         figures = _figures(named, given, seed)
     bound = _bound(named, given, brackets, seed) if figures is not None and brackets > 0.0 else None
-    points = grid_of(grid)
-    room_for_solve(named, points, (Timing(given.timing),))
     space = discretize(named, points)
     refuted = found is not None and not found.admissible
     return CheckReport(

@@ -28,9 +28,10 @@ from expost.instances.environment import Instance
 from expost.mechanisms.given import Given
 from expost.mechanisms.mechanism import Mechanism
 from expost.mechanisms.sequential_audit import audit_mechanism
-from expost.runs.arguments import GridLike, InstanceLike, grid_of, jobs_of, limit_of, load
+from expost.runs.arguments import GridLike, InstanceLike, grid_of, jobs_of, limit_of, load, seconds_of
 from expost.runs.own import MechanismLike, given_of
 from expost.runs.record import finite, share_of
+from expost.solver.backends import known_backend
 from expost.spaces.type_space import TypeSpace
 
 if TYPE_CHECKING:
@@ -207,8 +208,9 @@ def compare(
     Raises InputError for unusable input.
     """
     stated, deadline = load(instance), _deadline(limit_of(time_limit))
-    if isinstance(brackets, bool) or not 0.0 <= brackets < float("inf"):
-        raise InputError(f"{brackets}", where="brackets", expected="seconds, or 0 for no brackets")
+    seconds_of(brackets)
+    if backend != "auto":
+        known_backend(backend)
     settings = Settings(grid_of(grid).resolve(stated))
     orders = [(None,) * stated.n, *(_orders(stated) if firsts is None else firsts)]
     if len(orders) > 1:

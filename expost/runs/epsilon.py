@@ -5,7 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from expost._shown import Shown
 from expost.errors import InputError
@@ -109,9 +112,7 @@ def epsilon(
     """
     started = time.perf_counter()
     stated, limit = load(instance), limit_of(time_limit)
-    values = tuple(float(e) for e in ([epsilon] if isinstance(epsilon, int | float) else epsilon))
-    if not values:
-        raise InputError("no epsilon", where="epsilon", expected="one number or several")
+    values = _numbers(epsilon)
     space = discretize(stated, grid_of(grid))
     rules: list[OutcomeRule] = []
     for each in values:
@@ -121,3 +122,12 @@ def epsilon(
     return EpsilonFrontier(
         stated.name, space.grid.describe(), values, tuple(rules), time.perf_counter() - started
     )
+
+
+def _numbers(epsilon: float | Sequence[float]) -> tuple[float, ...]:
+    """One number or several. Raises InputError for anything else."""
+    given: Any = [epsilon] if isinstance(epsilon, Real) else epsilon
+    several = isinstance(given, list | tuple | np.ndarray) and len(given) > 0
+    if not several or not all(isinstance(e, Real) and not isinstance(e, bool) for e in given):
+        raise InputError(f"{epsilon!r:.60}", where="epsilon", expected="one number or several")
+    return tuple(float(e) for e in given)

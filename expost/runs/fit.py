@@ -23,7 +23,7 @@ from expost.instances.environment import Instance
 from expost.instances.plain import require_plain
 from expost.mechanisms.continuum.admissibility import search_admissibility, state_sample
 from expost.mechanisms.own import OwnPrices, Prices
-from expost.runs.arguments import InstanceLike, jobs_of, limit_of, load, seed_of, weight_of
+from expost.runs.arguments import InstanceLike, jobs_of, limit_of, load, seconds_of, seed_of, weight_of
 from expost.runs.check import CheckReport, check
 from expost.runs.own import MechanismLike, stated
 from expost.spaces.quantile_space import QuantileSpace, lattice, scrambled
@@ -163,6 +163,7 @@ def fit(
     require_plain(named, "fit")
     ranges = _ranges(own, over)
     jobs_of(jobs)
+    seconds_of(brackets)
     search = _Search(named, own, ranges, weight_of(objective), seed_of(seed), limit_of(time_limit))
     with bar(f"fit {own.name} to {named.name}") as shown:
         search.shown = shown

@@ -7,6 +7,7 @@ from pathlib import Path
 from expost.brackets import Bracket, open_bracket
 from expost.brackets.saved import RECORD
 from expost.files import is_regular
+from expost.runs.arguments import path_of
 from expost.runs.run import Run, open_run
 
 
@@ -17,5 +18,5 @@ def open(folder: str | Path) -> Run | Bracket:  # noqa: A001 - the front door re
     Raises InputError when the folder is none that expost wrote or a file in it is damaged, CheckFailed when its parts
     do not fit together.
     """
-    path = Path(folder)
+    path = path_of(folder, "run")
     return open_bracket(path) if is_regular(path / RECORD) else open_run(path)

@@ -84,10 +84,16 @@ def completed(prices: OwnPrices) -> OwnPrices | LoweredPrices:
 
 
 def with_first(instance: Instance, first: list[str]) -> Instance:
-    """The instance with these signals arriving first at their owners'. Raises InputError for an unknown signal."""
+    """The instance with these signals arriving first at their owners'. Raises InputError for an unknown signal, and for
+    two of one buyer."""
     buyers = list(instance.buyers)
-    for name in first:
-        i = instance.owner(name)
+    owners = [instance.owner(name) for name in first]
+    for name, i in zip(first, owners, strict=True):
+        if owners.count(i) > 1:
+            named = " and ".join(other for other, j in zip(first, owners, strict=True) if j == i)
+            raise InputError(
+                f"{named} of buyer {buyers[i].name}", where="first", expected="one signal a buyer"
+            )
         own = buyers[i].signals
         buyers[i] = replace(buyers[i], stages=((name,), tuple(other for other in own if other != name)))
     return replace(instance, buyers=tuple(buyers)) if first else instance

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from expost._progress import SOLVE, bar
 from expost._version import __version__
 from expost.errors import AuditError, InputError
+from expost.files import claim_file
 from expost.formulations.second_best import SecondBest, answer, formulate, type_space
 from expost.formulations.settings import Settings
 from expost.formulations.symmetric import SymmetricFormulation
@@ -169,6 +170,8 @@ def _solved(
     write_model: str | Path | None,
 ) -> Run:
     limit, begun = limit_of(time_limit), time.perf_counter()
+    if write_model is not None:
+        claim_file(Path(write_model), where="write_model", suffixes=(".lp", ".mps"))
     formulation = formulate(type_space(instance, settings), settings)
     build = time.perf_counter() - begun
     size = formulation.space.states, formulation.program.variables

@@ -23,11 +23,11 @@ from expost._parallel import in_turn
 from expost._progress import bar, silent
 from expost._typing import Timing
 from expost._version import __version__
-from expost.errors import ExpostError, InputError
-from expost.files import write_whole
+from expost.errors import ExpostError, InputError, LimitReached
+from expost.files import claim_file, claim_place, is_folder, read_regular, write_whole
 from expost.formulations.second_best import BYTES_PER_BINARY
 from expost.instances.environment import Instance
-from expost.runs.arguments import InstanceLike, grid_of, jobs_of, load
+from expost.runs.arguments import InstanceLike, grid_of, jobs_of, load, path_of
 from expost.runs.own import MechanismLike
 from expost.runs.sampled import sampled_arrays, sampled_toml
 from expost.spaces.type_space import discretize, type_counts
@@ -66,8 +66,12 @@ CHECKED = (
     "share",
     "dominated_gain",
 )
+ENDED: Mapping[type[ExpostError], str] = {InputError: "refused", LimitReached: "limit"}
+"""The ``status`` of a case that failed; of any other failure it is ``failed``."""
 IMPORTS = 300 * 2**20
 """Memory that a worker needs before it solves anything, in bytes."""
+WHOLE = ("grid", "seed")
+SUFFIXES = (".csv", ".parquet")
 PROBE = 3
 """Points per signal on which Python functions are told apart."""
 
@@ -103,7 +107,7 @@ class Case:
                 row |= _COMPUTE[self.what](self)
             row["error"] = ""
         except ExpostError as error:
-            row["error"] = str(error)
+            row |= {"status": ENDED.get(type(error), "failed"), "error": str(error)}
         return row | {"seconds": time.perf_counter() - started, "case": self.key}
 
 
@@ -143,10 +147,13 @@ def sweep(
         asked["prices"] = prices
     listed = _product(asked) if rows is None else _table(rows, asked)
     cases = [_case(base, settings, what, keep) for settings in listed]
-    target = None if out is None else Path(out)
+    target = None if out is None else path_of(out, "out")
+    if target is not None:
+        _claim(target)
+    if keep is not None:
+        claim_place(path_of(keep, "keep"), where="keep")
     journal = _Journal(target, {case.key for case in cases})
     todo = {case.key: case for case in cases if case.key not in journal.done}
-    _refuse_format(target)
     count = _workers(list(todo.values()), jobs_of(jobs))
     done = len(cases) - len(todo)
     try:
@@ -192,19 +199,30 @@ def _table(rows: pd.DataFrame | str | Path, asked: Mapping[str, Any]) -> list[di
 
     if not isinstance(rows, pd.DataFrame):
         try:
-            rows = pd.read_csv(rows)
+            rows = pd.read_csv(BytesIO(read_regular(path_of(rows, "rows"))))
         except (OSError, ValueError) as error:
             raise InputError(
                 f"cannot be read: {error}"[:120], where="rows", expected="a CSV file with a column a keyword"
             ) from None
     shared = {name: value for name, value in asked.items() if name not in rows.columns}
     found = [
-        {str(name): value.item() if hasattr(value, "item") else value for name, value in row.items()}
+        {str(name): _cell(str(name), value) for name, value in row.items() if not _is_empty(value)}
         for row in rows.to_dict("records")
     ]
     if not found:
         raise InputError("a table without rows", where="rows", expected="at least one case")
     return [{**shared, **row} for row in found]
+
+
+def _cell(name: str, value: Any) -> Any:
+    """A cell of a table; a column of whole numbers with an empty cell has become one of floats."""
+    plain = value.item() if hasattr(value, "item") else value
+    whole = name in WHOLE and isinstance(plain, float) and plain.is_integer()
+    return int(plain) if whole else plain
+
+
+def _is_empty(value: Any) -> bool:
+    return isinstance(value, float) and math.isnan(value)
 
 
 def _case(base: Instance, settings: Mapping[str, Any], what: str, keep: str | Path | None) -> Case:
@@ -270,6 +288,7 @@ _COMPUTE: dict[str, Callable[[Case], dict[str, Any]]] = {
 
 def _workers(cases: list[Case], jobs: int) -> int:
     """How many cases at once fit into the memory that is free."""
+    jobs = min(jobs, len(cases))
     if jobs == 1 or not cases:
         return 1
     import psutil
@@ -354,7 +373,8 @@ def _written(out: Path) -> list[dict[str, Any]]:
     if not out.exists():
         return []
     try:
-        table = pd.read_parquet(out) if out.suffix == ".parquet" else pd.read_csv(out, keep_default_na=True)
+        content = BytesIO(read_regular(out))
+        table = pd.read_parquet(content) if out.suffix == ".parquet" else pd.read_csv(content)
         rows = table.astype(object).where(table.notna(), None).to_dict("records")
     except (OSError, ValueError, ImportError) as error:
         raise InputError(
@@ -369,13 +389,15 @@ def _written(out: Path) -> list[dict[str, Any]]:
 
 def write_table(table: pd.DataFrame, out: Path) -> None:
     """Write a table as .csv or .parquet, at once. Raises InputError for another suffix or an unwritable place."""
-    _refuse_format(out)
+    claim_file(out, suffixes=SUFFIXES)
     write_whole(out, _encoded(table, out.suffix), where="out")
 
 
-def _refuse_format(out: Path | None) -> None:
-    if out is not None and out.suffix not in (".csv", ".parquet"):
-        raise InputError(f"{out.suffix or 'no'} suffix", where="out", expected="a .csv or .parquet file")
+def _claim(out: Path) -> None:
+    """Raise InputError unless a table can be written at ``out``, whose folder is made if need be."""
+    claim_place(out.parent, where="out")
+    if is_folder(out.parent):
+        claim_file(out, suffixes=SUFFIXES)
 
 
 def _encoded(table: pd.DataFrame, suffix: str) -> bytes:

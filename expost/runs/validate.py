@@ -16,6 +16,7 @@ from expost.instances.load import load
 from expost.papers.claims import CLAIMS, is_claim, select
 from expost.papers.claims import validate as compute
 from expost.papers.verdict import Outcome, Verdict
+from expost.runs.arguments import jobs_of, seed_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,8 +86,10 @@ def validate(
 
     Raises InputError for an unknown id, for two instances, and for a claim about one example with an instance.
     """
-    names = [claim for claim in claims if isinstance(claim, str) and claim and is_claim(claim)]
-    others = [claim for claim in claims if claim and not (isinstance(claim, str) and is_claim(claim))]
+    jobs_of(jobs)
+    seed_of(seed)
+    names = [claim for claim in claims if isinstance(claim, str) and is_claim(claim)]
+    others = [claim for claim in claims if not (isinstance(claim, str) and is_claim(claim))]
     if len(others) > 1:
         raise InputError(
             f"{_called(others[0])} and {_called(others[1])}, neither of which is a claim",

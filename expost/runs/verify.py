@@ -23,6 +23,7 @@ from expost.errors import ExpostError
 from expost.files import is_regular
 from expost.mechanisms.audit import allowed_gain
 from expost.mechanisms.export.csv_files import Columns
+from expost.runs.arguments import path_of
 from expost.runs.folder import FILES, RESULT, digest, read_result, read_run
 from expost.runs.record import Record
 from expost.runs.sampled import sampled_names
@@ -92,7 +93,7 @@ def verify(run: Solved | str | Path) -> Verification:
     """
     if isinstance(run, Solved):
         return Verification(run.instance.name, tuple(_readable(_run_checks(run))))
-    folder = Path(run)
+    folder = path_of(run, "run")
     if is_regular(folder / RECORD):
         found = (Check(one.name, one.passed, one.detail) for one in bracket_checks(folder))
         return Verification(str(folder), tuple(_readable(found)))

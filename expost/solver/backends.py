@@ -195,21 +195,8 @@ def solve_program(
 
 def select(program: Program, name: str) -> tuple[Backend, str]:
     """The backend for a name and the solver behind it (or ""). Raises InputError where there is none."""
-    if name == "auto":
-        name = _best(program)
-    base, colon, solver = name.partition(":")
-    backend = BACKENDS.get(base)
-    known = f"one of {', '.join(installed_backends())}"
-    if backend is None:
-        raise InputError(f"unknown backend {name!r}", where="backend", expected=known)
-    if not backend.installed:
-        raise InputError(
-            f"backend {base!r} needs {backend.needs}, which is not installed", where="backend", expected=known
-        )
-    if colon and not (solver and backend.solvers):
-        raise InputError(
-            f"{name!r} names no solver behind {base!r}", where="backend", expected="pulp:NAME or cvxpy:NAME"
-        )
+    backend, solver = known_backend(_best(program) if name == "auto" else name)
+    base = backend.name
     if program.capacity > 1 and len(program.packing) and not backend.units:
         raise InputError(
             f"{base} asked for {program.capacity} units",
@@ -223,6 +210,26 @@ def select(program: Program, name: str) -> tuple[Backend, str]:
             where="backend",
             expected=f"at most {backend.blocks}: beyond, admissibility is no minimum cut",
             remedy="use auto, highs, pulp or cvxpy",
+        )
+    return backend, solver
+
+
+def known_backend(name: str) -> tuple[Backend, str]:
+    """The backend of that name, whatever the program, and the solver behind it (or ""). Raises InputError."""
+    base, colon, solver = name.partition(":") if isinstance(name, str) else ("", "", "")
+    backend = BACKENDS.get(base)
+    known = f"one of {', '.join(installed_backends())}"
+    if backend is None:
+        raise InputError(f"unknown backend {name!r:.60}", where="backend", expected=known)
+    if not backend.installed:
+        raise InputError(
+            f"backend {base!r} needs {backend.needs}, which is not installed", where="backend", expected=known
+        )
+    if colon and not (solver and backend.solvers):
+        raise InputError(
+            f"{name!r:.60} names no solver behind {base!r}",
+            where="backend",
+            expected="pulp:NAME or cvxpy:NAME",
         )
     return backend, solver
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 
 from expost.errors import InputError
 
@@ -39,5 +40,5 @@ def check_time_limit(time_limit: float | None) -> None:
 
 def check_gap(gap: float | None) -> None:
     """Raise InputError unless the gap is None or a share in [0, 1)."""
-    if gap is not None and not 0.0 <= gap < 1.0:
-        raise InputError(f"a gap of {gap}", where="gap", expected="a share of the bound, such as 1e-4")
+    if gap is not None and (isinstance(gap, bool) or not isinstance(gap, Real) or not 0.0 <= gap < 1.0):
+        raise InputError(f"a gap of {gap!r:.60}", where="gap", expected="a share of the bound, such as 1e-4")

@@ -9,6 +9,7 @@ looks for violations at random.
 from __future__ import annotations
 
 import csv
+import io
 import json
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ import numpy as np
 
 from expost._typing import Array, Bool, Float
 from expost.errors import InputError
+from expost.files import write_whole
 from expost.instances.toml_file import instance_to_toml
 from expost.spaces.quantile_space import Levels, QuantileSpace, scrambled
 from expost.tolerances import INCENTIVE, allowance
@@ -164,15 +166,11 @@ class ContinuumMechanism(ABC):
         buyers = [buyer.name for buyer in self.space.instance.buyers]
         strikes, wins = self.strikes(levels), self.wins(levels)
         winner = np.where(wins.any(axis=0), wins.argmax(axis=0), -1)
-        with Path(path).open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow([*signals, *(f"strike_{name}" for name in buyers), "winner"])
-            for row in range(states):
-                name = buyers[winner[row]] if winner[row] >= 0 else ""
-                writer.writerow(
-                    [
-                        *(f"{column[row]:.9g}" for column in signals.values()),
-                        *(f"{strike:.9g}" for strike in strikes[:, row]),
-                        name,
-                    ]
-                )
+        file = io.StringIO(newline="")
+        writer = csv.writer(file)
+        writer.writerow([*signals, *(f"strike_{name}" for name in buyers), "winner"])
+        for row in range(states):
+            name = buyers[winner[row]] if winner[row] >= 0 else ""
+            numbers = [*(column[row] for column in signals.values()), *strikes[:, row]]
+            writer.writerow([*(f"{number:.9g}" for number in numbers), name])
+        write_whole(Path(path), file.getvalue().encode())

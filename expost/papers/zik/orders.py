@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import product
@@ -13,6 +14,7 @@ import numpy as np
 from expost._typing import Float
 from expost.errors import InputError
 from expost.instances.environment import Instance
+from expost.instances.load import load
 from expost.papers.zik.efficient import Boundary, efficient_boundary, own_signals
 
 
@@ -89,7 +91,7 @@ class Implementability:
 
 
 def implementability(
-    instance: Instance, *, others: int = 8, rows: int = 101, seed: int = 0
+    instance: Instance | str | os.PathLike[str], *, others: int = 8, rows: int = 101, seed: int = 0
 ) -> Implementability:
     """The efficient rule against incentives, for each buyer and each of his signals arriving first.
 
@@ -98,6 +100,7 @@ def implementability(
     first signal's prior depends on the other signal are left out. Raises InputError for a buyer with more than two
     signals.
     """
+    instance = load(instance)
     reports = []
     for i, buyer in enumerate(instance.buyers):
         for first in buyer.signals:

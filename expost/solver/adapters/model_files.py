@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import numpy as np
 
-from expost.errors import InputError, SolverError
+from expost.errors import SolverError
+from expost.files import claim_file, write_whole
 from expost.solver.linear import rows_of
 from expost.solver.processes import call
 from expost.solver.program import Program
@@ -21,31 +23,23 @@ def write_model(program: Program, path: str | Path) -> Path:
     packing, then covering. Raises InputError for another suffix or a place that cannot be written.
     """
     target = Path(path)
-    if target.suffix.lower() not in SUFFIXES:
-        raise InputError(
-            f"a model file {target.name!r}", where="write_model", expected="a name ending in .lp or .mps"
+    claim_file(target, where="write_model", suffixes=SUFFIXES)
+    with tempfile.TemporaryDirectory(prefix="expost-") as folder:
+        draft = Path(folder) / f"model{target.suffix}"
+        reply = call(
+            "expost.solver.adapters.highs_run:write",
+            who="highs",
+            rows=rows_of(program),
+            weights=program.weights,
+            constant=program.constant,
+            names=names_of(program),
+            target=str(draft),
         )
-    if not target.parent.is_dir():
-        raise InputError(
-            f"no folder {str(target.parent)!r}", where="write_model", expected="an existing folder"
-        )
-    reply = call(
-        "expost.solver.adapters.highs_run:write",
-        who="highs",
-        rows=rows_of(program),
-        weights=program.weights,
-        constant=program.constant,
-        names=names_of(program),
-        target=str(target.absolute()),
-    )
-    if reply.ended:
-        raise KeyboardInterrupt
-    if not reply.answer:
-        raise InputError(
-            f"{str(target)!r} cannot be written", where="write_model", expected="a writable place"
-        )
-    if not target.is_file():
-        raise SolverError(f"highs wrote no model to {str(target)!r}")
+        if reply.ended:
+            raise KeyboardInterrupt
+        if not reply.answer or not draft.is_file():
+            raise SolverError("highs wrote no model: is there room for temporary files?")
+        write_whole(target, draft.read_bytes(), where="write_model")
     return target
 
 
