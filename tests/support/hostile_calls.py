@@ -11,6 +11,16 @@ import expost as ex
 
 NAN, INF = float("nan"), float("inf")
 LONG = "k" * 100_000
+
+
+class Strange:
+    """Nothing that anybody expects; its text is the same in every process."""
+
+    def __repr__(self) -> str:
+        return "strange"
+
+
+STRANGE = Strange()
 FREE = ex.Prices({"1": "1 + a", "2": "9"}, a=0.5)
 THINGS = (
     None,
@@ -21,7 +31,7 @@ THINGS = (
     [],
     {},
     ["jmmz"],
-    object(),
+    STRANGE,
     "",
     "\0",
     LONG,
@@ -32,7 +42,7 @@ THINGS = (
 """None of these is an instance."""
 
 BAD: dict[str, tuple[Any, ...]] = {
-    "grid": (None, "4", 2.5, 0, -1, True, [], {}, {"q": 2}, {"p1": 2}, {"p1": 2.5}, NAN, object(), 10**12, b"2"),
+    "grid": (None, "4", 2.5, 0, -1, True, [], {}, {"q": 2}, {"p1": 2}, {"p1": 2.5}, NAN, STRANGE, 10**12, b"2"),
     "timing": (3, "later", ["static"] * 3, None, [3], LONG, b"static", {"1": "static"}),
     "first": (3, "q", ["p1", "c1"], [3], {"p1": 1}, LONG, b"p1"),
     "objective": (2, -1, NAN, INF, "profit", None, True, [1], LONG),
