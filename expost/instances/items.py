@@ -166,14 +166,16 @@ def load_items(name: str | Path | ItemsInstance, **parameters: float) -> ItemsIn
     else:
         text = read_document(Path(name))
     document = parse_document(text, str(name))
+    return items_from_document(document, parameters, str(name))
+
+
+def items_from_document(
+    document: Mapping[str, Any], parameters: Mapping[str, float], where: str = ""
+) -> ItemsInstance:
+    """The instance that a document describes (see ``docs/items.md``). Raises InputError for one of another shape."""
     from expost.instances.file_model import ItemsFile, check_document
 
-    check_document(document, where=str(name), parameters=parameters, shape=ItemsFile)
-    return items_from_document(document, parameters)
-
-
-def items_from_document(document: Mapping[str, Any], parameters: Mapping[str, float]) -> ItemsInstance:
-    """The instance that a document of the right shape describes (see ``docs/items.md``)."""
+    check_document(document, where=where, parameters=parameters, shape=ItemsFile)
     names = document["items"]
     if len(names) > MOST_ITEMS or len(set(names)) < len(names):
         raise InputError(
