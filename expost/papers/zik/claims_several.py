@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
-from expost._typing import Bool, Float
+from expost._typing import Bool, Float, Int64
 from expost.brackets.search import bracket
 from expost.errors import InputError
 from expost.instances import catalogue
@@ -22,7 +22,7 @@ from expost.papers.optima import second_best
 from expost.papers.own_instances import reversed_signals
 from expost.papers.stated_prices import prices_named
 from expost.papers.verdict import Hypothesis, Outcome, Relation, Verdict, state_text
-from expost.papers.zik.efficient import efficient_boundary
+from expost.papers.zik.efficient import Boundary, efficient_boundary, own_signals
 from expost.papers.zik.orders import implementability, others_at
 from expost.papers.zik.strikes import EnvelopeStrikes, StepStrikes
 from expost.spaces.quantile_space import QuantileSpace, scrambled
@@ -38,6 +38,8 @@ QUICKLY = 0.15
 """The accuracy of a bracket of which only the cheap bounds are wanted."""
 FIBRES = 12
 """Random signals of the others at which the boundary is compared with t*, for each buyer."""
+SECONDS = np.linspace(1e-6, 1.0 - 1e-6, 257)
+"""Quantile levels of a second signal among which the value half-way to t* is looked for."""
 
 
 def conditional_strikes(name: str, instance: Instance) -> StrikeFunction:
@@ -49,7 +51,10 @@ def section_3_3(case: Case, strikes_of: StrikesOf) -> list[Verdict]:
     """Section 3.3: a conditionally efficient sequential rule that sells more than t*, state by state."""
     instance = case.instance
     _require_several(instance)
-    signals = _states(instance, case.size)
+    rooms = list(_rooms(instance, case.seed))
+    drawn = [_states(instance, case.size), *(_between(instance, *room) for room in rooms)]
+    signals = {name: np.concatenate([part[name] for part in drawn]) for name in instance.signals}
+    between = len(signals[instance.signals[0]]) - case.size
     gains = np.stack([instance.gain(i, signals) for i in range(instance.n)])
     static = _static_winners(instance, signals)
     wins = _sequential_winners(instance, strikes_of(case.variant or "envelope", instance), signals)
@@ -71,8 +76,9 @@ def section_3_3(case: Case, strikes_of: StrikesOf) -> list[Verdict]:
             "Z-Section-3.3",
             "Zik, section 3.3",
             f"{instance.name}, {case.variant or 'envelope'}",
-            (*assumptions(instance)[:2], _room(instance, case.seed)),
-            f"mean gain of the sequential rule over t* at {case.size} random states of the continuum",
+            (*assumptions(instance)[:2], _room(rooms)),
+            f"mean gain of the sequential rule over t* at {case.size} random states of the continuum and {between} "
+            "where the efficient rule sells and t* does not",
             float(change.mean()),
             Relation.MORE,
             0.0,
@@ -117,10 +123,9 @@ def _sequential_winners(instance: Instance, strikes: StrikeFunction, signals: Ma
     return np.stack(wins)
 
 
-def _room(instance: Instance, seed: int) -> Hypothesis:
-    """The hypothesis of section 3.3, from the boundary of the efficient rule and t* alone: the boundary goes on beyond
-    the last first signal at which its strike reaches t*, at some of the others' signals."""
-    found, tried = 0, 0
+def _rooms(instance: Instance, seed: int) -> Iterator[tuple[Boundary, Float, Int64, Int64]]:
+    """For each buyer the boundary of the efficient rule at random signals of the others, t* there, the last row at
+    which the boundary reaches t*, and the last row at which there is one."""
     for i, buyer in enumerate(instance.buyers):
         dims = len(instance.signals) - len(buyer.signals)
         others = others_at(instance, i, np.random.default_rng([seed, i]).random((dims, FIBRES)))
@@ -130,14 +135,43 @@ def _room(instance: Instance, seed: int) -> Hypothesis:
         slack = allowance(1e-6, price)
         binding = np.where(boundary.strike >= price[:, None] - slack, rows, -1).max(axis=1)
         end = np.where(np.isfinite(boundary.second), rows, -1).max(axis=1)
-        found += int(np.count_nonzero(end > binding + 1))
-        tried += len(price)
+        yield boundary, price, binding, end
+
+
+def _room(rooms: Sequence[tuple[Boundary, Float, Int64, Int64]]) -> Hypothesis:
+    """The hypothesis of section 3.3, from the boundary of the efficient rule and t* alone: the boundary goes on beyond
+    the last first signal at which its strike reaches t*, at some of the others' signals."""
+    found = sum(int(np.count_nonzero(end > binding + 1)) for _, _, binding, end in rooms)
+    tried = sum(len(price) for _, price, _, _ in rooms)
     return Hypothesis(
         "the boundary goes on beyond the last point where t* binds (share of the others' signals, negated)",
         -found / tried,
         -0.5 / tried,
         "at none of the others' signals tried" if not found else "",
     )
+
+
+def _between(
+    instance: Instance, boundary: Boundary, price: Float, binding: Int64, end: Int64
+) -> dict[str, Float]:
+    """States where his value lies half-way between t* and the boundary that is still to come: the efficient rule sells
+    to him and t* does not. Few random states need be among these."""
+    fibre = np.flatnonzero(end > binding + 1)
+    row = (binding[fibre] + end[fibre] + 1) // 2
+    ahead = np.where(np.arange(len(boundary.level)) >= row[:, None], boundary.strike[fibre], np.nan)
+    middle = 0.5 * (np.nanmax(ahead, axis=1, initial=-np.inf) + price[fibre])
+    others = {name: column[fibre] for name, column in boundary.others.items()}
+    first, second = instance.buyers[boundary.buyer].signals
+    levels = np.broadcast_to(SECONDS, (len(fibre), len(SECONDS)))
+    own = own_signals(
+        instance,
+        boundary.buyer,
+        {first: np.broadcast_to(boundary.level[row][:, None], levels.shape), second: levels},
+    )
+    value = instance.value(boundary.buyer, own | {name: column[:, None] for name, column in others.items()})
+    nearest = np.abs(np.broadcast_to(value, levels.shape) - middle[:, None]).argmin(axis=1)
+    chosen = {name: column[np.arange(len(fibre)), nearest] for name, column in own.items()}
+    return {name: (chosen | others)[name] for name in instance.signals}
 
 
 def section_3_4(case: Case, sequential: LowerBound) -> list[Verdict]:
