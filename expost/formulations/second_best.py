@@ -26,6 +26,10 @@ BYTES_PER_BINARY = {Timing.STATIC: 175, Timing.SEQUENTIAL: 385}
 """Peak memory of a solve by minimum cut, audit and certificate included, in bytes per buyer and state: 170 static at
 grid 40 and 381 sequential at grid 24 on jmmz, the 170 MiB of imports apart."""
 
+BYTES_WITH_MORE = {Timing.STATIC: 450, Timing.SEQUENTIAL: 600}
+"""The same with three buyers or more, who are bounded by a first-order method and cuts: 420 static at grid 8, 390 at
+grid 6 in either timing on three-buyers; a sequential bound that has to be tightened takes more."""
+
 
 @dataclass(frozen=True, eq=False)
 class SecondBest:
@@ -68,7 +72,8 @@ def type_space(instance: Instance, settings: Settings) -> TypeSpace:
 
 def room_for_solve(instance: Instance, grid: Grid, timings: tuple[str, ...]) -> None:
     """Raise InputError when a solve on ``grid`` cannot fit into the memory that is free."""
-    check_memory(instance, grid.resolve(instance), max(BYTES_PER_BINARY[Timing(word)] for word in timings))
+    needed = BYTES_PER_BINARY if instance.n < 3 else BYTES_WITH_MORE
+    check_memory(instance, grid.resolve(instance), max(needed[Timing(word)] for word in timings))
 
 
 def formulate(space: TypeSpace, settings: Settings) -> Formulation:

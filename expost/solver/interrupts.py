@@ -28,6 +28,16 @@ def stop_if_requested() -> None:
         raise KeyboardInterrupt
 
 
+@contextlib.contextmanager
+def finishing() -> Iterator[None]:
+    """For the last things to do once Ctrl-C was pressed: the request is set aside meanwhile, a second one counts."""
+    before, _Request.asked = _Request.asked, False
+    try:
+        yield
+    finally:
+        _Request.asked = _Request.asked or before
+
+
 def _note(number: int, frame: FrameType | None) -> None:
     if _Request.asked:
         signal.default_int_handler(number, frame)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from expost._typing import Bool, Float, Int8
+from expost.solver.interrupts import stop_if_requested
 from expost.solver.nbuyers.chains import Cover, with_cuts
 from expost.solver.nbuyers.first_order import FirstOrder, Progressed
 from expost.solver.nbuyers.kicks import Rule, descend
@@ -106,10 +107,14 @@ class Dive:
 
 
 def dive(program: Program, state: Tightening, pairs: Pairs, seed: int, deadline: float) -> Rule | None:
-    """The best rule at the bottom of one dive, improved by pairs; None where there is none before the deadline."""
+    """The best rule at the bottom of one dive, improved by pairs; None where there is none before the deadline.
+
+    Raises KeyboardInterrupt when interrupted.
+    """
     run = Dive.begin(program, state, seed)
     while True:
         point = run.step(deadline)
+        stop_if_requested()
         open_ = (run.fixed == FREE) & (point > FRACTIONAL) & (point < 1.0 - FRACTIONAL)
         if np.count_nonzero(open_) <= FEW * program.variables or time.monotonic() >= deadline:
             break

@@ -40,6 +40,12 @@ CERTIFY = 0.25
 DIVES = (10, 16, 22, 30, 40, 52, 64, 80, 100, 128)
 """Rounds of cuts after which there are dives."""
 
+CONCLUSION = 1.0
+"""Seconds after Ctrl-C for proving what the prices at hand are worth."""
+
+DIVE_FIRST = 100_000
+"""Variables from which there are dives before any cut: a round of cuts takes long there, and gains less than a rule."""
+
 DIVES_AT_ONCE = 4
 """Dives in a row, as long as each improves the rule."""
 

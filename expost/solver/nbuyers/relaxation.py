@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -69,10 +70,18 @@ class Relaxation:
         return cls("", None, np.zeros(len(program.packing)), np.zeros(len(program.covering)), "none", 0)
 
 
-def relax(program: Program, time_limit: float | None = None, method: str = METHODS[0]) -> Relaxation:
-    """Solve the linear relaxation of a reduced program; the answer is evidence, ``price`` turns it into proof."""
+def relax(
+    program: Program,
+    time_limit: float | None = None,
+    method: str = METHODS[0],
+    forecast: Callable[[float], None] | None = None,
+) -> Relaxation:
+    """Solve the linear relaxation of a reduced program; the answer is evidence, ``price`` turns it into proof.
+
+    forecast: told by the method on chains, after its first steps, in how many seconds at most it will be near the end.
+    """
     if method == "chains":
-        return by_chains(program, time_limit)
+        return by_chains(program, time_limit, forecast)
     scale = cost_scale(program)
     options = SIMPLEX if method == "simplex" else FIRST_ORDER | {"solver": method}
     found, reply = minimized(program, scale, time_limit, dict(options))
@@ -86,12 +95,23 @@ def relax(program: Program, time_limit: float | None = None, method: str = METHO
     return Relaxation(stopped, found.point, packing, covering, method, found.iterations)
 
 
-def by_chains(program: Program, time_limit: float | None = None) -> Relaxation:
+def by_chains(
+    program: Program, time_limit: float | None = None, forecast: Callable[[float], None] | None = None
+) -> Relaxation:
     """The first-order method on chains, until bound and value agree, nothing moves, or time is up."""
     deadline = math.inf if time_limit is None else time.monotonic() + time_limit
     chains = cover(program, layers(program))
+    patience, begun, told = Patience(program), time.monotonic(), forecast is None
+
+    def enough(seen: Progressed) -> str:
+        nonlocal told
+        if forecast is not None and not told:
+            told = True
+            forecast((time.monotonic() - begun) / max(seen.steps, 1) * max(LONG - seen.steps, 0))
+        return patience(seen)
+
     with listening():
-        seen = FirstOrder.at(chains).run(Patience(program), deadline)
+        seen = FirstOrder.at(chains).run(enough, deadline)
     return read(program, chains, seen)
 
 

@@ -15,10 +15,10 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NoReturn
 
 from expost._typing import Int8
-from expost.solver.interrupts import listening, stop_if_requested
+from expost.solver.interrupts import finishing, listening, requested
 from expost.solver.mincut.backend import solve_mincut
 from expost.solver.nbuyers import efforts
 from expost.solver.nbuyers.core import allowance_for, core_size, search_core
@@ -122,23 +122,35 @@ class Search:
         small = self.reduction.program
         self.certify(Relaxation.nothing(small))
         limit = None if math.isinf(self.at.deadline) else efforts.SHARES["relaxation"] * self.at.left()
-        answer = self.relaxation = relax(small, limit)
+        answer = self.relaxation = relax(
+            small, limit, forecast=lambda seconds: self.at.report(f"linear bound, {seconds:.0f} s at most")
+        )
         self.relaxation_seconds = time.monotonic() - self.at.begun
         if answer.stopped == "interrupted":
-            raise KeyboardInterrupt
+            self.conclude(answer)
         if answer.stopped == "Infeasible":
             self.at.status = Status.INFEASIBLE
             return None
         self.certify(answer)
         self.at.report("linear bound")
         self.round(tries=1)
-        priced = price(small, answer.packing, answer.covering)
+        priced = price(small, answer.packing, answer.covering, self.at.deadline)
         return None if priced is None else forcing_costs(small, priced, layers(small))
 
-    def certify(self, answer: Relaxation | Tightened) -> None:
+    def conclude(self, answer: Relaxation | Tightened | None) -> NoReturn:
+        """Prove what was found when Ctrl-C was pressed, as far as a second allows, and stop."""
+        if answer is not None:
+            with finishing():
+                self.certify(answer, min(self.at.deadline, time.monotonic() + efforts.CONCLUSION))
+        raise KeyboardInterrupt
+
+    def certify(self, answer: Relaxation | Tightened, deadline: float | None = None) -> None:
         """Keep the certificate that these prices give, if it proves more than the last."""
+        deadline = self.at.deadline if deadline is None else deadline
         cuts = answer.cuts if isinstance(answer, Tightened) else None
-        priced = lifted_price(self.at.program, self.reduction, answer.packing, answer.covering, cuts=cuts)
+        priced = lifted_price(
+            self.at.program, self.reduction, answer.packing, answer.covering, deadline, cuts
+        )
         if priced is not None:
             self.at.prove(priced.certificate)
 
@@ -154,9 +166,12 @@ class Search:
         end = time.monotonic() + min(efforts.SHARES["cuts"] * self.at.left(), efforts.CUTS_LIMIT)
         state = self.tightening = Tightening.begin(small, first.packing, first.covering, first.fractional)
         watch = Stagnation(efforts.CUTS_PATIENCE, efforts.CUTS_PROGRESS)
+        if small.variables >= efforts.DIVE_FIRST:
+            self.dive(state, end)
         while time.monotonic() < end and not state.exhausted and not self.at.proved():
             state.round(end)
-            stop_if_requested()
+            if requested():
+                self.conclude(state.best)
             bound = math.inf if state.best is None else state.best.bound + small.constant
             gap, fallen = self.at.allowance(), self.at.linear_bound - bound
             done = state.exhausted or watch.stagnates(gap - fallen)
@@ -170,7 +185,7 @@ class Search:
         if state.best is None:
             return None
         self.certify(state.best)
-        priced = price(small, state.best.packing, state.best.covering, cuts=state.best.cuts)
+        priced = price(small, state.best.packing, state.best.covering, self.at.deadline, state.best.cuts)
         return None if priced is None else forcing_costs(small, priced, layers(small))
 
     def cases(self) -> None:
