@@ -32,7 +32,7 @@ STEPS = 60
 SURE = 0.98
 """At least so near to 1, a variable is settled."""
 
-SHARE, LEAST = 0.02, 40
+SHARE, LEAST = 0.05, 40
 """Part and least number of the fractional variables above one half that are settled at a time."""
 
 FRACTIONAL = 0.02
