@@ -12,64 +12,19 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from expost._typing import Float
 from expost.errors import InputError, LimitReached
 from expost.formulations.assemble import Formulation, assemble
-from expost.formulations.second_best import SecondBest, answer
+from expost.formulations.corners import Apart, Corner, Nested, NothingBeyond, Objectives
 from expost.formulations.settings import Settings
 from expost.formulations.timing import build_blocks, buyer_stages, parse_timing
+from expost.solver.mincut.family import Family
 from expost.spaces.type_space import TypeSpace
 from expost.tolerances import WELFARE
-
-
-@dataclass(frozen=True, eq=False)
-class Corner:
-    """One optimum: the share of the first objective at which it was found, what it gives of either, the rule with its
-    proof. proved: whether its own program was solved to optimality."""
-
-    share: float
-    first: float
-    second: float
-    found: SecondBest = field(repr=False)
-
-    @property
-    def proved(self) -> bool:
-        """Whether the rule is optimal at ``share``: bound and value agree."""
-        solution = self.found.solution
-        program = self.found.formulation.program
-        assert solution.x is not None
-        return bool(solution.bound - program.value(solution.x) <= WELFARE * program.scale)
-
-
-@dataclass(frozen=True, eq=False)
-class Objectives:
-    """Two objectives of one program: weights of the variables and the constant of each, by name."""
-
-    formulation: Formulation
-    names: tuple[str, str]
-    weights: tuple[Float, Float]
-    constants: tuple[float, float]
-
-    def at(self, share: float) -> Formulation:
-        """The program that maximizes ``share`` times the first plus the rest of the second."""
-        rest = 1.0 - share
-        program = replace(
-            self.formulation.program,
-            weights=share * self.weights[0] + rest * self.weights[1],
-            constant=share * self.constants[0] + rest * self.constants[1],
-        )
-        return replace(self.formulation, program=program)
-
-    def values(self, found: SecondBest) -> tuple[float, float]:
-        """What the rule gives of either objective."""
-        x = found.solution.x
-        assert x is not None
-        first, second = (float(weight @ x) for weight in self.weights)
-        return first + self.constants[0], second + self.constants[1]
 
 
 def welfare_and_revenue(space: TypeSpace, settings: Settings) -> Objectives:
@@ -123,33 +78,39 @@ def corners(
     """
     if points is not None and points < 2:
         raise InputError(f"{points} points", where="points", expected="at least 2")
+    program = objectives.formulation.program
+    nested = backend in ("auto", "mincut") and Family.usable(program)
+    solver: Any = Nested(objectives, left) if nested else Apart(objectives, left, backend)
     scale = max(float(np.abs(weight).sum()) for weight in objectives.weights)
-    ends = [_corner(objectives, share, backend, left) for share in _ends(objectives)]
-    found, order = list(ends), itertools.count()
-    queue: list[tuple[float, int, Corner, Corner]] = []
+    low_share, high_share = _ends(objectives)
+    low, _, rest = solver.corner(solver.everything(), low_share)
+    high, span, _ = solver.corner(rest, high_share)
+    apart = abs(high.first - low.first) + abs(low.second - high.second) > WELFARE * scale
+    found, order = [low, high] if apart else [low], itertools.count()
+    queue: list[tuple[float, int, Corner, Corner, Any]] = []
 
-    def ask(low: Corner, high: Corner) -> None:
-        area = abs((high.first - low.first) * (low.second - high.second))
-        if high.first - low.first > WELFARE * scale and low.second - high.second > WELFARE * scale:
-            heapq.heappush(queue, (-area, next(order), low, high))
+    def ask(low: Corner, high: Corner, span: Any) -> None:
+        rise, fall = high.first - low.first, low.second - high.second
+        if min(rise, fall) > WELFARE * scale:
+            heapq.heappush(queue, (-rise * fall, next(order), low, high, span))
 
-    ask(*ends)
+    ask(low, high, span)
     while queue and (points is None or len(found) < points):
-        _, _, low, high = heapq.heappop(queue)
+        _, _, low, high, span = heapq.heappop(queue)
         rise, fall = high.first - low.first, low.second - high.second
         share = fall / (rise + fall)
-        try:
-            corner = _corner(objectives, share, backend, left, _nearer(low, high, share))
-        except LimitReached:
-            heapq.heappush(queue, (0.0, next(order), low, high))
-            break
         line = share * low.first + (1.0 - share) * low.second
-        if share * corner.first + (1.0 - share) * corner.second <= line + WELFARE * scale:
-            continue  # an edge: nothing lies beyond
+        try:
+            corner, before, after = solver.corner(span, share, line + WELFARE * scale)
+        except LimitReached:
+            heapq.heappush(queue, (0.0, next(order), low, high, span))
+            break
+        except NothingBeyond:
+            continue  # an edge
         found.append(corner)
-        ask(low, corner)
-        ask(corner, high)
-    return sorted(_distinct(found, scale), key=lambda corner: (corner.first, -corner.second)), not queue
+        ask(low, corner, before)
+        ask(corner, high, after)
+    return sorted(found, key=lambda corner: (corner.first, -corner.second)), not queue
 
 
 def _ends(objectives: Objectives) -> tuple[float, float]:
@@ -157,32 +118,3 @@ def _ends(objectives: Objectives) -> tuple[float, float]:
     first, second = (float(np.abs(weight).sum()) or 1.0 for weight in objectives.weights)
     tiny = 1e-6
     return tiny * second / (first + second), 1.0 - tiny * first / (first + second)
-
-
-def _nearer(low: Corner, high: Corner, share: float) -> SecondBest:
-    """The answer whose weights are nearer, to start from."""
-    return min((low, high), key=lambda corner: abs(corner.share - share)).found
-
-
-def _corner(
-    objectives: Objectives,
-    share: float,
-    backend: str,
-    left: Callable[[], float | None],
-    near: SecondBest | None = None,
-) -> Corner:
-    found = answer(objectives.at(share), backend=backend, time_limit=left(), near=near)
-    return Corner(share, *objectives.values(found), found)
-
-
-def _distinct(found: list[Corner], scale: float) -> list[Corner]:
-    """One corner of each point."""
-    kept: list[Corner] = []
-    for corner in found:
-        near = (
-            abs(corner.first - other.first) + abs(corner.second - other.second) <= WELFARE * scale
-            for other in kept
-        )
-        if not any(near):
-            kept.append(corner)
-    return kept

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from expost._shown import Shown
 from expost.errors import InputError, LimitReached
-from expost.formulations.frontier import Corner, Objectives, buyers_shares, corners, welfare_and_revenue
+from expost.formulations.corners import Corner, Objectives
+from expost.formulations.frontier import buyers_shares, corners, welfare_and_revenue
 from expost.formulations.second_best import type_space
 from expost.instances.words import nearest
 from expost.runs.arguments import GridLike, InstanceLike, Words, limit_of, load, settings_of, words_of
@@ -50,14 +51,13 @@ class Frontier(Shown):
         return self.table
 
     def _row(self, corner: Corner) -> dict[str, Any]:
-        mechanism = corner.found.mechanism
         return {
             "share": corner.share,
             "first": corner.first,
             "second": corner.second,
-            "welfare": corner.found.welfare,
-            "revenue": mechanism.revenue(),
-            "sold": mechanism.sold,
+            "welfare": corner.welfare,
+            "revenue": corner.revenue,
+            "sold": corner.sold,
             "proved": corner.proved,
         }
 

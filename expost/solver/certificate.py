@@ -11,19 +11,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from expost._typing import Bool, Int64
+from expost._typing import Bool, Float, Int32, Int64
 from expost.solver.cases import tree_bound
 from expost.solver.half_sums import Derived, derive, malformed
 from expost.solver.multiples import multiple_below
-from expost.solver.program import Program
+from expost.solver.program import FREE, Program
 from expost.solver.result import Certificate
 
 SAFE = 1 << 62
 """Half of what int64 holds."""
+
+OVERFLOW = "reduced weights that may not fit into int64"
 
 LARGEST_EXPONENT = 1200
 """The smallest float64 is 2**-1074: scales beyond 2**1200 either way leave nothing of int64 or of the weights."""
@@ -51,22 +54,75 @@ class CertificateReport:
     reasons: tuple[str, ...]
 
 
+class Rows:
+    """The rows of a program as sparse matrices, made once to check many certificates of programs that have the same.
+
+    reduced weights are ``weights - entering @ multipliers``, multipliers of arcs, packing and covering rows in this
+    order; taken is its transpose. degree: how many rows a variable has at most.
+    """
+
+    def __init__(self, program: Program) -> None:
+        from scipy.sparse import csr_array
+
+        parts = [(program.tails, 0, 1), (program.heads, 0, -1)]
+        parts += [(column, program.arcs, 1) for column in program.packing.T]
+        parts += [(column, program.arcs + len(program.packing), -1) for column in program.covering.T]
+        variables = np.concatenate([variable for variable, _, _ in parts])
+        numbers = np.concatenate([first + np.arange(len(variable)) for variable, first, _ in parts])
+        signs = np.concatenate([np.full(len(variable), sign, dtype=np.int64) for variable, _, sign in parts])
+        shape = program.variables, program.arcs + len(program.packing) + len(program.covering)
+        self.entering: Any = csr_array((signs, (variables, numbers)), shape=shape)
+        self.taken: Any = csr_array((signs.astype(np.int32), (numbers, variables)), shape=shape[::-1])
+        self.degree = int(np.bincount(variables, minlength=1).max())
+
+    def reduced(self, certificate: Certificate, weights: Int64, reasons: list[str]) -> Int64 | None:
+        """The reduced weights, int64 of shape (variables,), or None (with a reason) where they might overflow."""
+        multipliers = np.concatenate([certificate.arcs, certificate.packing, certificate.covering])
+        largest = int(np.abs(weights).max(initial=0)) + self.degree * int(multipliers.max(initial=0))
+        if largest >= SAFE:
+            magnitude = np.abs(weights).astype(np.float64) + abs(self.entering) @ multipliers.astype(
+                np.float64
+            )
+            # as in _fits: sums of positive terms, accurate to far better than one part in 1000
+            if not (magnitude < 2 * SAFE * 0.999).all():
+                reasons.append(OVERFLOW)
+                return None
+        return np.asarray(weights - self.entering @ multipliers)
+
+    def broken(self, program: Program, won: Bool) -> int:
+        """How many rows and fixings the rule breaks."""
+        sums = self.taken @ won.astype(np.int32)
+        last = program.arcs + len(program.packing)
+        broken = np.count_nonzero(sums[: program.arcs] > 0)
+        broken += np.count_nonzero(sums[program.arcs : last] > program.capacity)
+        broken += np.count_nonzero(sums[last:] > -1)
+        return int(broken) + _unfixed(program, won)
+
+
 def check(
-    program: Program, certificate: Certificate, x: NDArray[np.generic] | None = None
+    program: Program,
+    certificate: Certificate,
+    x: NDArray[np.generic] | None = None,
+    rows: Rows | None = None,
 ) -> CertificateReport:
     """Recompute the bound that ``certificate`` proves, and whether the rule ``x`` attains it.
 
-    x: 0/1 vector of shape (variables,), or None to check the bound alone. Never raises on wrong
-    shapes, types, signs or sizes: those make the report invalid, with reasons.
+    x: 0/1 vector of shape (variables,), or None to check the bound alone. rows: ``Rows(program)``, where many
+    certificates of programs with the same rows are checked. Never raises on wrong shapes, types, signs or sizes: those
+    make the report invalid, with reasons.
     """
     reasons = _malformed(program, certificate)
     weights = None if reasons else _scaled(program, certificate.scale_exponent, reasons)
     bound: int | None = None
     if weights is not None:
         cuts = None if certificate.cuts is None else derive(program, certificate.cuts)
-        reduced = _reduced(program, certificate, weights, cuts, reasons)
+        reduced = (
+            _reduced(program, certificate, weights, cuts, reasons)
+            if rows is None or cuts is not None
+            else rows.reduced(certificate, weights, reasons)
+        )
         bound = None if reduced is None else _bound(program, certificate, cuts, reduced)
-    value, violations = _rule(program, weights, x, reasons)
+    value, violations = _rule(program, weights, x, rows, reasons)
     upper = math.inf if bound is None else _upper(program, bound, certificate.scale_exponent)
     if bound is not None and certificate.tree is not None:
         upper = min(upper, tree_bound(program, certificate.tree, check, reasons))
@@ -109,11 +165,16 @@ def _malformed_part(name: str, multipliers: object, count: int) -> list[str]:
 def _scaled(program: Program, exponent: int, reasons: list[str]) -> Int64 | None:
     """``rint(weights * 2**exponent)`` as int64, or None (with a reason) where that overflows."""
     with np.errstate(over="ignore", under="ignore"):
-        scaled = np.rint(np.ldexp(program.weights, int(exponent)))
+        scaled = np.rint(_times_power(program.weights, int(exponent)))
     if not (np.isfinite(scaled).all() and (np.abs(scaled) < float(SAFE)).all()):
         reasons.append(f"weights scaled by 2**{exponent} do not fit into int64")
         return None
     return scaled.astype(np.int64)
+
+
+def _times_power(weights: Float, exponent: int) -> Float:
+    """``weights * 2**exponent``, rounded once; multiplying is faster, where the factor is a float64."""
+    return weights * math.ldexp(1.0, exponent) if abs(exponent) <= 1000 else np.ldexp(weights, exponent)
 
 
 def _reduced(
@@ -121,7 +182,7 @@ def _reduced(
 ) -> Int64 | None:
     """The reduced weights, int64 of shape (variables,), or None (with a reason) where they might overflow."""
     if not _fits(program, certificate, weights, cuts):
-        reasons.append("reduced weights that may not fit into int64")
+        reasons.append(OVERFLOW)
         return None
     reduced = weights.copy()
     np.subtract.at(reduced, program.tails, certificate.arcs)
@@ -160,8 +221,10 @@ def _fits(program: Program, certificate: Certificate, weights: Int64, cuts: Deri
 
 def _bound(program: Program, certificate: Certificate, cuts: Derived | None, reduced: Int64) -> int:
     """The dual bound as a Python integer, whatever its size."""
-    best = np.where(program.fixings == 1, reduced, np.maximum(reduced, 0))
-    best[program.fixings == 0] = 0
+    best = np.maximum(reduced, 0)
+    held = program.fixings != FREE
+    if held.any():
+        best[held] = np.where(program.fixings[held] == 1, reduced[held], 0)
     rows = program.capacity * _total(certificate.packing) - _total(certificate.covering)
     if cuts is not None and certificate.cuts is not None:
         pairs = zip(cuts.limit.tolist(), certificate.cuts.multiplier.tolist(), strict=True)
@@ -175,7 +238,11 @@ def _total(values: Int64) -> int:
 
 
 def _rule(
-    program: Program, weights: Int64 | None, x: NDArray[np.generic] | None, reasons: list[str]
+    program: Program,
+    weights: Int64 | None,
+    x: NDArray[np.generic] | None,
+    rows: Rows | None,
+    reasons: list[str],
 ) -> tuple[int | None, int | None]:
     """The integer value of the rule and the rows that it breaks."""
     if x is None:
@@ -187,7 +254,7 @@ def _rule(
         reasons.append("a rule with entries other than 0 and 1")
         return None, None
     won = x.astype(bool)
-    violations = _broken(program, won)
+    violations = _broken(program, won) if rows is None else rows.broken(program, won)
     if violations:
         reasons.append(f"the rule breaks {violations} rows or fixings")
     return (None if weights is None else _total(weights[won])), violations
@@ -195,18 +262,33 @@ def _rule(
 
 def _broken(program: Program, won: Bool) -> int:
     """How many rows and fixings the rule breaks."""
-    broken = np.count_nonzero(won[program.tails] & ~won[program.heads])
-    broken += np.count_nonzero(np.count_nonzero(won[program.packing], axis=1) > program.capacity)
-    broken += np.count_nonzero(~won[program.covering].any(axis=1))
-    return int(broken + np.count_nonzero((program.fixings == 1) & ~won | (program.fixings == 0) & won))
+    broken = np.count_nonzero(won[program.tails] > won[program.heads])
+    broken += np.count_nonzero(_taken(program.packing, won) > program.capacity)
+    broken += np.count_nonzero(_taken(program.covering, won) < 1)
+    return int(broken) + _unfixed(program, won)
+
+
+def _unfixed(program: Program, won: Bool) -> int:
+    """How many fixings the rule breaks."""
+    held = program.fixings != FREE
+    return int(np.count_nonzero(program.fixings[held] != won[held])) if held.any() else 0
+
+
+def _taken(rows: Int32, won: Bool) -> Int32:
+    """How many variables of each row the rule has, int32 (rows,)."""
+    taken = np.zeros(len(rows), dtype=np.int32)
+    for column in rows.T:
+        taken += won[column]
+    return taken
 
 
 def _upper(program: Program, bound: int, exponent: int) -> float:
     """The bound in the unit of the weights, rounded upwards, with all that the scaling rounded away."""
     with np.errstate(under="ignore"):
-        scaled = np.ldexp(program.weights, int(exponent))
+        scaled = _times_power(program.weights, int(exponent))
     lost = np.maximum(scaled - np.rint(scaled), 0.0)
-    lost[program.fixings == 0] = 0.0
+    if (program.fixings == 0).any():
+        lost[program.fixings == 0] = 0.0
     hidden = math.ceil(float(lost.sum()) * (1.0 + 1e-6)) + (1 if exponent < 0 else 0)
     total, unit = bound + hidden, 1 << abs(int(exponent))
     try:

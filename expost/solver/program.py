@@ -13,6 +13,7 @@ block is complemented, a difference of two variables: the program is then a maxi
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -63,6 +64,19 @@ class Program:
         for name in ("weights", "blocks", "tails", "heads", "packing", "covering", "fixed"):
             getattr(self, name).flags.writeable = False
 
+    def reweighted(self, weights: Float, constant: float) -> Program:
+        """The same rows with other weights, float64 (variables,). Raises InputError unless they are finite."""
+        if weights.shape != self.weights.shape:
+            raise InputError(
+                f"weights of shape {weights.shape}", where="program", expected=f"{self.weights.shape}"
+            )
+        _finite(weights)
+        other = copy.copy(self)
+        weights.flags.writeable = False
+        object.__setattr__(other, "weights", weights)
+        object.__setattr__(other, "constant", constant)
+        return other
+
     @property
     def variables(self) -> int:
         """How many binary variables there are, auxiliary ones included."""
@@ -106,8 +120,7 @@ class Program:
 def _check(program: Program) -> None:
     """Raise InputError unless the arrays describe a program."""
     n, blocks = program.variables, program.blocks
-    if not np.isfinite(program.weights).all():
-        raise InputError("a weight that is not finite", where="program", expected="finite float64 weights")
+    _finite(program.weights)
     if blocks[0] != 0 or blocks[-1] != n or (np.diff(blocks) < 0).any():
         raise InputError(f"blocks {blocks.tolist()}", where="program", expected=f"0 .. {n}, in order")
     if program.capacity < 1:
@@ -132,6 +145,12 @@ def _check(program: Program) -> None:
                 where="program",
                 expected="at most one variable of each block in a row",
             )
+
+
+def _finite(weights: Float) -> None:
+    """Raise InputError where a weight is infinite or no number."""
+    if not np.isfinite(weights).all():
+        raise InputError("a weight that is not finite", where="program", expected="finite float64 weights")
 
 
 def block_of(program: Program, variables: Int32) -> Int8 | Int32:

@@ -114,7 +114,7 @@ def build(program: Program, spare_bits: int = 0) -> Network:
     covering = pairs(program.covering, place)
     xtail = np.concatenate([tails[extra_arcs], over[extra_rows], covering[1]])
     xhead = np.concatenate([heads[extra_arcs], under[extra_rows], covering[0]])
-    graph, explicit = _graph(second, bits, partner, xtail, xhead)
+    graph, explicit = graph_of(second, bits, partner, xtail, xhead)
     weights, exponent = scale(program.weights, WEIGHT_BITS - spare_bits)
     weights[second:] *= -1
     supply = np.empty_like(weights)
@@ -157,7 +157,7 @@ def pairs(rows: Int32, place: Int32) -> tuple[Int32, Int32]:
     return place[np.minimum(rows[:, 0], rows[:, 1])], place[np.maximum(rows[:, 0], rows[:, 1])]
 
 
-def _graph(second: int, bits: UInt8, partner: Int32, xtail: Int32, xhead: Int32) -> tuple[Graph, Int32]:
+def graph_of(second: int, bits: UInt8, partner: Int32, xtail: Int32, xhead: Int32) -> tuple[Graph, Int32]:
     """The arrays of a network without flow, and the order in which its explicit arcs are there."""
     nodes, many = len(bits), len(xtail)
     out_ptr, in_ptr = (np.zeros(nodes + 1 if many else 1, dtype=np.int32) for _ in range(2))
