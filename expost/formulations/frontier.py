@@ -110,7 +110,23 @@ def corners(
         found.append(corner)
         ask(low, corner, before)
         ask(corner, high, after)
-    return sorted(found, key=lambda corner: (corner.first, -corner.second)), not queue
+    return _strict(sorted(found, key=lambda corner: corner.first), WELFARE * scale), not queue
+
+
+def _strict(found: list[Corner], least: float) -> list[Corner]:
+    """Those that lie beyond the line between their neighbours: an optimum may be any point of an edge."""
+    kept: list[Corner] = []
+    for corner in found:
+        while len(kept) > 1 and _beyond(kept[-2], kept[-1], corner) <= least:
+            kept.pop()
+        kept.append(corner)
+    return kept
+
+
+def _beyond(low: Corner, middle: Corner, high: Corner) -> float:
+    """How far the middle one lies beyond the line between the others."""
+    rise, fall = high.first - low.first, low.second - high.second
+    return (fall * (middle.first - low.first) + rise * (middle.second - low.second)) / (rise + fall)
 
 
 def _ends(objectives: Objectives) -> tuple[float, float]:

@@ -15,6 +15,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -85,7 +86,7 @@ class Case:
     what: str
     keep: Path | None
 
-    @property
+    @cached_property
     def key(self) -> str:
         """A digest of the instance, of what is asked, and of the version."""
         parts = [__version__, self.what, sampled_toml(self.instance)]
