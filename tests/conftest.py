@@ -1,6 +1,13 @@
 """What every test relies on."""
 
+import os
 import signal
+
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(
+        name, "1"
+    )  # the tests themselves run in parallel; more threads only wait for each other
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # triples the start of every process that a test starts
 
 
 def pytest_configure():

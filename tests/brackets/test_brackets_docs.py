@@ -1,20 +1,11 @@
-"""The example of docs/brackets.md runs, and its methods are those of the code."""
+"""The methods of docs/brackets.md are those of the code."""
 
-import re
 from pathlib import Path
 
 from expost.instances.catalogue import load
 from expost.runs.bracket import bracket
 
 TEXT = (Path(__file__).parents[2] / "docs" / "brackets.md").read_text(encoding="utf-8")
-
-
-def test_python_runs(capsys):
-    blocks = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
-    assert blocks
-    for block in blocks:
-        exec(block, {})
-    assert "0 with more than one winner" in capsys.readouterr().out
 
 
 def test_every_method_of_a_search_is_explained():

@@ -1,16 +1,10 @@
 """The pages on the papers: what makes one stale, and (slow) that none is."""
 
-import sys
 from fractions import Fraction
-from pathlib import Path
 
+import build
+import numbers_of_pages
 import pytest
-
-PAGES = Path(__file__).parents[2] / "docs" / "pages"
-sys.path.insert(0, str(PAGES))
-
-import build  # noqa: E402
-import numbers_of_pages  # noqa: E402
 
 
 def test_numbers_agree_to_the_digits_printed():

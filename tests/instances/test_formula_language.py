@@ -2,7 +2,6 @@
 
 import math
 import pickle
-import time
 import warnings
 from itertools import pairwise
 
@@ -287,22 +286,12 @@ def test_names_of_signals(name, fine):
     assert is_signal_name(name) is fine
 
 
-def test_a_million_points_cost_what_numpy_costs():
+def test_a_hundred_thousand_points_are_worth_what_numpy_says():
     rng = np.random.default_rng(1)
-    arrays = {name: rng.random(10**6) for name in NAMES}
+    arrays = {name: rng.random(10**5) for name in NAMES}
     formula = Formula("p1 + c1*max(c2, p2) + 0.5*sqrt(p2)")
 
-    def direct():
-        return (
-            arrays["p1"] + arrays["c1"] * np.maximum(arrays["c2"], arrays["p2"]) + 0.5 * np.sqrt(arrays["p2"])
-        )
-
-    seconds = {}
-    for name, call in (("formula", lambda: formula(arrays)), ("direct", direct)):
-        call()
-        start = time.process_time()
-        for _ in range(5):
-            call()
-        seconds[name] = time.process_time() - start
-    np.testing.assert_array_equal(formula(arrays), direct())
-    assert seconds["formula"] < 3 * seconds["direct"]
+    direct = (
+        arrays["p1"] + arrays["c1"] * np.maximum(arrays["c2"], arrays["p2"]) + 0.5 * np.sqrt(arrays["p2"])
+    )
+    np.testing.assert_array_equal(formula(arrays), direct)
