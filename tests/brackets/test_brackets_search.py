@@ -30,13 +30,13 @@ def misses(found, truth):
     return len(wrong), len(statistical)
 
 
-def case(k):
-    """One of four families in turn: first best attained by two buyers and by three, one buyer static, one buyer
-    sequential under Theorem 7."""
+def case(k, three=0.03):
+    """One of four families in turn: first best attained by two buyers and by three (to the accuracy ``three``), one
+    buyer static, one buyer sequential under Theorem 7."""
     family = k % 8
     if family < 3:
         instance, truth = crossing_three(k) if family == 1 else crossing(k)
-        return bracket(instance, 0.03 if family == 1 else 0.05, 20, seed=k, confidence=CONFIDENCE), truth
+        return bracket(instance, three if family == 1 else 0.05, 20, seed=k, confidence=CONFIDENCE), truth
     instance, truth = linear_buyer(k, rises=k % 2 == 1)
     timing = "static" if k % 2 == 0 else "sequential"
     return bracket(
@@ -44,10 +44,10 @@ def case(k):
     ), truth
 
 
-def run(cases):
+def run(cases, three=0.03):
     wrong = bounds = 0
     for k in cases:
-        found, truth = case(k)
+        found, truth = case(k, three)
         bad, count = misses(found, truth)
         wrong, bounds = wrong + bad, bounds + count
         assert found.mechanism is not None and found.mechanism.audit(256).passed
@@ -55,7 +55,7 @@ def run(cases):
 
 
 def test_brackets_contain_what_is_known():
-    wrong, bounds = run(range(8))
+    wrong, bounds = run(range(8), three=0.1)
     assert bounds >= 20
     assert wrong <= 2
 
@@ -83,10 +83,10 @@ def test_one_buyer_to_a_ten_thousandth():
 
 def test_a_bracket_is_a_record_that_json_takes():
     lines = []
-    found = bracket(load("one-dimensional"), 0.01, progress=lines.append)
+    found = bracket(load("one-dimensional"), 0.05, progress=lines.append)
     record = json.loads(json.dumps(found.to_dict()))
     assert record["lower"]["value"] <= 5 / 6 <= record["upper"]["value"]
-    assert record["reached"] and record["relative_width"] <= 0.01
+    assert record["reached"] and record["relative_width"] <= 0.05
     assert {"method", "kind", "error", "confidence", "seconds"} <= set(record["upper"])
     assert record["estimates"][0]["kind"].startswith("estimate")
     assert lines and lines[-1].bound >= lines[-1].incumbent
@@ -95,10 +95,11 @@ def test_a_bracket_is_a_record_that_json_takes():
         found.accuracy = 0.5
 
 
-def test_two_buyers_with_two_signals_within_seconds():
-    static = bracket(load("jmmz"), 0.08, 60)
+@pytest.mark.parametrize("accuracy", [0.12, pytest.param(0.08, marks=pytest.mark.slow)])
+def test_two_buyers_with_two_signals(accuracy):
+    static = bracket(load("jmmz"), accuracy)
     assert static.lower.value < 0.8275 and static.upper.value > 86 / 105
-    assert static.relative_width < 0.08
+    assert static.relative_width < accuracy
 
 
 @pytest.mark.slow
@@ -108,6 +109,7 @@ def test_two_buyers_with_two_stages_within_seconds():
     assert later.upper.value > later.lower.value > 0.87
 
 
+@pytest.mark.slow
 def test_an_order_that_leans_on_a_value_that_rises_and_falls_is_left_out_alone():
     instance = Instance(
         "bent",
@@ -117,7 +119,7 @@ def test_an_order_that_leans_on_a_value_that_rises_and_falls_is_left_out_alone()
             Buyer("3", ("z",), "z + 0.1*y"),
         ),
     )
-    found = bracket(instance, 0.005, 20)
+    found = bracket(instance, 0.05)
     assert any(
         "buyers in order 1, 2, 3 (lower): V of buyer 1 both rises and falls in y" in r for r in found.left_out
     )
@@ -126,12 +128,13 @@ def test_an_order_that_leans_on_a_value_that_rises_and_falls_is_left_out_alone()
 
 
 @pytest.mark.parametrize("size", [1e-13, 1e9])
-def test_a_bracket_does_not_depend_on_the_unit(size):
+@pytest.mark.parametrize("accuracy", [0.02, pytest.param(0.01, marks=pytest.mark.slow)])
+def test_a_bracket_does_not_depend_on_the_unit(size, accuracy):
     def scaled(unit):
         values = f"{unit!r}*(x + 0.3*y)", f"{unit!r}*(y + 0.2*x)"
         return Instance("unit", (Buyer("1", ("x",), values[0]), Buyer("2", ("y",), values[1])))
 
-    one, other = (bracket(scaled(unit), 0.01) for unit in (1.0, size))
+    one, other = (bracket(scaled(unit), accuracy) for unit in (1.0, size))
     assert other.reached and other.lower.method == one.lower.method
     assert other.lower.value == pytest.approx(size * one.lower.value, rel=1e-3)
 
@@ -238,7 +241,8 @@ def figures(found):
 @pytest.mark.parametrize(
     ("name", "timing", "accuracy"),
     [
-        ("one-dimensional", "static", 2e-3),
+        ("one-dimensional", "static", 0.05),
+        pytest.param("one-dimensional", "static", 2e-3, marks=pytest.mark.slow),
         pytest.param("jmmz", "sequential", 0.06, marks=pytest.mark.slow),
         pytest.param("three-buyers", "static", 0.1, marks=pytest.mark.slow),
     ],

@@ -81,9 +81,8 @@ def test_every_backend_and_number_of_buyers(arguments):
 
 
 UNGUARDED = """
-import multiprocessing, sys
+import multiprocessing
 import joblib, numpy as np
-sys.path.insert(0, {tests!r})
 from support.programs import random_program
 from expost.solver.backends import solve_program
 
@@ -111,14 +110,14 @@ print(here)
 
 def test_workers_of_joblib_daemons_and_scripts_without_a_guard(tmp_path):
     script = tmp_path / "script.py"
-    script.write_text(UNGUARDED.format(tests=str(Path(__file__).parent.parent)))
+    script.write_text(UNGUARDED)
     done = subprocess.run(
         [sys.executable, script],
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
-        env=os.environ | {"TMPDIR": str(tmp_path)},
+        env=os.environ | {"TMPDIR": str(tmp_path), "PYTHONPATH": str(Path(__file__).parent.parent)},
     )
     assert done.returncode == 0 and done.stderr == ""
     assert len(json.loads(done.stdout)) == 4

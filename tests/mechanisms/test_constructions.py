@@ -1,5 +1,7 @@
 """The constructions as mechanisms on type spaces: audited, efficient where they claim it, refused where undefined."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -20,7 +22,7 @@ from expost.papers.zik.strikes import EnvelopeStrikes
 from expost.spaces.type_space import discretize
 
 CASES = [
-    ("jmmz", 4),
+    ("jmmz", 3),
     ("linear", 3),
     ("common-value", 3),
     ("one-dimensional", 9),
@@ -29,27 +31,29 @@ CASES = [
 ]
 
 
+@cache
+def built(construction, name, grid):
+    """A construction on a grid of a catalogue instance, or of a random one by its seed, built once for all tests."""
+    instance = random_instance(name, buyers=2) if isinstance(name, int) else catalogue.load(name)
+    space = discretize(instance, grid)
+    return space, constructions.get(construction, instance).on(space)
+
+
 @pytest.mark.parametrize(("name", "grid"), CASES)
 def test_every_construction_passes_the_audit(name, grid):
-    instance = catalogue.load(name)
-    space = discretize(instance, grid)
-    found = constructions.names(instance)
+    found = constructions.names(catalogue.load(name))
     assert found
     for construction in found:
-        mechanism = constructions.get(construction, instance).on(space)
+        space, mechanism = built(construction, name, grid)
         assert audit_mechanism(space.values, mechanism).passed, construction
         assert mechanism.welfare(space.gains, space.seller) <= space.first_best + 1e-12
 
 
-@pytest.mark.parametrize("name", ["t*", "section3.3", "envelope"])
-@pytest.mark.parametrize(
-    "instance",
-    [catalogue.load("jmmz"), catalogue.load("linear"), random_instance(3, buyers=2)],
-    ids=lambda instance: instance.name,
-)
-def test_conditionally_efficient_constructions_sell_only_to_the_highest_value(name, instance):
-    space = discretize(instance, 3)
-    rule = constructions.get(name, instance).on(space).allocation
+@pytest.mark.parametrize("construction", ["t*", "section3.3", "envelope"])
+@pytest.mark.parametrize("name", ["jmmz", "linear", 3])
+def test_conditionally_efficient_constructions_sell_only_to_the_highest_value(construction, name):
+    space, mechanism = built(construction, name, 3)
+    rule = mechanism.allocation
     sold_for = np.where(rule, space.gains, -np.inf).max(axis=0)
     sold = rule.any(axis=0)
     assert sold.any()
@@ -58,11 +62,7 @@ def test_conditionally_efficient_constructions_sell_only_to_the_highest_value(na
 
 def test_sequential_constructions_sell_more_and_more():
     """t*, a step of the envelope, the envelope: each sells where the one before does."""
-    instance = catalogue.load("linear")
-    space = discretize(instance, 5)
-    rules = [
-        constructions.get(name, instance).on(space).allocation for name in ("t*", "section3.3", "envelope")
-    ]
+    rules = [built(name, "linear", 3)[1].allocation for name in ("t*", "section3.3", "envelope")]
     assert (rules[0] <= rules[1]).all()
     assert (rules[1] <= rules[2]).all()
     assert rules[2].sum() > rules[0].sum()

@@ -16,7 +16,8 @@ from expost.papers.continuum_welfare import (
 
 
 @pytest.mark.parametrize(
-    ("rule", "exact"), [("first best", 11 / 12), ("example2", 86 / 105), ("t*", 43 / 72)]
+    ("rule", "exact"),
+    [("first best", 11 / 12), ("example2", 86 / 105), pytest.param("t*", 43 / 72, marks=pytest.mark.slow)],
 )
 def test_welfare_of_jmmz_to_a_millionth(rule, exact):
     instance = catalogue.load("jmmz")

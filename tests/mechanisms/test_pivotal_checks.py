@@ -48,8 +48,8 @@ def test_t_star_is_not_mutually_pivotal_and_says_where():
 def test_the_numerical_prices_give_the_same_verdict_as_the_closed_form():
     instance = catalogue.load("jmmz")
     numerical = constructions.get("t*", instance).prices
-    left = mutually_pivotal(instance, numerical, samples=3)
-    right = mutually_pivotal(instance, ExampleOnePrices(), samples=3)
+    left = mutually_pivotal(instance, numerical, samples=2)
+    right = mutually_pivotal(instance, ExampleOnePrices(), samples=2)
     assert left.worst == pytest.approx(right.worst, abs=1e-6)
 
 
@@ -66,7 +66,7 @@ def test_clauses_ii_and_iii_decide_where_there_is_no_pivotal_signal():
     prices = constructions.get("t*", instance).prices
     sides = pivotal_fibres(instance, prices, 0, {"a2": np.array([0.1, 0.9]), "b2": np.array([0.5, 0.5])})
     assert sides.tolist() == [-1, -1]
-    assert strongly_mutually_pivotal(instance, prices, samples=4).holds
+    assert strongly_mutually_pivotal(instance, prices, samples=2).holds
 
     class TooHigh:
         name, citation, accuracy = "too high", "", 0.0
@@ -74,7 +74,7 @@ def test_clauses_ii_and_iii_decide_where_there_is_no_pivotal_signal():
         def price(self, i, signals):
             return np.full(np.broadcast_shapes(*(np.shape(a) for a in signals.values())), 9.0)
 
-    report = strongly_mutually_pivotal(instance, TooHigh(), samples=4)
+    report = strongly_mutually_pivotal(instance, TooHigh(), samples=2)
     assert not report.holds
     assert report.clause == "(iii)"
     assert report.own is None

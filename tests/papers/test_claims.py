@@ -23,7 +23,13 @@ SLOW = {
 """Claims whose quick cases take more than a few seconds: their mutants run by default, all cases in the slow walk."""
 RIGHT = {}
 """What the right subject gives on a mutant's case: several mutants share one."""
-MUTANTS = [(claim.id, mutant.name) for claim in CLAIMS.values() for mutant in claim.mutants]
+LONG = {"Z-Section-3.4"}
+"""Claims whose mutants too are computed in the slow walk alone: brackets of the continuum, refined twice."""
+MUTANTS = [
+    pytest.param(claim.id, mutant.name, marks=[pytest.mark.slow] if claim.id in LONG else [])
+    for claim in CLAIMS.values()
+    for mutant in claim.mutants
+]
 
 
 @pytest.mark.parametrize(("claim", "name"), MUTANTS)
