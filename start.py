@@ -19,7 +19,8 @@ HERE = Path(__file__).resolve().parent
 ENVIRONMENT = HERE / ".venv"
 SCRIPTS = ENVIRONMENT / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = SCRIPTS / ("python.exe" if os.name == "nt" else "python")
-STAMP = ENVIRONMENT / "installed"
+EXTRAS = {"sphinx-build": "docs", "pre-commit": "hooks"}
+"""Commands that few people need, and the extra that brings each: installed when one is first asked for."""
 
 
 def wanted() -> str:
@@ -27,22 +28,35 @@ def wanted() -> str:
     return hashlib.sha256((HERE / "pyproject.toml").read_bytes()).hexdigest()
 
 
-def installed() -> bool:
-    """Whether the environment is complete and current."""
-    return PYTHON.exists() and STAMP.exists() and STAMP.read_text() == wanted()
+def stamp(extra: str) -> Path:
+    """The file that says that the environment is complete, or that an extra is there."""
+    return ENVIRONMENT / (f"installed-{extra}" if extra else "installed")
 
 
-def install() -> None:
+def installed(extra: str) -> bool:
+    """Whether the environment is complete and current, the extra included."""
+    there = stamp(extra)
+    return PYTHON.exists() and there.exists() and there.read_text() == wanted()
+
+
+def install(extra: str) -> None:
     """Make the environment. The stamp comes last, so that an interrupted installation is not taken for one."""
-    print("expost: setting up .venv (once; about a minute) ...", file=sys.stderr, flush=True)
-    STAMP.unlink(missing_ok=True)
+    what = f"adding what {extra} needs to" if extra else "setting up"
+    print(f"expost: {what} .venv (once; about a minute) ...", file=sys.stderr, flush=True)
+    stamp(extra).unlink(missing_ok=True)
     if not PYTHON.exists():
         venv.EnvBuilder(clear=True, with_pip=False, symlinks=os.name != "nt").create(ENVIRONMENT)
-    arguments = ["install", "--quiet", "--disable-pip-version-check", "--editable", f"{HERE}[test]"]
+    arguments = [
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--editable",
+        f"{HERE}[{extra or 'test'}]",
+    ]
     subprocess.run(
         [sys.executable, "-m", "pip", "--python", str(PYTHON), *arguments], check=True, stdout=sys.stderr
     )
-    STAMP.write_text(wanted())
+    stamp(extra).write_text(wanted())
 
 
 def main() -> int:
@@ -53,9 +67,12 @@ def main() -> int:
     if len(sys.argv) < 2:
         print(__doc__, file=sys.stderr)
         return 2
-    if not installed():
+    extras = ["", *([EXTRAS[sys.argv[1]]] if sys.argv[1] in EXTRAS else [])]
+    for extra in extras:
+        if installed(extra):
+            continue
         try:
-            install()
+            install(extra)
         except subprocess.CalledProcessError as error:
             print(
                 f"start.py: the installation failed (pip exit code {error.returncode}); its messages are above",

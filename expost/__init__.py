@@ -57,6 +57,7 @@ _HOMES = {
     "expost.runs.sweep": ("sweep",),
     "expost.runs.validate": ("Validation", "validate"),
     "expost.runs.verify": ("Verification", "verify"),
+    "expost.show.plots.sweeps": ("plot_sweep",),
     "expost.spaces.grid": ("Grid",),
 }
 """Where each public name lives."""
@@ -114,6 +115,7 @@ __all__ = [
     "load",
     "lottery_bracket",
     "open",
+    "plot_sweep",
     "random_instance",
     "simplify",
     "solve",
@@ -178,4 +180,5 @@ if TYPE_CHECKING:
     from expost.runs.sweep import sweep
     from expost.runs.validate import Validation, validate
     from expost.runs.verify import Verification, verify
+    from expost.show.plots.sweeps import plot_sweep
     from expost.spaces.grid import Grid

@@ -188,11 +188,18 @@ def menu(
 
 @app.command()
 def plot(
-    folder: options.Run,
+    folder: Annotated[
+        Path,
+        typer.Argument(metavar="DIR", help="A folder of `expost solve` or `bracket`, or a sweep's table."),
+    ],
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="A .png, .svg or .pdf file.")],
     axes: Annotated[
         str,
-        typer.Option("--axes", metavar="SIGNAL,SIGNAL", help="The signals on the axes of who wins where."),
+        typer.Option(
+            "--axes",
+            metavar="X,Y",
+            help="The signals on the axes of who wins where; of a sweep, what varies and the figure.",
+        ),
     ] = "",
     at: Annotated[
         str, typer.Option("--at", metavar="c1=0.5,...", help="Where the other signals are held.")
@@ -201,16 +208,22 @@ def plot(
         str, typer.Option("--over", metavar="SIGNAL", help="A panel for each of up to six points of a third.")
     ] = "",
 ) -> None:
-    """Draw a saved run: who wins where, what is lost against the first best, and the prices or strikes."""
+    """Draw a saved run: who wins where, what is lost against the first best, and the prices or strikes.
+
+    Of a bracket the bounds over time, of a sweep's table curves.
+    """
     import expost as ex
+    from expost.runs.sweep import read_table
     from expost.show.plots.overview import draw_run
-    from expost.show.plots.style import write_figure
+    from expost.show.plots.style import figure_of, write_figure
 
     names = tuple(part.strip() for part in axes.split(",") if part.strip())
     if len(names) > 2:
         raise InputError(f"{len(names)} signals", where="axes", expected="two signals, separated by a comma")
-    saved = ex.open(folder)
-    if isinstance(saved, ex.Run):
+    if folder.is_file():
+        x, y = (*names, None, None)[:2]
+        write_figure(figure_of(ex.plot_sweep(read_table(folder, "run"), x, y)), out)
+    elif isinstance(saved := ex.open(folder), ex.Run):
         draw_run(saved, out, names, parse.numbers(at, "at", "SIGNAL=NUMBER"), over or None)
     else:
         write_figure(saved.plot().figure, out)

@@ -61,7 +61,7 @@ CHECKED = (
     "how",
     "worst_violation",
     "welfare",
-    "error",
+    "welfare_error",
     "revenue",
     "sold",
     "share",
@@ -277,6 +277,7 @@ def _checked(case: Case) -> dict[str, Any]:
 
     asked = dict(case.asked)
     found = check(case.instance, asked.pop("prices"), asked.pop("grid"), **asked).to_dict()
+    found["welfare_error"] = found["error"]  # a row's "error" says why a case failed
     return {name: found[name] for name in CHECKED}
 
 
@@ -368,24 +369,32 @@ def _journalled(path: Path) -> list[dict[str, Any]]:
 
 
 def _written(out: Path) -> list[dict[str, Any]]:
-    """The rows of the table in ``out``, none where there is no such file. Raises InputError when it is no sweep's."""
-    import pandas as pd
-
+    """The rows of the table in ``out``, none where there is no such file."""
     if not out.exists():
         return []
-    try:
-        content = BytesIO(read_regular(out))
-        table = pd.read_parquet(content) if out.suffix == ".parquet" else pd.read_csv(content)
-        rows = table.astype(object).where(table.notna(), None).to_dict("records")
-    except (OSError, ValueError, ImportError) as error:
-        raise InputError(
-            f"{out}: {error}"[:160], where="out", expected="a new file, or a sweep's table"
-        ) from None
-    if "case" not in table.columns:
-        raise InputError(f"{out} is no sweep's table", where="out", expected="a new file, or a sweep's table")
+    table = read_table(out)
+    rows = table.astype(object).where(table.notna(), None).to_dict("records")
     return [
         {str(name): value for name, value in row.items()} | {"error": row.get("error") or ""} for row in rows
     ]
+
+
+def read_table(path: Path, where: str = "out") -> pd.DataFrame:
+    """The table that a sweep wrote, .csv or .parquet. Raises InputError when it is no sweep's."""
+    import pandas as pd
+
+    try:
+        content = BytesIO(read_regular(path))
+        table = pd.read_parquet(content) if path.suffix == ".parquet" else pd.read_csv(content)
+    except (OSError, ValueError, ImportError) as error:
+        raise InputError(
+            f"{path}: {error}"[:160], where=where, expected="a new file, or a sweep's table"
+        ) from None
+    if "case" not in table.columns:
+        raise InputError(
+            f"{path} is no sweep's table", where=where, expected="a new file, or a sweep's table"
+        )
+    return table
 
 
 def write_table(table: pd.DataFrame, out: Path) -> None:

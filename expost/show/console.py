@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 
 WIDTH = 100
+NARROW = 76
+"""Columns of a terminal below which a comparison has fewer decimals."""
 
 
 def console() -> Console:
@@ -41,12 +43,14 @@ def result_table(record: Record, folder: Path | None) -> None:
     table = Table(
         box=box.SIMPLE_HEAD,
         show_header=True,
+        pad_edge=False,
         title=Text(_title(record)),
         title_justify="left",
         title_style="bold",
     )
-    for name, justify in (("", "left"), ("expected value", "right"), ("", "left")):
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    table.add_column("on this grid", no_wrap=True)
+    table.add_column("expected value", justify="right", no_wrap=True)
+    table.add_column("", overflow="fold")
     for row in _rows(record):
         table.add_row(*row)
     out = console()
@@ -66,15 +70,15 @@ def _title(record: Record) -> str:
 
 def _rows(record: Record) -> list[tuple[str, str, str]]:
     share = _share(record)
-    best = "second best on this grid" if record.restrict is None else "best conditionally efficient rule"
+    best = "second best" if record.restrict is None else "best conditionally efficient"
     if record.symmetric:
-        best = "best symmetric rule on this grid"
+        best = "best symmetric rule"
     if record.status != "optimal":
         best = "best rule found"
     if record.objective != "welfare":
-        best = f"welfare of the rule that maximizes {_objective(record)}"
+        best = "welfare of the rule"
     rows = [
-        ("first best", figure(record.first_best), "on this grid, if nobody could lie"),
+        ("first best", figure(record.first_best), "if nobody could lie"),
         (best, figure(record.welfare), f"{share} of the first-best gain"),
     ]
     if record.objective != "welfare":
@@ -219,33 +223,41 @@ def dominance_table(verdict: Dominance) -> None:
 
 
 def comparison_table(comparison: Comparison) -> None:
-    """Second bests side by side, then the constructions."""
-    title = f"{comparison.instance}, grid {comparison.grid}; never selling is worth {comparison.no_sale:.6f}"
-    table = _figure_table(title, "bound", "")
-    for row in comparison.rows:
-        bound = "" if row.upper_bound is None else f"{row.upper_bound:.6f}"
-        table.add_row(*_comparison_cells(row), bound, Text(row.note or row.status))
+    """Second bests side by side, then the constructions; what was refused, and why, below."""
     out = console()
+    narrow = out.width < NARROW
+    title = f"{comparison.instance}, grid {comparison.grid}; never selling is worth {comparison.no_sale:.6g}"
+    table = _figure_table(title, narrow, "proved")
+    for row in comparison.rows:
+        table.add_row(*_comparison_cells(row, narrow), _proved(row, narrow))
     out.print(table)
-    if comparison.constructions:
-        out.print(_constructions_table(comparison))
+    made = [row for row in comparison.constructions if not row.note]
+    if made:
+        table = _figure_table("constructions of the papers on this grid", narrow, "beaten by", "c. eff.")
+        for row in made:
+            beaten = "undecided" if row.dominated_by is None else f"{row.dominated_by:.4g}"
+            efficient = {True: "yes", False: "no", None: ""}[row.conditionally_efficient]
+            table.add_row(*_comparison_cells(row, narrow), beaten, efficient)
+        out.print(table)
     if comparison.brackets:
         out.print(_brackets_table(comparison))
+    for row in (*comparison.rows, *comparison.constructions):
+        if row.note:
+            out.print(Text(f"  {_short(row.name)}: {row.note}"))
+    if any(any(row.first) for row in comparison.rows):
+        out.print(Text("  SIGNALS first: sequential timing, these signals known at the first stage"))
+    if made:
+        words = "beaten by: what a rule that is nowhere worse gains; c. eff.: only the highest gain ever wins"
+        out.print(Text(f"  {words}"))
     if comparison.no_bracket:
         out.print(Text(f"  no bracket of the continuum: {comparison.no_bracket}"))
 
 
-def _constructions_table(comparison: Comparison) -> Table:
-    table = _figure_table(
-        "constructions of the papers on this grid", "dominated by", "conditionally efficient"
-    )
-    for made in comparison.constructions:
-        beaten = "undecided" if made.dominated_by is None else f"{made.dominated_by:.4g}"
-        efficient = {True: "yes", False: "no", None: ""}[made.conditionally_efficient]
-        if made.note:
-            beaten, efficient = "", "not an answer here: it fails the audit on this grid"
-        table.add_row(*_comparison_cells(made), beaten, efficient)
-    return table
+def _proved(row: Row, narrow: bool) -> str:
+    """The status; the bound where it says more."""
+    if row.welfare is None or row.upper_bound is None or row.gap is None or row.gap <= 5e-7:
+        return row.status
+    return f"at most {row.upper_bound:.{4 if narrow else 6}f}"
 
 
 def _brackets_table(comparison: Comparison) -> Table:
@@ -259,22 +271,35 @@ def _brackets_table(comparison: Comparison) -> Table:
     return table
 
 
-def _figure_table(title: str, *further: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, title=Text(title), title_justify="left", title_style="bold")
-    table.add_column("")
+def _figure_table(title: str, narrow: bool, *further: str) -> Table:
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        title=Text(title),
+        title_justify="left",
+        title_style="bold",
+        pad_edge=False,
+        padding=(0, 0) if narrow else (0, 1),
+    )
+    table.add_column("", overflow="fold")
     for name in ("welfare", "share", "revenue", "sold"):
         table.add_column(name, justify="right", no_wrap=True)
     for name in further:
-        table.add_column(name, justify="right" if name else "left")
+        table.add_column(name, justify="left" if name == "proved" else "right", no_wrap=True)
     return table
 
 
-def _comparison_cells(row: Row) -> tuple[str, ...]:
-    share = "" if row.share is None else f"{row.share:.2%}"
-    welfare, revenue, sold = (
-        "" if value is None else f"{value:.6f}" for value in (row.welfare, row.revenue, row.sold)
+def _comparison_cells(row: Row, narrow: bool) -> tuple[str | Text, ...]:
+    share = "" if row.share is None else f"{row.share:.{1 if narrow else 2}%}"
+    welfare, *rest = (
+        "" if value is None else f"{value:.{4 if narrow else 6}f}"
+        for value in (row.welfare, row.revenue, row.sold)
     )
-    return row.name.replace("sequential second best", "sequential"), welfare, share, revenue, sold
+    return Text(_short(row.name)), welfare, share, *rest
+
+
+def _short(name: str) -> str:
+    """``static second best`` is ``static`` and ``sequential second best, c1, c2 first`` is ``c1, c2 first``."""
+    return name.removeprefix("sequential second best, ").replace("static second best", "static")
 
 
 def bracket_table(found: Bracket, folder: Path | None) -> None:

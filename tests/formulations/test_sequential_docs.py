@@ -1,4 +1,4 @@
-"""The figures of docs/sequential.md are what the package computes."""
+"""The figures of docs/sequential.md, and of docs/findings.md, are what the package computes."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,8 @@ from expost.instances.catalogue import load
 from expost.runs.compare import compare
 from expost.spaces.type_space import discretize
 
-TEXT = (Path(__file__).parents[2] / "docs" / "sequential.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
+TEXT = "".join((DOCS / page).read_text(encoding="utf-8") for page in ("sequential.md", "findings.md"))
 
 
 def rows(columns):

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 from expost.brackets import Bracket
 from expost.runs.compare import Comparison
 from expost.runs.dominate import Dominance
+from expost.runs.epsilon import EpsilonFrontier
 from expost.runs.frontier import Frontier
+from expost.runs.lotteries import LotteryRun
 from expost.runs.run import Run
 from expost.show.plots.comparisons import plot_comparison, plot_dominance
 from expost.show.plots.continuum import plot_history
-from expost.show.plots.frontiers import plot_frontier
+from expost.show.plots.frontiers import plot_epsilon, plot_frontier
 from expost.show.plots.incentives import plot_incentives
+from expost.show.plots.lotteries import plot_chances, plot_lottery_menus
 from expost.show.plots.overview import run_figure
 from expost.show.plots.regions import plot_losses, plot_regions
 from expost.show.plots.slices import At
@@ -150,12 +153,59 @@ class DominancePlots:
         return plot_dominance(self._found, x, y, at, ax=ax)
 
 
+class LotteryPlots:
+    """The pictures of a stochastic mechanism."""
+
+    def __init__(self, run: LotteryRun) -> None:
+        self._run = run
+
+    def __call__(self, *, ax: Axes | None = None) -> Axes:
+        """The lotteries over strikes of the first buyer."""
+        return plot_lottery_menus(self._run, ax=ax)
+
+    def menus(
+        self,
+        buyer: str | int | None = None,
+        over: str | None = None,
+        at: At = None,
+        *,
+        ax: Axes | None = None,
+    ) -> Axes:
+        """A buyer's lotteries over strikes, over his first signal or (static) over one of the others'."""
+        return plot_lottery_menus(self._run, buyer, over, at, ax=ax)
+
+    def chances(
+        self,
+        buyer: str | int | None = None,
+        x: str | None = None,
+        y: str | None = None,
+        at: At = None,
+        *,
+        ax: Axes | None = None,
+    ) -> Axes:
+        """A buyer's probability of winning over two signals; the others averaged but for those in ``at``."""
+        return plot_chances(self._run, buyer, x, y, at, ax=ax)
+
+
+class EpsilonPlots:
+    """The picture of incentives up to epsilon."""
+
+    def __init__(self, found: EpsilonFrontier) -> None:
+        self._found = found
+
+    def __call__(self, *, ax: Axes | None = None) -> Axes:
+        """The welfare over epsilon."""
+        return plot_epsilon(self._found, ax=ax)
+
+
 ACCESSORS: dict[type, type] = {
     Run: RunPlots,
     Bracket: BracketPlots,
     Comparison: ComparisonPlots,
     Dominance: DominancePlots,
     Frontier: FrontierPlots,
+    LotteryRun: LotteryPlots,
+    EpsilonFrontier: EpsilonPlots,
 }
 """The pictures of each kind of result."""
 

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 CURVES = 5
 """Curves of a menu: as many points of one signal of the others."""
-STROKES = ("-", "--", "-.", ":", (0, (1, 3)))
+VISIBLE = 0.03
+"""A band narrower than this share of the picture is not seen."""
+STROKES = ("-", "--", "-.", ":", (0, (6, 1.5, 1, 1.5, 1, 1.5)))
 
 
 def buyer_of(run: Run, buyer: str | int | None, kind: type | None = None) -> int:
@@ -99,14 +101,17 @@ def _price_curve(ax: Axes, run: Run, i: int, names: list[str], at: At) -> None:
     )
     along = points(price, names[0])
     inner = np.isfinite(low) & np.isfinite(high)
+    lowest, highest = low.where(inner).to_numpy(), high.where(inner).to_numpy()
+    scale = np.ptp(price.to_numpy()[np.isfinite(price)]) if np.isfinite(price).any() else 0.0
+    seen = bool(((highest - lowest) > VISIBLE * scale).any())
     ax.fill_between(
         along,
-        low.where(inner).to_numpy(),
-        high.where(inner).to_numpy(),
+        lowest,
+        highest,
         color=COLOURS[1],
         alpha=0.45,
         linewidth=0,
-        label="implements the rule too",
+        label="implements the rule too" if seen else None,
     )
     ax.plot(
         along,

@@ -1,0 +1,65 @@
+"""Tables on a terminal: at 60 and at 80 columns every name and every figure is there whole."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+import expost as ex
+from expost.show import console
+
+
+@pytest.fixture(scope="module")
+def compared():
+    return ex.compare("jmmz", 2)
+
+
+def printed(monkeypatch, width, draw):
+    out = io.StringIO()
+    monkeypatch.setattr(
+        console, "console", lambda: Console(file=out, width=width, highlight=False, markup=False)
+    )
+    draw()
+    text = out.getvalue()
+    assert max(len(line.rstrip()) for line in text.splitlines()) <= width
+    assert "…" not in text
+    return text
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_a_comparison_is_readable(compared, width, monkeypatch):
+    lines = [
+        line.split()
+        for line in printed(monkeypatch, width, lambda: console.comparison_table(compared)).splitlines()
+    ]
+    for row in (*compared.rows, *compared.constructions):
+        name = console._short(row.name).split()
+        line = next(words for words in lines if words[: len(name)] == name)
+        digits = 4 if width < console.NARROW else 6
+        assert (
+            line[len(name)] == f"{row.welfare:.{digits}f}"
+            and line[len(name) + 1] == f"{row.share:.{digits // 2 - 1}%}"
+        )
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_a_solved_run_is_readable(width, monkeypatch):
+    run = ex.solve("jmmz", 3)
+    text = printed(monkeypatch, width, lambda: console.result_table(run.record, None))
+    for name, value in (
+        ("first best", run.first_best),
+        ("second best", run.welfare),
+        ("revenue", run.revenue),
+    ):
+        line = next(
+            line
+            for line in text.splitlines()
+            if line.split("  ")[1:2] == [name] or line.strip().startswith(name)
+        )
+        assert f"{value:.6f}" in line
+
+
+def test_what_was_refused_is_said_below(monkeypatch):
+    found = ex.compare("one-dimensional", 3, firsts=[("s1", None)], constructions=False)
+    text = printed(monkeypatch, 60, lambda: console.comparison_table(found))
+    assert "refused" in text and "s1 first: " in text
