@@ -69,7 +69,9 @@ def plot_sweep(
         ax.set_xticks(range(len(words)), [_broken(word) for word in words], fontsize=8)
         ax.margins(x=0.2)
     elif np.issubdtype(np.asarray(shown.table[shown.x].to_numpy()).dtype, np.integer):
-        ax.xaxis.get_major_locator().set_params(integer=True)
+        from matplotlib.ticker import MaxNLocator
+
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel(named(shown.x))
     ax.set_ylabel("the continuum's second best" if shown.bracket else named(shown.y.replace("_", " ")))
     ax.grid(axis="y", color="#dddddd", linewidth=0.6)
