@@ -71,6 +71,11 @@ class Account:
         return np.random.default_rng(self.next_seed())
 
     @property
+    def certain(self) -> bool:
+        """Whether the weights of states are known up to rounding, and E[V_0] is: what rigorous bounds need."""
+        return self.space.stated.joint is None and self.kept.error == 0.0
+
+    @property
     def seconds(self) -> float:
         """Since the search began."""
         return time.perf_counter() - self.started
@@ -108,9 +113,11 @@ class Account:
         mechanism: ContinuumMechanism | None = None,
     ) -> None:
         """Enter a bound from replicates, those of ``evidence`` at the children of ``seed``; ``limit`` is about welfare
-        less E[V_0], control included, so the errors of the first best and of E[V_0] are added."""
-        error = float(limit.error + self.first_best.error + self.kept.error)
+        less E[V_0], control included, so the errors of the first best and of E[V_0] are added, and what a density's
+        normalization leaves open."""
         estimate = float(limit.mean + self.kept.mean)
+        error = float(limit.error + self.first_best.error + self.kept.error)
+        error += abs(estimate) * self.space.normalization.error
         value = estimate - error if side == LOWER else estimate + error
         if math.isfinite(value):
             self._enter(
@@ -132,6 +139,12 @@ class Account:
         """Enter a bound that holds with certainty (up to rounding)."""
         bound = Bound(side, value, method, RIGOROUS, value, 0.0, 1.0, self.seconds)
         self._enter(bound, evidence, mechanism)
+
+    def exact(
+        self, side: str, method: str, evidence: Evidence, mechanism: ContinuumMechanism | None = None
+    ) -> None:
+        """Enter what ``evidence`` is worth, known up to rounding, as E[V_0] is where all priors are discrete."""
+        self.rigorous(side, method, evidence.value(self.space) + self.kept.mean, evidence, mechanism)
 
     def _enter(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from expost.brackets.lower.polish import PolishPlan
@@ -134,5 +135,8 @@ GRID_LOWER = {2: 330_000, 3: 4_096}
 
 
 def grid_points(space: QuantileSpace, states: int) -> int:
-    """Points per signal of a grid with about so many states, two at least."""
-    return max(2, int(states ** (1.0 / sum(space.dims)) + 1e-9))
+    """Points per continuous signal of a grid with about so many states, two at least."""
+    counts = [count for own in space.atoms for count in own]
+    atoms = math.prod(count for count in counts if count is not None)
+    free = sum(count is None for count in counts)
+    return max(2, int((states / atoms) ** (1.0 / max(free, 1)) + 1e-9))

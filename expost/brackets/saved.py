@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from expost._typing import Array, Float
+from expost.brackets.atoms import AtomPrices, AtomRule
 from expost.brackets.evidence import CellsWelfare, Dual, DualCells, Sets, Sizeless, Welfare
 from expost.brackets.records import Bound, Bounds, Control, Estimate, Evidence, Proof
 from expost.brackets.upper.basis import ShadowPrices
@@ -27,6 +28,7 @@ from expost.brackets.upper.finite import FiniteSets
 from expost.errors import InputError
 from expost.files import new_folder
 from expost.instances.toml_file import instance_to_toml
+from expost.mechanisms.continuum.atoms import AtomMechanism, atom_counts
 from expost.mechanisms.continuum.cells import CellMechanism
 from expost.mechanisms.continuum.mechanism import ContinuumMechanism
 from expost.mechanisms.continuum.saved import MOST_BYTES, load_mechanism, read_arrays, read_record
@@ -82,7 +84,7 @@ def digests(folder: Path) -> dict[str, str]:
 def _own(proof: Proof, bracket: Bounds) -> ContinuumMechanism | None:
     """The mechanism of a proof where it is not the bracket's."""
     evidence = proof.evidence
-    if not isinstance(evidence, Welfare | CellsWelfare) or evidence.mechanism is bracket.mechanism:
+    if not isinstance(evidence, Welfare | CellsWelfare | AtomRule) or evidence.mechanism is bracket.mechanism:
         return None
     return evidence.mechanism
 
@@ -125,9 +127,14 @@ def _rebuilt(path: Path, record: Mapping[str, Any], mechanism: ContinuumMechanis
         for k, facts in enumerate(record["proofs"])
         if facts["evidence"] in (Dual.kind, DualCells.kind)
     }
+    meshes |= {
+        f"proof_{k}_shadow": (math.prod(atom_counts(space)),)
+        for k, facts in enumerate(record["proofs"])
+        if facts["evidence"] == AtomPrices.kind
+    }
     arrays = read_arrays(path / PROOFS, meshes)
     proofs = tuple(
-        _proof(facts, _proving(path / f"proof_{k}", facts, mechanism), arrays.get(f"proof_{k}_mesh"))
+        _proof(facts, _proving(path / f"proof_{k}", facts, mechanism), _stored(arrays, k))
         for k, facts in enumerate(record["proofs"])
     )
     control = record["control"]
@@ -159,6 +166,11 @@ def _rebuilt(path: Path, record: Mapping[str, Any], mechanism: ContinuumMechanis
     )
 
 
+def _stored(arrays: Mapping[str, Float], k: int) -> Array | None:
+    """What a proof keeps in the archive."""
+    return next((arrays[name] for name in (f"proof_{k}_mesh", f"proof_{k}_shadow") if name in arrays), None)
+
+
 def _number(value: Any) -> float:
     number = float(value)
     if not math.isfinite(number):
@@ -182,8 +194,8 @@ def _proving(path: Path, facts: Mapping[str, Any], mechanism: ContinuumMechanism
     if not facts[OWN]:
         return mechanism
     own = load_mechanism(path)
-    if own.space.first != mechanism.space.first or instance_to_toml(own.space.instance) != instance_to_toml(
-        mechanism.space.instance
+    if own.space.first != mechanism.space.first or instance_to_toml(own.space.stated) != instance_to_toml(
+        mechanism.space.stated
     ):
         raise ValueError(f"{path.name} is about another instance")
     return own
@@ -218,6 +230,12 @@ def _evidence(facts: Mapping[str, Any], mechanism: ContinuumMechanism, mesh: Arr
         if not isinstance(mechanism, CellMechanism):
             raise ValueError("a mechanism on cells that is none")
         return CellsWelfare(mechanism, size("parts"))
+    if kind == AtomRule.kind:
+        if not isinstance(mechanism, AtomMechanism):
+            raise ValueError("a rule on atoms that is none")
+        return AtomRule(mechanism)
+    if kind == AtomPrices.kind and mesh is not None:
+        return AtomPrices(_prices(mesh))
     if kind not in (Dual.kind, DualCells.kind) or mesh is None:
         raise ValueError(f"evidence {kind!r}")
     u = ShadowPrices(mechanism.space.dims, int(facts["nodes"]), _number(facts["floor"]), _prices(mesh))

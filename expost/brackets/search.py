@@ -10,6 +10,7 @@ from functools import partial
 from numbers import Real
 
 from expost.brackets.account import Account
+from expost.brackets.atoms import solve_atoms
 from expost.brackets.bracket import Bracket
 from expost.brackets.clock import Clock, OutOfTime
 from expost.brackets.effort import CELLS, CELLS_COARSE, efforts
@@ -86,11 +87,23 @@ def bracket(
     with suppress(OutOfTime):
         if rigorous:
             _rigorous(account, lower)
+        elif account.space.finite and _on_atoms(account):
+            pass
         elif instance.n == 1:
             _one_buyer(account)
         else:
             _several(account, lower)
     return _result(account, timings)
+
+
+def _on_atoms(account: Account) -> bool:
+    """The bracket of finitely many states; False where they are too many for one program."""
+    try:
+        solve_atoms(account)
+    except InputError as reason:
+        account.leave_out("program on the atoms", reason)
+        return False
+    return True
 
 
 def _check(accuracy: float, confidence: float, seed: int) -> None:
@@ -196,11 +209,19 @@ def _rigorous(account: Account, lower: LowerSide) -> None:
 
     Raises InputError where one side has no rigorous bound."""
     space = account.space
-    if space.n != 2 or space.sequential or not space.bounded or account.kept.error > 0.0:
+    if (space.n, space.units) != (2, 1) or space.sequential or not space.bounded or not account.certain:
         raise InputError(
             "rigorous bounds of both sides",
             where="rigorous",
-            expected="two buyers, static timing, bounded supports and a seller's value that does not vary",
+            expected="two buyers, one unit, static timing, independent signals with bounded supports and a seller's "
+            "value that does not vary",
+        )
+    if space.discrete:
+        raise InputError(
+            "rigorous bounds of both sides under a discrete prior",
+            where="rigorous",
+            expected="continuous priors",
+            remedy="do without rigorous; where all priors are discrete, solve is exact",
         )
     upper = UpperSide(account)
     lower.cells()

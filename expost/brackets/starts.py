@@ -148,7 +148,7 @@ def _parts(others: dict[str, Float], count: int, clock: Clock) -> Iterator[dict[
 def _cut(space: QuantileSpace, j: int, strikes: Float) -> Float:
     """Strikes that interpolate: infinite ones below or above all of buyer j's values."""
     joint = lattice(4096, sum(space.dims), np.full(sum(space.dims), 0.5))
-    values = space.value(j, np.split(joint, np.cumsum(space.dims)[:-1], axis=1))
+    values = space.value(j, space.split(joint))
     return np.nan_to_num(strikes, neginf=float(values.min()), posinf=float(values.max()))
 
 

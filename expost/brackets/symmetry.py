@@ -21,7 +21,7 @@ def exchangeable(space: QuantileSpace) -> bool:
     if len(set(space.dims)) > 1 or len(set(space.first)) > 1 or space.n == 1:
         return False
     joint = lattice(STATES, sum(space.dims), np.full(sum(space.dims), 0.5))
-    levels = np.split(joint, np.cumsum(space.dims)[:-1], axis=1)
+    levels = space.split(joint)
     here = _amounts(space, levels)
     for i in range(space.n - 1):
         order = list(range(space.n))

@@ -73,7 +73,7 @@ def _checks(
         if proof.bound.kind == RIGOROUS:
             yield _rigorous(proof, space, kept)
         else:
-            yield _arithmetic(proof, best, kept)
+            yield _arithmetic(proof, best, kept, space.normalization.error)
             if proof.replicates:
                 yield _repeated(proof, bracket.seed, space, fresh.spawn(1)[0], workers)
                 yield _fresh(proof, space, fresh.spawn(1)[0], workers)
@@ -141,12 +141,12 @@ def _rigorous(proof: Proof, space: QuantileSpace, kept: Limit) -> Check:
     return Check(f"{bound.side}, {bound.method}", passed, f"rigorous: {bound.value:.9g}, again {value:.9g}")
 
 
-def _arithmetic(proof: Proof, best: Limit, kept: Limit) -> Check:
-    """Estimate, error and value from the replicates that are listed."""
+def _arithmetic(proof: Proof, best: Limit, kept: Limit, looseness: float) -> Check:
+    """Estimate, error and value from the replicates that are listed; looseness: of a density's normalization."""
     bound = proof.bound
     limit = _listed(proof, best)
-    error = limit.error + best.error + kept.error
     estimate = limit.mean + kept.mean
+    error = limit.error + best.error + kept.error + abs(estimate) * looseness
     value = estimate - error if bound.side == LOWER else estimate + error
     passed = 0.0 < bound.confidence < 1.0 and _close(
         (estimate, error, value), (bound.estimate, bound.error, bound.value)

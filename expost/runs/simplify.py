@@ -143,7 +143,7 @@ def _what(optimum: Run | Bracket) -> tuple[Instance, float, str]:
         static = optimum.record.timing == "static"
     elif isinstance(optimum, Bracket) and optimum.mechanism is not None:
         instance, welfare, of = (
-            optimum.mechanism.space.instance,
+            optimum.mechanism.space.stated,
             float(optimum.lower),
             "lower end of the bracket",
         )

@@ -7,15 +7,16 @@ take one array of levels per buyer, of shape (.., d_i), and all leading shapes b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from expost._typing import Float, Timing
+from expost.errors import InputError
 from expost.instances.environment import Instance
-from expost.instances.plain import require_continuous
+from expost.spaces.correlation import Normalization, independent, normalization
 from expost.spaces.stages import stages_of
 from expost.spaces.type_space import Grid, TypeSpace, open_signals
 
@@ -29,21 +30,75 @@ CLIP = 1e-4
 class QuantileSpace:
     """An instance in quantile levels.
 
-    first: per buyer the place of his first-stage signal among his own, or None where he is static.
+    stated: the instance as it was stated. first: per buyer the place of his first-stage signal among his own, or None
+    where he is static.
     """
 
-    instance: Instance
+    stated: Instance
     first: tuple[int | None, ...]
+
+    @cached_property
+    def normalization(self) -> Normalization:
+        """The mean of the joint density under the priors; 1 where there is none."""
+        return normalization(self.stated)
+
+    @cached_property
+    def instance(self) -> Instance:
+        """The instance with independent signals: a joint density is part of its gains (see ``correlation``)."""
+        return independent(self.stated, self.normalization.mean)
+
+    def density(self, signals: Mapping[str, Float]) -> Float:
+        """How much likelier states are than under independent priors, at all ``signals``; of mean 1."""
+        density = self.stated.density
+        return np.ones(()) if density is None else density(signals) / self.normalization.mean
 
     @property
     def n(self) -> int:
         """How many buyers there are."""
-        return self.instance.n
+        return self.stated.n
+
+    @property
+    def units(self) -> int:
+        """How many units there are to sell."""
+        return self.stated.units
 
     @cached_property
     def dims(self) -> tuple[int, ...]:
         """How many signals each buyer has."""
-        return tuple(len(buyer.signals) for buyer in self.instance.buyers)
+        return tuple(len(buyer.signals) for buyer in self.stated.buyers)
+
+    @cached_property
+    def atoms(self) -> tuple[tuple[int | None, ...], ...]:
+        """Per buyer and own signal how many atoms its prior has, None where that is not discrete."""
+        priors = [[self.stated.prior(name) for name in buyer.signals] for buyer in self.stated.buyers]
+        return tuple(tuple(None if p.atoms is None else len(p.atoms[0]) for p in own) for own in priors)
+
+    @cached_property
+    def discrete(self) -> bool:
+        """Whether any signal has a discrete prior."""
+        return any(count is not None for own in self.atoms for count in own)
+
+    @cached_property
+    def finite(self) -> bool:
+        """Whether all have: then there are finitely many states, and no continuum."""
+        return all(count is not None for own in self.atoms for count in own)
+
+    def snapped(self, i: int, levels: Float) -> Float:
+        """Levels (.., d_i) of buyer ``i``, those of discrete signals in the middle of their atom's: equal signals have
+        equal levels."""
+        if all(count is None for count in self.atoms[i]):
+            return levels
+        found = levels.copy()
+        for place, name in enumerate(self.stated.buyers[i].signals):
+            if self.atoms[i][place] is not None:
+                prior = self.stated.prior(name)
+                found[..., place] = prior.level(prior.quantile(levels[..., place]))
+        return found
+
+    def split(self, joint: Float) -> list[Float]:
+        """Rows of all buyers' levels, (P, sum of d), as one array (P, d_i) per buyer, snapped."""
+        parts = np.split(joint, np.cumsum(self.dims)[:-1], axis=1)
+        return [self.snapped(i, own) for i, own in enumerate(parts)]
 
     @property
     def sequential(self) -> bool:
@@ -53,8 +108,8 @@ class QuantileSpace:
     def own(self, i: int, levels: Float) -> dict[str, Float]:
         """The signals of buyer ``i`` at ``levels`` (.., d_i), each of shape (..)."""
         own: dict[str, Float] = {}
-        for place, name in enumerate(self.instance.buyers[i].signals):
-            prior = self.instance.prior(name)
+        for place, name in enumerate(self.stated.buyers[i].signals):
+            prior = self.stated.prior(name)
             level = levels[..., place]
             own[name] = level if prior.plain else prior.quantile(level, own)
         return own
@@ -74,13 +129,13 @@ class QuantileSpace:
     def levels(self, signals: dict[str, Float]) -> list[Float]:
         """The levels at which all ``signals`` take the given values: the inverse of ``signals``."""
         found: list[Float] = []
-        for buyer in self.instance.buyers:
+        for buyer in self.stated.buyers:
             columns = [self._level(name, signals) for name in buyer.signals]
             found.append(np.stack(np.broadcast_arrays(*columns), axis=-1))
         return found
 
     def _level(self, name: str, signals: dict[str, Float]) -> Float:
-        prior, value = self.instance.prior(name), np.asarray(signals[name], dtype=np.float64)
+        prior, value = self.stated.prior(name), np.asarray(signals[name], dtype=np.float64)
         return np.clip(value, 0.0, 1.0) if prior.plain else prior.level(value, signals)
 
     @cached_property
@@ -93,7 +148,7 @@ class QuantileSpace:
         low, high = np.zeros(self.dims[i]), np.ones(self.dims[i])
         for place in range(self.dims[i]):
             inner = np.full((1, self.dims[i]), 0.5)
-            name = self.instance.buyers[i].signals[place]
+            name = self.stated.buyers[i].signals[place]
             for end, corner, inside in ((low, 0.0, CLIP), (high, 1.0, 1.0 - CLIP)):
                 inner[0, place] = corner
                 if not np.isfinite(self.own(i, inner)[name]).all():
@@ -112,11 +167,16 @@ def quantile_space(
     """The quantile space of ``instance`` under a timing for all buyers or one for each; ``first`` per buyer overrides
     his declared first signal.
 
-    Raises InputError when sequential timing asks for stages that an instance does not have, for a joint density,
-    several units and discrete priors.
+    Raises InputError when sequential timing asks for stages that an instance does not have, and under a joint density.
     """
-    require_continuous(instance, "the continuum")
     timings = (timing,) * instance.n if isinstance(timing, str) else timing
+    if instance.joint is not None and any(word != Timing.STATIC for word in timings):
+        raise InputError(
+            "signals that a density correlates",
+            where="joint: density",
+            expected="independent buyers under sequential timing, whose second stages have laws of their own",
+            remedy='use timing="static", or a prior that depends on the first signal where one buyer\'s are correlated',
+        )
     places: list[int | None] = []
     for i, buyer in enumerate(instance.buyers):
         if timings[i] == Timing.STATIC:

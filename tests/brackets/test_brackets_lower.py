@@ -30,9 +30,9 @@ EXAMPLE_2 = 86 / 105
 FIRST_BEST_THREE = 1.10946
 
 
-def three(first):
+def three(first, units=1):
     """Quantile space of three buyers, each static (None) or with a first signal."""
-    instance = load("three-buyers")
+    instance = replace(load("three-buyers"), units=units)
     places = tuple(
         None if name is None else instance.buyers[i].signals.index(name) for i, name in enumerate(first)
     )
@@ -72,7 +72,8 @@ def brute_suprema(mechanism, k, state, fine):
         types if j == k else np.broadcast_to(own, (len(types), len(own))) for j, own in enumerate(state)
     ]
     given = {j: mechanism.given_along(j, levels, levels[j][:, None])[:, 0] for j in mechanism.earlier(k)}
-    wins = np.any([space.value(j, levels) > strikes for j, strikes in given.items()], axis=0)
+    count = np.sum([space.value(j, levels) > strikes for j, strikes in given.items()], axis=0)
+    wins = count >= space.units
     values = np.where(wins, space.value(k, levels), -np.inf)
     bins = mechanism.bin_at(k, types)
     return np.array([values[bins >= b].max() for b in range(mechanism.bins_of(k))])
@@ -94,6 +95,14 @@ def test_suprema_of_three_buyers_are_at_least_the_truth_and_close_to_it(order, f
     )
 
 
+def test_suprema_of_two_units_are_at_least_the_truth_and_close_to_it():
+    space = three((None, "c2", None), units=2)
+    mechanism = random_completion(space, np.random.default_rng(5), order=(2, 0, 1))
+    check_suprema(mechanism, np.random.default_rng(6), 201)
+    states = [np.random.default_rng(7).random((500, dims)) for dims in space.dims]
+    assert (mechanism.wins(states).sum(axis=0) == 2).any()
+
+
 def check_suprema(mechanism, rng, fine):
     states = [rng.random((12, dims)) for dims in mechanism.space.dims]
     for k in mechanism.order[1:]:
@@ -107,9 +116,11 @@ def check_suprema(mechanism, rng, fine):
 
 
 @pytest.mark.parametrize("first", [(None, None, None), ("c1", "c2", "c3"), ("c1", None, "p3")])
-@pytest.mark.parametrize("raised", [False, True])
-def test_completions_of_three_buyers_pass_their_audit(first, raised):
-    mechanism = random_completion(three(first), np.random.default_rng(4), order=(1, 2, 0), raised=raised)
+@pytest.mark.parametrize(("raised", "units"), [(False, 1), (True, 1), (False, 2)])
+def test_completions_of_three_buyers_pass_their_audit(first, raised, units):
+    mechanism = random_completion(
+        three(first, units), np.random.default_rng(4), order=(1, 2, 0), raised=raised
+    )
     verdict = mechanism.audit(1000, seed=4)
     assert verdict.passed, verdict.explain()
 
@@ -165,9 +176,10 @@ def test_example_2_of_three_buyers_is_no_worse_completed():
     assert limit.mean == pytest.approx(1.0091, abs=8e-3)  # the prices themselves, on 200,000 random states
 
 
-def test_fibres_and_random_states_give_the_same_welfare():
+@pytest.mark.parametrize("units", [1, 2])
+def test_fibres_and_random_states_give_the_same_welfare(units):
     mechanism = random_completion(
-        three(("c1", None, "p3")), np.random.default_rng(7), nodes=3, order=(1, 0, 2)
+        three(("c1", None, "p3"), units), np.random.default_rng(7), nodes=3, order=(1, 0, 2)
     )
     one = [_fibres(mechanism, 32, child) for child in seed(1).spawn(6)]
     two = [_states(mechanism, 64, child) for child in seed(2).spawn(6)]
@@ -200,13 +212,14 @@ def test_hats_sum_to_one_and_reproduce_multilinear_functions():
     assert ((cell + part) / 4) == pytest.approx(levels)
 
 
-@pytest.mark.parametrize("case", ["two static", "two sequential", "three static", "three mixed"])
+@pytest.mark.parametrize("case", ["two static", "two sequential", "three static", "three mixed", "two units"])
 def test_the_polish_gradient_is_the_derivative(case, static, sequential):
     space = {
         "two static": static,
         "two sequential": sequential,
         "three static": three((None, None, None)),
         "three mixed": three(("c1", "p2", None)),
+        "two units": three((None, "p2", None), units=2),
     }[case]
     rng = np.random.default_rng(5)
     order = (1, 2, 0)[: space.n] if space.n > 2 else (0, 1)
@@ -283,7 +296,7 @@ def test_mechanisms_are_saved_reopened_and_exported(kind, static, sequential, tm
             three(("c1", None, "p3")), np.random.default_rng(0), order=(2, 0, 1)
         ),
         "cells": lambda: cell_mechanism(static, 4),
-        "solo": lambda: SoloMechanism(static, "solo", 1, np.empty(0), 64),
+        "solo": lambda: SoloMechanism(static, "solo", (1,), np.empty(0), 64),
     }[kind]()
     made.save(tmp_path / "m")
     again = load_mechanism(tmp_path / "m")

@@ -96,8 +96,12 @@ def test_the_command_line(tmp_path, capsys, monkeypatch):
     assert run_command(["solve", "mine.toml", "--set", "k=0.5", "--grid", "2", "--out", "run"]) == 0
     assert ex.open("run").instance.parameters == {"k": 0.5}
     assert run_command(["verify", "run"]) == 0
-    assert run_command(["bracket", "mine.toml"]) == 2
-    assert "joint: density: the continuum under a joint density" in capsys.readouterr().err
+    capsys.readouterr()
+    assert run_command(["bracket", "mine.toml", "--time-limit", "1", "--timing", "sequential"]) == 2
+    assert "joint: density: signals of different buyers that are correlated" in capsys.readouterr().err
+    assert run_command(["bracket", "mine.toml", "--time-limit", "2", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["lower"]["value"] <= found["upper"]["value"]
 
 
 def test_a_limit_leaves_the_symmetric_rule_with_the_unrestricted_bound():

@@ -36,14 +36,19 @@ def test_atoms_are_found_again():
     assert np.mean(signals["a"] == 1.0) == pytest.approx(0.5, abs=0.2)
 
 
-@pytest.mark.parametrize(
-    ("wider", "message"),
-    [
-        ({"joint": "1 + a*c"}, "joint: density: the continuum under a joint density"),
-        ({"units": 2}, "units: the continuum with 2 units"),
-        ({"priors": {"c": discrete([0, 1])}}, "priors.c: the continuum with a discrete prior"),
-    ],
-)
-def test_the_continuum_refuses_what_only_grids_carry(wider, message):
-    with pytest.raises(InputError, match=message):
-        quantile_space(Instance("x", BUYERS, parameters={"k": 2}, **wider), "static", (None, None))
+def test_equal_signals_have_equal_levels():
+    instance = Instance("x", BUYERS, {"a": discrete([0, 1, 5], [1, 2, 1])}, parameters={"k": 2})
+    space = QuantileSpace(instance, (None, None))
+    joint = np.random.default_rng(0).random((50, 4))
+    one, two = space.split(joint)
+    assert set(one[:, 0].tolist()) == {0.125, 0.5, 0.875}
+    np.testing.assert_array_equal(one[:, 1], joint[:, 1])
+    np.testing.assert_array_equal(two, joint[:, 2:])
+    np.testing.assert_array_equal(space.signals([one, two])["a"], space.signals([joint[:, :2], two])["a"])
+
+
+def test_a_density_between_buyers_is_refused_under_sequential_timing():
+    instance = Instance("x", BUYERS, parameters={"k": 2}, joint="1 + a*c")
+    assert quantile_space(instance, "static", (None, None)).units == 1
+    with pytest.raises(InputError, match="joint: density: signals that a density correlates"):
+        quantile_space(instance, ("static", "sequential"), (None, None))

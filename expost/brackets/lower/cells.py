@@ -2,13 +2,14 @@
 by cell.
 
 A cell of states counts as won by a buyer as soon as some point of it is, which with monotone values is a test at his
-most favourable corner; that keeps the mechanism admissible in the whole continuum. In a row of a fibre, lowering the
-strike past the corner value v_k hands over the types with V in (v_{k-1}, v_k]: those are the weights (mathematics.md,
-sections 4 and 6)."""
+most favourable corner; that keeps the mechanism admissible in the whole continuum. A discrete signal has a cell for
+each of its atoms, and nothing is lost there. In a row of a fibre, lowering the strike past the corner value v_k hands
+over the types with V in (v_{k-1}, v_k]: those are the weights (mathematics.md, sections 4 and 6)."""
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -23,7 +24,7 @@ from expost.brackets.starts import first_names, timings
 from expost.brackets.workers import Workers
 from expost.formulations.assemble import Formulation, assemble
 from expost.formulations.timing import build_blocks
-from expost.mechanisms.continuum.cells import CellMechanism
+from expost.mechanisms.continuum.cells import CellMechanism, cell_counts
 from expost.mechanisms.continuum.monotone import directions
 from expost.spaces.quantile_space import QuantileSpace
 from expost.spaces.type_space import Grid, TypeSpace, discretize
@@ -46,7 +47,13 @@ def cell_mechanism(space: QuantileSpace, points: int, clock: Clock = ENDLESS) ->
         else np.zeros(upper.shape, dtype=np.bool_)
     )
     table = tuple(_table(space, i, upper[i], wins[i], points) for i in range(space.n))
-    return CellMechanism(space, f"cells, {points} per signal", points, table)
+    return CellMechanism(space, _method(space, points), points, table)
+
+
+def _method(space: QuantileSpace, points: int) -> str:
+    if space.finite:
+        return "best rule on the atoms"
+    return f"cells, {points} per signal" + (" and one per atom" if space.discrete else "")
 
 
 def guaranteed_welfare(
@@ -57,9 +64,9 @@ def guaranteed_welfare(
     Raises NotMonotone where a value or a gain is not monotone, OutOfTime.
     """
     space, points = mechanism.space, mechanism.points
-    if space.n == 2 and not space.sequential:
+    if (space.n, space.units) == (2, 1) and not space.sequential and not space.discrete:
         return guaranteed_pairs(mechanism, parts, clock, workers)
-    total = 0.0
+    total, chances = 0.0, discretize(space.instance, Grid(points))
     for i in range(space.n):
         strike = _spread(space, i, mechanism.table[i], points)
         for part in _parts(space, parts):
@@ -67,15 +74,17 @@ def guaranteed_welfare(
             worst = _corner(space, i, points, part, high=False, parts=parts).values[i]
             best = _corner(space, i, points, part, high=True, parts=parts).values[i]
             gain = _corner(space, i, points, part, high=False, parts=parts, gain=True).gains[i]
-            total += float(
-                np.where(worst > strike, gain, np.where(best > strike, np.minimum(gain, 0.0), 0.0)).mean()
+            total += chances.mean(
+                np.where(worst > strike, gain, np.where(best > strike, np.minimum(gain, 0.0), 0.0))
             )
-    return total / parts ** sum(space.dims)
+    return total / sum(1 for _ in _parts(space, parts))
 
 
 def _parts(space: QuantileSpace, parts: int) -> Iterator[dict[str, int]]:
-    for combination in itertools.product(range(parts), repeat=len(space.instance.signals)):
-        yield dict(zip(space.instance.signals, combination, strict=True))
+    """Every part of a cell, by the number of its slice in each signal; atoms have no parts."""
+    slices = [range(parts if count is None else 1) for own in space.atoms for count in own]
+    for combination in itertools.product(*slices):
+        yield dict(zip(space.stated.signals, combination, strict=True))
 
 
 def _corner(
@@ -101,11 +110,12 @@ def _rows(space: QuantileSpace, i: int, array: NDArray[np.generic], points: int)
     """A state array as (others' cells, rows, own types of a row)."""
     last = np.moveaxis(array, i, -1)
     others = int(np.prod(last.shape[:-1], dtype=np.int64))
-    own = last.reshape(others, *((points,) * space.dims[i]))
+    counts = cell_counts(space, i, points)
+    own = last.reshape(others, *counts)
     place = space.first[i]
     if place is None:
         return own.reshape(others, 1, -1)
-    return np.moveaxis(own, 1 + place, 1).reshape(others, points, -1)
+    return np.moveaxis(own, 1 + place, 1).reshape(others, counts[place], -1)
 
 
 def _weights(
@@ -113,7 +123,9 @@ def _weights(
 ) -> Float:
     """The gains handed over at each node, by sampling every cell at ``parts`` points per level."""
     weights = np.zeros(formulation.program.variables)
-    share = 1.0 / (formulation.space.states * parts ** sum(space.dims))
+    types = formulation.space
+    share = 1.0 / sum(1 for _ in _parts(space, parts))
+    chances = np.full(types.shape, 1.0 / types.states) if types.weights is None else types.weights.chances
     orders = []
     for i, block in enumerate(formulation.blocks):
         rows = _rows(space, i, upper[i], points).astype(np.float64)
@@ -129,7 +141,8 @@ def _weights(
             rank = _ranks(ranked, _rows(space, i, inner.values[i], points).astype(np.float64))
             node = np.take_along_axis(index, np.minimum(rank, index.shape[2] - 1), axis=2)
             gains = _rows(space, i, inner.gains[i], points).astype(np.float64)
-            weights += np.bincount(node.ravel(), gains.ravel() * share, minlength=len(weights))
+            likely = _rows(space, i, chances, points).astype(np.float64)
+            weights += np.bincount(node.ravel(), (gains * likely).ravel() * share, minlength=len(weights))
     return weights
 
 
@@ -156,10 +169,8 @@ def _table(space: QuantileSpace, i: int, upper: Float, wins: Bool, points: int) 
 def _spread(space: QuantileSpace, i: int, table: Float, points: int) -> Float:
     """The strike of buyer ``i`` in every cell of states, with axes of length 1 where it does not vary... in state
     shape."""
-    others = tuple(points ** space.dims[j] for j in range(space.n) if j != i)
-    own = [1] * space.dims[i]
-    place = space.first[i]
-    if place is not None:
-        own[place] = points
-    strike = np.broadcast_to(table.T.reshape(*others, *own), (*others, *((points,) * space.dims[i])))
-    return np.moveaxis(strike.reshape(*others, points ** space.dims[i]), -1, i)
+    others = tuple(math.prod(cell_counts(space, j, points)) for j in range(space.n) if j != i)
+    counts, place = cell_counts(space, i, points), space.first[i]
+    own = [count if k == place else 1 for k, count in enumerate(counts)]
+    strike = np.broadcast_to(table.T.reshape(*others, *own), (*others, *counts))
+    return np.moveaxis(strike.reshape(*others, math.prod(counts)), -1, i)

@@ -14,6 +14,7 @@ from expost.brackets.workers import Workers
 from expost.errors import AuditError
 from expost.mechanisms.continuum.completion import CompletedMechanism
 from expost.mechanisms.continuum.mechanism import ContinuumMechanism
+from expost.spaces.efficient import best_gains, should_win
 from expost.spaces.mesh import hats
 from expost.spaces.quantile_space import lattice, scrambled
 
@@ -41,7 +42,7 @@ def mechanism_limit(
 
     In each replicate completions of two buyers are evaluated at ``points`` x 4 ``points`` types of the first and the
     last, of more buyers at 4 ``points`` states of the others for each buyer, other mechanisms at 16 ``points`` states.
-    Raises AuditError when a state has two winners, OutOfTime."""
+    Raises AuditError when a state has more winners than units, OutOfTime."""
     one = partial(welfare_replicate, mechanism=mechanism, points=points, clock=clock)
     limit = one_sided(replicated(one, seed.spawn(replicates), workers or Workers(1)), confidence)
     return limit.shifted(control)
@@ -53,7 +54,8 @@ def welfare_replicate(
     """Welfare less first best on the sample of one seed: see ``mechanism_limit``."""
     if not isinstance(mechanism, CompletedMechanism):
         return _states(mechanism, points, seed, clock)
-    return (_pairs if mechanism.space.n == 2 else _fibres)(mechanism, points, seed, clock)
+    pairs = mechanism.space.n == 2 and mechanism.space.units == 1
+    return (_pairs if pairs else _fibres)(mechanism, points, seed, clock)
 
 
 def _pairs(
@@ -99,7 +101,6 @@ def _fibres(
     """Welfare less first best, buyer by buyer: where he wins less where he should, over many own types in each state of
     the others."""
     rng, space = np.random.default_rng(seed), mechanism.space
-    cuts = np.cumsum(space.dims)[:-1]
     joint = scrambled(4 * points, sum(space.dims), rng)
     total, winners = 0.0, np.zeros(len(joint), dtype=np.int64)
     for k in range(space.n):
@@ -108,7 +109,7 @@ def _fibres(
         for start in range(0, len(joint), BETWEEN):
             clock.check()
             some = slice(start, start + BETWEEN)
-            levels = np.split(joint[some], cuts, axis=1)
+            levels = space.split(joint[some])
             own = np.concatenate(
                 [levels[k][:, None], types[some]], axis=1
             )  # the state's own type comes first
@@ -119,10 +120,10 @@ def _fibres(
             gains = np.stack(
                 [np.broadcast_to(space.instance.gain(i, signals), wins.shape) for i in range(space.n)]
             )
-            should = (gains.argmax(axis=0) == k) & (gains[k] > 0.0)
+            should = should_win(gains, k, space.units)
             total += float((gains[k] * (wins.astype(np.float64) - should))[:, 1:].sum())
-    if (winners > 1).any():
-        raise AuditError(f"{mechanism.method}: a state with two winners")
+    if (winners > space.units).any():
+        raise AuditError(f"{mechanism.method}: a state with more winners than units")
     return total / (len(joint) * OWN_TYPES)
 
 
@@ -142,10 +143,10 @@ def _states(
 def _excess(mechanism: ContinuumMechanism, joint: Float) -> float:
     """The sum over states (rows of levels of all buyers)."""
     space = mechanism.space
-    levels = np.split(joint, np.cumsum(space.dims)[:-1], axis=1)
+    levels = space.split(joint)
     wins = mechanism.wins(levels)
-    if (wins.sum(axis=0) > 1).any():
-        raise AuditError(f"{mechanism.method}: a state with two winners")
+    if (wins.sum(axis=0) > space.units).any():
+        raise AuditError(f"{mechanism.method}: a state with more winners than units")
     signals = space.signals(levels)
     gains = np.stack([space.instance.gain(i, signals) for i in range(space.n)])
-    return float((np.where(wins, gains, 0.0).sum(axis=0) - np.maximum(gains.max(axis=0), 0.0)).sum())
+    return float((np.where(wins, gains, 0.0).sum(axis=0) - best_gains(gains, space.units)).sum())

@@ -67,7 +67,7 @@ class _Climb:
     def __init__(self, mechanism: CompletedMechanism, plan: PolishPlan) -> None:
         self.at, self.plan, self.scale = mechanism, plan, 1.0
         joint = lattice(4096, sum(mechanism.space.dims), np.full(sum(mechanism.space.dims), 0.5))
-        levels = np.split(joint, np.cumsum(mechanism.space.dims)[:-1], axis=1)
+        levels = mechanism.space.split(joint)
         inside = [np.clip(own, *box) for own, box in zip(levels, mechanism.space.box, strict=True)]
         self.spread = max(float(np.std(mechanism.space.value(mechanism.order[0], inside))), 1e-300)
         self.onto = [_corrections(mechanism, j, plan.nodes) for j in mechanism.order[:-1]]

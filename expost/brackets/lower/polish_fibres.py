@@ -120,6 +120,7 @@ def gradient(mechanism: CompletedMechanism, fibres: PolishFibres, width: float) 
         slope,
         link,
         push,
+        space.units,
     )
     slopes = [np.zeros(theta.shape) for theta in mechanism.theta]
     if given:

@@ -9,17 +9,26 @@ from expost._typing import Float, Int64
 
 
 @numba.njit(cache=True, nogil=True, fastmath=False)
-def _reach(margin: Float, value: Float, j: int, k: int) -> tuple[float, int]:
+def _reach(margin: Float, value: Float, j: int, k: int, units: int) -> tuple[float, int]:
     """The value where, from node j to its neighbour k, the last earlier buyer starts to lose, and who that is; -1:
-    nobody."""
+    nobody. With several units: the one after whom fewer are left than there are units."""
     rise = value[k] - value[j]
-    found, last = value[j], -1
+    left = units
     for e in range(len(margin)):
-        if margin[e, j] > 0.0 and -np.inf < margin[e, k] <= 0.0:
-            reach = value[j] + rise * margin[e, j] / (margin[e, j] - margin[e, k])
-            if reach > found:
-                found, last = reach, e
-    return found, last
+        if units > 1 and margin[e, j] > 0.0 and margin[e, k] > 0.0:
+            left -= 1
+    bar, who = np.inf, -1
+    for _ in range(max(left, 1)):
+        found, last = value[j], -1
+        for e in range(len(margin)):
+            if margin[e, j] > 0.0 and -np.inf < margin[e, k] <= 0.0:
+                reach = value[j] + rise * margin[e, j] / (margin[e, j] - margin[e, k])
+                if reach > found and (reach < bar or (reach == bar and e > who)):
+                    found, last = reach, e
+        bar, who = found, last
+        if last < 0:
+            break
+    return bar, who
 
 
 @numba.njit(cache=True, nogil=True, fastmath=False)
@@ -42,6 +51,7 @@ def _suprema(
     top: Float,
     link: Int64,
     slope: Float,
+    units: int,
 ) -> None:
     """One state against buyer k's fine grid, flattened: his suprema ``top`` by node of his first level (one if
     ``first`` < 0), located between neighbouring nodes where the last of the earlier buyers starts to lose. margin:
@@ -63,7 +73,7 @@ def _suprema(
             for move in (-1, 1):
                 k = j + move * stride
                 if 0 <= place + move < nodes and value[k] > top[b]:
-                    found, last = _reach(margin, value, j, k)
+                    found, last = _reach(margin, value, j, k, units)
                     if last >= 0 and found > top[b]:
                         top[b] = found
                         _link(margin, value, j, k, last, link[b], slope[b])
@@ -87,9 +97,11 @@ def _chance(margin: float, width: float) -> float:
 
 
 @numba.njit(cache=True, nogil=True, fastmath=False)
-def _margins(lead: Float, strikes: Float, column: Int64, weight: Float, margin: Float, best: Float) -> None:
+def _margins(
+    lead: Float, strikes: Float, column: Int64, weight: Float, margin: Float, best: Float, units: int
+) -> None:
     """Fills ``margin`` (E, nodes**dims): every earlier buyer's value less his strike, which is interpolated; and their
-    maxima ``best``."""
+    maxima ``best``, of k units the k-th largest of them."""
     buyers, places = lead.shape
     best[:] = -np.inf
     for e in range(buyers):
@@ -99,6 +111,9 @@ def _margins(lead: Float, strikes: Float, column: Int64, weight: Float, margin: 
                 strike += weight[j, c] * strikes[e, column[j, c]]
             margin[e, j] = lead[e, j] - strike
             best[j] = max(best[j], margin[e, j])
+    if units > 1:
+        for j in range(places):
+            best[j] = np.sort(margin[:, j])[buyers - units] if buyers >= units else -np.inf
 
 
 @numba.njit(cache=True, nogil=True, fastmath=False)
@@ -121,6 +136,7 @@ def welfare_gradient(
     grad: Float,
     link: Int64,
     push: Float,
+    units: int,
 ) -> float:
     """The mean welfare from one buyer over P states of the others and Q own types, with steps smoothed over ``width``
     (unit: values).
@@ -143,8 +159,8 @@ def welfare_gradient(
     rows = given.shape[1]
     for i in range(points):
         if later:
-            _margins(lead[i], strikes[i], column, weights, margin, best)
-            _suprema(margin, best, fine[i], nodes, dims, first, top, link[i], slope)
+            _margins(lead[i], strikes[i], column, weights, margin, best, units)
+            _suprema(margin, best, fine[i], nodes, dims, first, top, link[i], slope, units)
         weight[:] = 0.0
         for q in range(types):
             place = level[q] * (bins - 1)

@@ -35,6 +35,7 @@ from expost.brackets.starts import (
 from expost.brackets.statistics import Limit
 from expost.brackets.upper.side import any_negative
 from expost.errors import InputError
+from expost.mechanisms.continuum.cells import cell_counts
 from expost.mechanisms.continuum.completion import CompletedMechanism
 from expost.mechanisms.continuum.mechanism import ContinuumMechanism
 from expost.mechanisms.continuum.monotone import NotMonotone
@@ -63,8 +64,8 @@ class LowerSide:
     def never_sell(self) -> None:
         """Keeping the item is a mechanism."""
         account = self.account
-        never = SoloMechanism(account.space, "never sell", 0, np.array([np.inf]), 0)
-        seller = account.space.instance.seller_valuation
+        never = SoloMechanism(account.space, "never sell", (0,), np.array([np.inf]), 0)
+        seller = account.space.stated.seller_valuation
         if seller.signals:
             account.statistical(
                 LOWER, "never sell", Limit(0.0, 0.0, account.kept.confidence), Sizeless(), None, never
@@ -73,12 +74,19 @@ class LowerSide:
             account.rigorous(LOWER, "never sell", float(seller({})), Sizeless(), never)
 
     def solo(self) -> None:
-        """The best price for one buyer against each state of the others, whatever the valuations."""
-        found = [
-            SoloMechanism(self.account.space, f"buyer {buyer.name} alone, best prices", i, np.empty(0), 256)
-            for i, buyer in enumerate(self.account.space.instance.buyers)
-        ]
-        self._evaluate(max(found, key=lambda mechanism: self._pilot(mechanism, 32)), 128, 10)
+        """The best price for one buyer (of k units: for k) against each state of the others, whatever the
+        valuations."""
+        space = self.account.space
+        worth = [self._pilot(self._alone((i,)), 32) for i in range(space.n)]
+        chosen = sorted(range(space.n), key=lambda i: -worth[i])[: space.units]
+        self._evaluate(self._alone(tuple(sorted(chosen))), 128, 10)
+
+    def _alone(self, buyers: tuple[int, ...]) -> SoloMechanism:
+        """These buyers at the best prices against each state of the others."""
+        names = ", ".join(self.account.space.stated.buyers[i].name for i in buyers)
+        word = "buyer" if len(buyers) == 1 else "buyers"
+        method = f"{word} {names} alone, best prices"
+        return SoloMechanism(self.account.space, method, buyers, np.empty(0), 256)
 
     def cells(self) -> None:
         """Rigorous: strikes constant on cells; with three buyers or more also evaluated on samples."""
@@ -87,17 +95,19 @@ class LowerSide:
         clock = account.clock.part(0.15)
         account.tell(f"optimizing on {points} cells per signal")
         try:
-            check_states(points ** sum(space.dims), clock, self.account.pace)
+            states = math.prod(math.prod(cell_counts(space, i, points)) for i in range(space.n))
+            check_states(states, clock, self.account.pace)
             mechanism = cell_mechanism(space, points, clock)
-            if self._keeps_constant():
+            if account.certain:
                 parts = {2: 8, 3: 4, 4: 2}.get(sum(space.dims), 1)
                 floor = guaranteed_welfare(mechanism, parts, account.clock.part(0.15)) + account.kept.mean
                 account.rigorous(LOWER, mechanism.method, floor, CellsWelfare(mechanism, parts), mechanism)
             else:
                 account.leave_out(
-                    "cells (rigorous lower)", "the seller's value varies, so its mean is statistical"
+                    "cells (rigorous lower)",
+                    "the seller's value varies, or signals are correlated, so means are statistical",
                 )
-            if space.n > 2:
+            if space.n > 2 or space.discrete or not account.certain:
                 self._evaluate(mechanism, 1024, 10)
         except (NotMonotone, InputError) as reason:
             account.leave_out("cells (lower)", reason)
@@ -111,7 +121,9 @@ class LowerSide:
             best is None
             or account.space.sequential
             or not account.space.bounded
-            or not self._keeps_constant()
+            or account.space.discrete
+            or account.space.units > 1
+            or not account.certain
         ):
             return
         account.tell(f"cutting a completion into {points} cells per signal")
@@ -121,9 +133,6 @@ class LowerSide:
             account.rigorous(LOWER, mechanism.method, floor, CellsWelfare(mechanism, 1), mechanism)
         except NotMonotone as reason:
             account.leave_out("completion on cells (rigorous lower)", reason)
-
-    def _keeps_constant(self) -> bool:
-        return self.account.kept.error == 0.0
 
     def stage(self, number: int, effort: Effort) -> None:
         """Complete (stage 0) or refine, polish and evaluate."""
@@ -149,6 +158,9 @@ class LowerSide:
         """Strikes to polish, which end in different optima: the best order of a grid optimum (two buyers: each order)
         and of a construction."""
         account, space = self.account, self.account.space
+        if space.discrete:
+            account.leave_out("completion (lower)", "it is there for continuous priors only")
+            return []
         found: dict[str, list[CompletedMechanism]] = {}
         clock = account.clock.part(0.3)
         for source, strikes in self._sources(clock):
@@ -178,7 +190,7 @@ class LowerSide:
     def _sources(self, clock: Clock) -> Iterator[tuple[str, Callable[[int, int], Float]]]:
         """Strikes to start from: what they are, and those of a buyer on a mesh with so many nodes."""
         space = self.account.space
-        for given in self.starts(space.instance):
+        for given in self.starts(space.stated):
             yield given.name, partial(given_strikes, space, given, clock=clock.part(0.5))
         points = grid_points(space, GRID_LOWER[min(space.n, 3)] // (4 if space.sequential else 1))
         points = min(points, MOST_POINTS)

@@ -52,7 +52,7 @@ def solo_mechanism(
         found.append(_strikes(space, types, rng, bins))
     theta = falling(np.mean(found, axis=0)[:, None])[:, 0]
     word = "one price" if len(theta) == 1 else "strikes"
-    return SoloMechanism(space, f"best {word} of one buyer", 0, theta, 0)
+    return SoloMechanism(space, f"best {word} of one buyer", (0,), theta, 0)
 
 
 def best_solo(
@@ -65,8 +65,8 @@ def best_solo(
     """The better, on a sample of its own, of strikes by first level and of one price for all (Zik, Theorem 7)."""
     found = [solo_mechanism(space, types, rng, clock=clock)]
     if space.sequential:
-        single = solo_mechanism(QuantileSpace(space.instance, (None,)), types, rng, clock=clock)
-        found.append(SoloMechanism(space, single.method, 0, single.theta, 0))
+        single = solo_mechanism(QuantileSpace(space.stated, (None,)), types, rng, clock=clock)
+        found.append(SoloMechanism(space, single.method, (0,), single.theta, 0))
     points = min(types >> 2, 1 << 12)
     return max(
         found,

@@ -3,8 +3,9 @@
     u(s) = base(s) x sum_k M_k phi_k(levels of s),   M >= 0,
 
 with phi the hat functions of a mesh of ``nodes`` equally spaced nodes per signal and base(s) the second largest gain
-where it is positive. In two-buyer instances with a private part, the optimal u piles up where the buyers' willingness
-to pay crosses, in proportion to the smaller gain; the base carries that kink, and the mesh stays smooth."""
+(of k units the (k+1)-st) where it is positive. In two-buyer instances with a private part, the optimal u piles up where
+the buyers' willingness to pay crosses, in proportion to the smaller gain; the base carries that kink, and the mesh
+stays smooth."""
 
 from __future__ import annotations
 
@@ -15,14 +16,16 @@ import numpy as np
 from scipy import sparse
 
 from expost._typing import Float
+from expost.spaces.efficient import last_margin
 from expost.spaces.mesh import hats, mesh_points
 
 
-def base_gain(gains: Float, floor: float) -> Float:
-    """The second largest of ``gains`` (n, ..) where it exceeds ``floor``, else ``floor``."""
-    if len(gains) == 1:
+def base_gain(gains: Float, floor: float, units: int = 1) -> Float:
+    """The largest of ``gains`` (n, ..) but ``units`` where it exceeds ``floor``, else ``floor``; 0 where there are as
+    many units as buyers: nobody takes one from another then."""
+    if len(gains) <= units:
         return np.zeros(gains.shape[1:])
-    return np.maximum(np.partition(gains, len(gains) - 2, axis=0)[-2], floor)
+    return np.maximum(last_margin(gains, units), floor)
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,6 +6,7 @@ its standard error."""
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,10 +18,14 @@ from expost.brackets.statistics import Limit, one_sided
 from expost.brackets.upper.basis import ShadowPrices
 from expost.brackets.upper.samples import draw_fibres, outer_points, respond
 from expost.brackets.workers import Workers
+from expost.spaces.efficient import best_gains
 from expost.spaces.quantile_space import QuantileSpace, scrambled
+from expost.spaces.type_space import discretize
 
 CHUNK = 1 << 18
 """States evaluated at once by one worker."""
+MOST_ATOMS = 1 << 20
+"""States of discrete priors that are summed instead of sampled, at most."""
 FEWEST = 4
 """Replicates without which there is no limit."""
 LEAST = 128
@@ -73,7 +78,8 @@ def _side(
         )
         shadow = fibres.prices(u)
         best, _ = respond(fibres, shadow, bins=size.bins)
-        total += float((best + (shadow.mean(axis=1) - fibres.best_gain) / space.n).sum())
+        priced = space.units * shadow.mean(axis=1) - fibres.best_gain
+        total += float((best + priced / space.n).sum())
     return total / len(outer)
 
 
@@ -104,8 +110,8 @@ def first_best(
     clock: Clock = ENDLESS,
     workers: Workers | None = None,
 ) -> tuple[Limit, Limit, int]:
-    """E[max(0, max_i w_i)] and E[V_0] of the continuum, each with the error of its one-sided limits, and from how many
-    points a replicate: under a limit of time, as many as a twentieth of it allows."""
+    """E[the ``units`` largest positive w_i] and E[V_0] of the continuum, each with the error of its one-sided limits,
+    and from how many points a replicate: under a limit of time, as many as a twentieth of it allows."""
     if clock.limited:
         efficient(np.random.SeedSequence(0), space, 2)  # what is done once only does not count
         began = time.perf_counter()
@@ -125,11 +131,14 @@ def first_best(
 
 
 def efficient(seed: np.random.SeedSequence, space: QuantileSpace, points: int) -> tuple[float, float]:
-    """The means of max(0, max_i w_i) and of V_0 on the sample of one seed."""
+    """The means of the efficient gain and of V_0 on the sample of one seed; exact where all priors are discrete."""
+    if space.finite and math.prod(count or 1 for own in space.atoms for count in own) <= MOST_ATOMS:
+        types = discretize(space.instance, 1)
+        return types.first_best - types.seller, types.seller
     joint = scrambled(points, sum(space.dims), np.random.default_rng(seed))
-    signals = space.signals(np.split(joint, np.cumsum(space.dims)[:-1], axis=1))
+    signals = space.signals(space.split(joint))
     gains = [space.instance.gain(i, signals) for i in range(space.n)]
-    best = float(np.maximum(np.max(gains, axis=0), 0.0).mean())
+    best = float(best_gains(np.stack(np.broadcast_arrays(*gains)), space.units).mean())
     return best, float(space.instance.seller_value(signals).mean())
 
 

@@ -8,6 +8,7 @@ With three buyers or more the proved bound of the linear relaxation stands in fo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -41,7 +42,9 @@ class FiniteSets:
 
     def states(self, space: QuantileSpace) -> int:
         """Information states of one set."""
-        return self.points ** (sum(space.dims) if self.grid else space.n)
+        if not self.grid:
+            return self.points**space.n
+        return math.prod(count or self.points for own in space.atoms for count in own)
 
     @property
     def method(self) -> str:
@@ -89,14 +92,20 @@ def solve_set(
         return Solved(excess, np.empty(0), np.empty(0))
     one, two = (hats(own, nodes) for own in levels)
     shadow = formulation.shadow_prices(solution.certificate)
-    base = base_gain(np.asarray(types.gains), floor)
+    base = base_gain(np.asarray(types.gains), floor, space.units)
+    if types.weights is not None:
+        shadow, base = (array * types.weights.chances for array in (shadow, base))
     gathered = [np.asarray(two.T @ np.asarray(one.T @ array).T).T for array in (shadow, base)]
     return Solved(excess, gathered[0], gathered[1])
 
 
 def _grid_levels(space: QuantileSpace, i: int, points: int, offset: dict[str, float]) -> Float:
-    """The levels of buyer i's types on a grid, last signal fastest."""
-    own = [(np.arange(points) + offset[name]) / points for name in space.instance.buyers[i].signals]
+    """The levels of buyer i's types on a grid, last signal fastest; of a discrete signal those of its atoms."""
+    own = []
+    for name in space.stated.buyers[i].signals:
+        prior = space.stated.prior(name)
+        even = (np.arange(points) + offset[name]) / points
+        own.append(even if prior.atoms is None else prior.level(prior.atoms[0]))
     return np.stack(np.meshgrid(*own, indexing="ij"), axis=-1).reshape(-1, space.dims[i])
 
 

@@ -1,8 +1,8 @@
 """Fit shadow prices by minimizing the dual function of the continuum over a mesh.
 
-    D(u) = E[u] + sum_i E_{s_-i}[ max over prices (or strikes that do not rise) of E_{s_i}[(w_i - u) 1{V_i above}] ]
+    D(u) = k E[u] + sum_i E_{s_-i}[ max over prices (or strikes that do not rise) of E_{s_i}[(w_i - u) 1{V_i above}] ]
 
-is convex in u. A few random samples of fibres take turns; each gives a subgradient, 1 - (chance that somebody wants
+with k units, is convex in u. A few random samples of fibres take turns; each gives a subgradient, k - (how many want
 the item) averaged over each node's hat, and the nodes move by Adam steps scaled by the hats' masses, kept
 non-negative. Nothing here is
 a bound: bounds come from fresh samples (``dual``).
@@ -106,7 +106,8 @@ def fit_prices(
             u = ShadowPrices(start.dims, start.nodes, start.floor, mesh)
             smoothing = scale * plan.smoothing[0] * (plan.smoothing[1] / plan.smoothing[0]) ** done
             parts = pool.map(
-                partial(_subgradient, u, smoothing=smoothing, n=space.n), samples[step % plan.samples]
+                partial(_subgradient, u, smoothing=smoothing, share=space.units / space.n),
+                samples[step % plan.samples],
             )
             gradient = even(sum(parts, np.zeros(mesh.shape))) / masses
             rate = plan.rate[0] * (1.0 - done) + plan.rate[1]
@@ -153,9 +154,9 @@ def _masses(u: ShadowPrices, sample: list[FibreSample]) -> Float:
     return total
 
 
-def _subgradient(u: ShadowPrices, fibres: FibreSample, smoothing: float, n: int) -> Float:
+def _subgradient(u: ShadowPrices, fibres: FibreSample, smoothing: float, share: float) -> Float:
     _, wins = respond(fibres, fibres.prices(u), smoothing=smoothing, bins=128, rule=fibres.rows > 1)
-    return spread(u, fibres, fibres.base * (1.0 / n - wins) / (wins.size * PARTS))
+    return spread(u, fibres, fibres.base * (share - wins) / (wins.size * PARTS))
 
 
 def spread(u: ShadowPrices, fibres: FibreSample, weights: Float) -> Float:

@@ -15,6 +15,7 @@ from expost._typing import Float, Int32
 from expost.brackets.upper.basis import ShadowPrices, base_gain
 from expost.brackets.upper.responses import sequential_response, static_response
 from expost.formulations.blocks import tie_width
+from expost.spaces.efficient import best_gains
 from expost.spaces.mesh import hats
 from expost.spaces.quantile_space import QuantileSpace, lattice, scrambled
 
@@ -48,14 +49,14 @@ def own_types(
     two stages, ``rows`` levels of the first signal each with its own shifted lattice of the second stage."""
     dims, place = space.dims[i], space.first[i]
     if place is None:
-        return lattice(types, dims, rng.random(dims)), 1
+        return space.snapped(i, lattice(types, dims, rng.random(dims))), 1
     seconds = max(1, types // rows)
     levels = np.empty((rows, seconds, dims))
     others = [k for k in range(dims) if k != place]
     levels[:, :, place] = ((np.arange(rows) + rng.random()) / rows)[:, None]
     points = lattice(seconds, dims - 1, np.zeros(dims - 1))
     levels[:, :, others] = (points[None] + rng.random((rows, 1, dims - 1))) % 1.0
-    return levels.reshape(-1, dims), rows
+    return space.snapped(i, levels.reshape(-1, dims)), rows
 
 
 def split_levels(space: QuantileSpace, i: int, outer: Float, inner: Float) -> list[Float]:
@@ -96,8 +97,8 @@ def draw_fibres(
         rows,
         np.ascontiguousarray(values),
         np.ascontiguousarray(gains[i]),
-        base_gain(gains, floor),
-        np.maximum(gains.max(axis=0), 0.0).mean(axis=1),
+        base_gain(gains, floor, space.units),
+        best_gains(gains, space.units).mean(axis=1),
         order,
         joint,
         hats(inner, max(nodes, 1)),
@@ -125,4 +126,12 @@ def outer_points(space: QuantileSpace, i: int, points: int, rng: np.random.Gener
     """Levels of the others of buyer ``i``, (points, their dimensions), a scrambled sample; one row when there are
     none."""
     dims = sum(space.dims) - space.dims[i]
-    return scrambled(points, dims, rng) if dims else np.zeros((1, 0))
+    if not dims:
+        return np.zeros((1, 0))
+    joint, start = scrambled(points, dims, rng), 0
+    for j in range(space.n):
+        if j != i:
+            end = start + space.dims[j]
+            joint[:, start:end] = space.snapped(j, joint[:, start:end])
+            start = end
+    return joint

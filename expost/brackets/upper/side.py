@@ -90,6 +90,10 @@ class UpperSide:
     def stage(self, effort: Effort) -> None:
         """Solve finite sets of types, fit shadow prices on this stage's mesh, and evaluate them."""
         account, space = self.account, self.account.space
+        if space.n <= space.units:  # nobody takes a unit from anybody: shadow prices are 0
+            self.u = constant_prices(space.dims, 0, 0.0, 0.0)
+            self._evaluate(effort)
+            return
         nodes = largest_nodes(space.dims, effort.mesh)
         starts = [] if self.u is None else [self.u.refined(nodes)]
         starts += self._sets(effort, nodes)
@@ -115,7 +119,7 @@ class UpperSide:
         account, space = self.account, self.account.space
         if not effort.replicates_of_sets:
             return []
-        grid = space.sequential or space.n > 2
+        grid = space.sequential or space.n > 2 or space.discrete
         states = self._affordable(effort)
         points = grid_points(space, states) if grid else math.isqrt(states)
         sets = FiniteSets(points, effort.replicates_of_sets, grid)
@@ -187,8 +191,12 @@ class UpperSide:
         what = "dual function on cells (rigorous upper)"
         if space.n != 2 or space.sequential:
             account.leave_out(what, "it is there for two buyers and static timing only")
-        elif not space.bounded or account.kept.error > 0.0:
-            account.leave_out(what, "it needs bounded supports and a seller's value that does not vary")
+        elif space.discrete or space.units > 1:
+            account.leave_out(what, "it is there for one unit and continuous priors only")
+        elif not space.bounded or not account.certain:
+            account.leave_out(
+                what, "it needs bounded supports, independent signals and a seller's value that does not vary"
+            )
         elif self.u is not None:
             account.tell(f"bounding shadow prices on {cells} cells per signal")
             try:
@@ -230,7 +238,9 @@ class UpperSide:
         )
         account.statistical(
             UPPER,
-            f"dual function, multilinear shadow prices on {u.nodes} nodes per signal",
+            f"dual function, multilinear shadow prices on {u.nodes} nodes per signal"
+            if u.nodes
+            else "each buyer's best prices on random finite sets of types",
             limit,
             Dual(u, size),
             seed,
@@ -241,5 +251,5 @@ def any_negative(account: Account) -> bool:
     """Whether any buyer's gain is negative anywhere on a sample."""
     space = account.space
     joint = scrambled(4096, sum(space.dims), np.random.default_rng(0))
-    signals = space.signals(np.split(joint, np.cumsum(space.dims)[:-1], axis=1))
+    signals = space.signals(space.split(joint))
     return any(float(space.instance.gain(i, signals).min()) < 0.0 for i in range(space.n))

@@ -39,7 +39,7 @@ def _sizes(space: QuantileSpace, i: int, place: int, level: float) -> Float:
     count = sum(space.dims)
     joint = lattice(STATES, count, np.full(count, 0.5))
     joint[:, sum(space.dims[:i]) + place] = level
-    signals = space.signals(np.split(joint, np.cumsum(space.dims)[:-1], axis=1))
+    signals = space.signals(space.split(joint))
     amounts = [space.instance.gain(k, signals) for k in range(space.n)]
     return np.abs(np.stack(np.broadcast_arrays(*amounts, space.instance.seller_value(signals))))
 

@@ -1,12 +1,14 @@
-"""Is a mechanism that somebody states admissible in the continuum: does any state have two winners?
+"""Is a mechanism that somebody states admissible in the continuum: does any state have more winners than units?
 
-Buyers i and j both win where V_i > t_i and V_j > t_j, so all comes down to the largest second-highest margin
+With one unit, buyers i and j both win where V_i > t_i and V_j > t_j, so all comes down to the largest second-highest
+margin
 
     max_s  max over pairs i < j of min(V_i(s) - t_i(s), V_j(s) - t_j(s)),
 
-which must not be positive (Bikhchandani 2006, section 2). It is searched for: a dense sample, its faces, corners and
-states of equal signals included, then local ascent from the best states. A state found with a positive margin refutes;
-none found proves nothing, which is what ``admissibility_cells`` is for.
+which must not be positive (Bikhchandani 2006, section 2); with k units, to the largest (k+1)-st highest margin. It is
+searched for: a dense sample, its faces, corners and states of equal signals included, then local ascent from the best
+states. A state found with a positive margin refutes; none found proves nothing, which is what ``admissibility_cells``
+is for.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import numpy as np
 
 from expost._typing import Float
 from expost.instances.environment import Instance
+from expost.spaces.efficient import last_margin
 from expost.spaces.quantile_space import QuantileSpace, scrambled
 from expost.tolerances import INCENTIVE, allowance
 
@@ -31,6 +34,10 @@ STATES, STARTS, STEPS, DIRECTIONS = 2**15, 100, 60, 12
 SHRINK, WIDEST, NARROWEST = 0.6, 0.1, 2.0**-40
 READABLE, KEPT = range(1, 7), 0.8
 """A witness is rounded to the fewest of these digits that keep this share of its margin."""
+
+
+COUNTS = {2: "two", 3: "three", 4: "four", 5: "five"}
+FREE = "there is a unit for every buyer: no state has too many winners"
 
 
 class How(StrEnum):
@@ -46,9 +53,10 @@ class Admissibility:
     """What was found about a mechanism of the continuum.
 
     how: refuted by the witness, sampled without finding one, or proved by cells.
-    worst: the largest second-highest margin found (unit: values; -inf with one buyer); above ``allowed`` it refutes.
-    witness: the state where it is, signal by signal. buyers: the two who win or come closest to it, counted from 0;
-    values, prices: theirs there. states: how many states, or cells, were looked at.
+    worst: the largest second-highest margin found, of k units the (k+1)-st (unit: values; -inf where there are units
+    for all buyers); above ``allowed`` it refutes. witness: the state where it is, signal by signal. buyers: those who
+    win or come closest to it, one more than there are units, counted from 0; values, prices: theirs there. states: how
+    many states, or cells, were looked at.
     """
 
     how: How
@@ -66,19 +74,18 @@ class Admissibility:
         return self.how is not How.REFUTED
 
     def explain(self) -> str:
-        """One line: the state where two buyers win and what they value and pay there, or how nothing was found."""
+        """One line: the state where too many buyers win and what they value and pay there, or how nothing was found."""
+        count = COUNTS.get(len(self.buyers), str(len(self.buyers)))
         if self.how is How.PROVED:
-            return f"no state has two winners (proved on {self.states} cells)"
+            return f"no state has {count} winners (proved on {self.states} cells)" if self.buyers else FREE
         if self.how is How.SAMPLED:
-            return (
-                f"no state with two winners among {self.states} tried; the largest margin is {self.worst:.3g}"
-            )
+            return f"no state with {count} winners among {self.states} tried; the largest margin is {self.worst:.3g}"
         at = ", ".join(f"{name} = {value:.6g}" for name, value in self.witness.items())
         each = " and ".join(
             f"buyer {i + 1} values it at {value:.6g} and pays {price:.6g}"
             for i, value, price in zip(self.buyers, self.values, self.prices, strict=True)
         )
-        return f"two buyers win at {at}: {each}"
+        return f"{count} buyers win at {at}: {each}"
 
 
 def search_admissibility(
@@ -91,11 +98,11 @@ def search_admissibility(
     steps: int = STEPS,
     seed: int = 0,
 ) -> Admissibility:
-    """Look for a state with two winners under the prices or strikes ``posted``.
+    """Look for a state with more winners than units under the prices or strikes ``posted``.
 
     accuracy: how far these may be off (unit: values, relative). states, starts, steps: the effort.
     """
-    if instance.n == 1:
+    if instance.n <= instance.units:
         return Admissibility(How.PROVED, -np.inf, 0.0, 0, {})
     search = _Search(instance, posted, np.random.default_rng(seed))
     levels = search.sample(states)
@@ -151,7 +158,7 @@ class _Search:
 
     def signals(self, levels: Float) -> dict[str, Float]:
         """All signals (P,) at levels (P, signals)."""
-        return self._space.signals(np.split(levels, np.cumsum(self._space.dims)[:-1], axis=1))
+        return self._space.signals(self._space.split(levels))
 
     def margins(self, signals: Mapping[str, Float]) -> tuple[Float, Float]:
         """Values and posted prices of all buyers, (n, P) each."""
@@ -161,9 +168,13 @@ class _Search:
         return values, prices
 
     def margin(self, levels: Float) -> Float:
-        """The second-highest V_i - t_i in each state: (P,)."""
+        """The second-highest V_i - t_i in each state, of k units the (k+1)-st: (P,)."""
         values, prices = self.margins(self.signals(levels))
-        return np.partition(values - prices, -2, axis=0)[-2]
+        return last_margin(values - prices, self.instance.units)
+
+    def _worst(self, values: Float, prices: Float) -> float:
+        """The same in one state, both (n, 1)."""
+        return float(last_margin(values - prices, self.instance.units)[0])
 
     def ascend(self, at: Float, value: Float, steps: int) -> tuple[Float, Float, int]:
         """Each state moved to where the margin is higher: random directions and single signals, at a width that
@@ -188,11 +199,12 @@ class _Search:
         """The report on the state at ``levels`` (signals,), rounded to few digits where that keeps its margin."""
         signals: Mapping[str, Float] = self.signals(levels[None])
         values, prices = self.margins(signals)
-        worst = float(np.partition((values - prices)[:, 0], -2)[-2])
+        worst, count = self._worst(values, prices), self.instance.units + 1
         if worst > allowed:
             signals, values, prices = self._readable(signals, worst, allowed)
-            worst = float(np.partition((values - prices)[:, 0], -2)[-2])
-        pair = tuple(sorted(int(i) for i in np.argsort(-(values - prices)[:, 0], kind="stable")[:2]))
+            worst = self._worst(values, prices)
+        first = np.argsort(-(values - prices)[:, 0], kind="stable")[:count]
+        pair = tuple(sorted(int(i) for i in first))
         return Admissibility(
             how=How.REFUTED if worst > allowed else How.SAMPLED,
             worst=worst,
@@ -213,7 +225,7 @@ class _Search:
             if not self._inside(rounded):
                 continue
             values, prices = self.margins(rounded)
-            if np.partition((values - prices)[:, 0], -2)[-2] > max(KEPT * worst, allowed):
+            if self._worst(values, prices) > max(KEPT * worst, allowed):
                 return rounded, values, prices
         return signals, *self.margins(signals)
 

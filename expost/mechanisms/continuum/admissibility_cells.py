@@ -1,9 +1,10 @@
-"""Admissibility proved by cells: boxes of states on which interval bounds show that no two buyers win.
+"""Admissibility proved by cells: boxes of states on which interval bounds show that no two buyers win (of k units: no
+k+1).
 
 Boxes start as the whole support and are halved where the bounds leave it open, the largest doubt first. A box is
 settled once, for every pair of buyers, one of the two surely loses in all of it, or their margins add up to no more
-than zero: then they cannot both be positive. Prices that touch (margins of 0 at the same state) are not settled
-there: they stay ``sampled``.
+than zero: then they cannot both be positive (of k units: for every k+1 buyers, likewise). Prices that touch (margins of
+0 at the same state) are not settled there: they stay ``sampled``.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ from expost.mechanisms.continuum.admissibility import Admissibility, How
 CELLS = 2**21
 """Cells looked at before the proof is given up."""
 BATCH = 2**14
+
+Sum = tuple[tuple[int, ...], Formula]
+"""Some buyers, one more than there are units, and the sum of their margins."""
 
 
 def prove_admissibility(
@@ -47,11 +51,9 @@ def prove_admissibility(
         return found
     formula = partial(Formula, parameters={**instance.parameters, **parameters})
     margins = [formula(f"({text}) - ({price})") for text, price in zip(texts, prices, strict=True)]
-    sums = [
-        formula(f"({texts[i]}) - ({prices[i]}) + ({texts[j]}) - ({prices[j]})")
-        for i, j in combinations(range(instance.n), 2)
-    ]
-    looked = _settle(margins, sums, box, instance.signals, cells)
+    groups = list(combinations(range(instance.n), instance.units + 1))
+    sums = [formula(" + ".join(f"(({texts[i]}) - ({prices[i]}))" for i in group)) for group in groups]
+    looked = _settle(margins, list(zip(groups, sums, strict=True)), box, instance.signals, cells)
     if looked is None:
         return found
     return Admissibility(
@@ -76,7 +78,7 @@ def _support(instance: Instance) -> tuple[Float, Float] | None:
 
 def _settle(
     margins: Sequence[Formula],
-    sums: Sequence[Formula],
+    sums: Sequence[Sum],
     box: tuple[Float, Float],
     names: Sequence[str],
     most: int,
@@ -97,13 +99,14 @@ def _settle(
 
 
 def _settled(
-    margins: Sequence[Formula], sums: Sequence[Formula], low: Float, high: Float, names: Sequence[str]
+    margins: Sequence[Formula], sums: Sequence[Sum], low: Float, high: Float, names: Sequence[str]
 ) -> Bool:
     boxes = {name: Interval(low[:, k], high[:, k]) for k, name in enumerate(names)}
     loses = [formula_bounds(margin, boxes).high <= 0.0 for margin in margins]
     settled = np.ones(len(low), dtype=np.bool_)
-    for both, (i, j) in zip(sums, combinations(range(len(margins)), 2), strict=True):
-        settled &= loses[i] | loses[j] | (formula_bounds(both, boxes).high <= 0.0)
+    for group, together in sums:
+        one = np.logical_or.reduce([loses[i] for i in group])
+        settled &= one | (formula_bounds(together, boxes).high <= 0.0)
     return settled
 
 

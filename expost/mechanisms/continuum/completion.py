@@ -8,9 +8,10 @@ buyer must lose:
                          sup { V_k(s) : first level of s_k >= a, some earlier j has V_j(s) > theta_j(s) }).
 
 The first buyer's strike is the given one, the last buyer's the supremum alone. If two buyers won in one state, the
-later one's value would be in the set of his own supremum: so nobody ever shares the item. The condition speaks of
-theta_j where j's strike may be higher; it makes the suprema independent of each other, and costs nothing where
-theta_j is the higher one already. With two buyers: one leader, one follower.
+later one's value would be in the set of his own supremum: so nobody ever shares the item. With k units the same is
+said of k earlier buyers: k + 1 then never win. The condition speaks of theta_j where j's strike may be higher; it makes
+the suprema independent of each other, and costs nothing where theta_j is the higher one already. With two buyers: one
+leader, one follower.
 
 The supremum is over a continuum and is computed to a guaranteed over-estimate, see ``Suprema``. That rests on the
 values of k and of all earlier buyers being monotone in every level of k (the direction is found on a grid and then

@@ -14,8 +14,8 @@ import numpy as np
 
 from expost._typing import Float
 from expost.instances.environment import Instance
-from expost.instances.plain import require_plain
 from expost.mechanisms.given import PriceFunction, StrikeFunction
+from expost.spaces.efficient import best_gains, should_win
 from expost.spaces.quantile_space import QuantileSpace, lattice, scrambled
 
 REPLICATES = 16
@@ -29,7 +29,7 @@ BATCH = 2**19
 
 @dataclass(frozen=True)
 class Figures:
-    """Expectations in the continuum (unit: values; ``sold`` is a probability).
+    """Expectations in the continuum (unit: values; ``sold`` is a probability, of several units their mean number).
 
     first_best, no_sale: of the efficient rule and of never selling. error: the half width of a confidence interval of
     99% for ``welfare`` (Student's t over independent replicates). states: pairs of a type and the others' state.
@@ -63,10 +63,9 @@ def continuum_figures(
     """The figures of ``prices`` (static) or ``strikes`` (``first``: each buyer's first signal), until the error of
     welfare is at most ``accuracy`` times the first best, or ``most`` states of the others a replicate.
 
-    Revenue of strikes counts what is paid for the item, not fees. Raises InputError under a joint density and for
-    several units. The mechanism is not checked here: see ``admissibility``.
+    Revenue of strikes counts what is paid for the item, not fees. Raises InputError for a joint density that is none.
+    The mechanism is not checked here: see ``admissibility``.
     """
-    require_plain(instance, "figures in the continuum")
     from scipy.stats import t
 
     space = QuantileSpace(instance, (None,) * instance.n)
@@ -92,11 +91,11 @@ def _benchmarks(space: QuantileSpace, seed: np.random.SeedSequence) -> tuple[flo
     best, kept = [], []
     for _ in range(REPLICATES):
         joint = scrambled(2**15, sum(space.dims), rng)
-        signals = space.signals(np.split(joint, np.cumsum(space.dims)[:-1], axis=1))
+        signals = space.signals(space.split(joint))
         seller = space.instance.seller_value(signals)
         gains = np.stack([space.instance.gain(i, signals) for i in range(space.n)])
         kept.append(float(np.mean(seller)))
-        best.append(kept[-1] + float(np.maximum(gains.max(axis=0), 0.0).mean()))
+        best.append(kept[-1] + float(best_gains(gains, space.units).mean()))
     return float(np.mean(best)), float(np.mean(kept))
 
 
@@ -119,7 +118,7 @@ def _replicate(
             some = joint[start : start + step]
             own = (types + rng.random((len(some), 1, space.dims[i]))) % 1.0
             signals = _signals(space, i, others, some, own)
-            total += _buyer(space.instance, i, signals, prices, strikes, first)
+            total += _buyer(space, i, signals, prices, strikes, first)
     return total / (count * OWN_TYPES)
 
 
@@ -136,7 +135,7 @@ def _signals(space: QuantileSpace, i: int, others: list[int], joint: Float, own:
 
 
 def _buyer(
-    instance: Instance,
+    space: QuantileSpace,
     i: int,
     signals: Mapping[str, Float],
     prices: PriceFunction | None,
@@ -144,7 +143,7 @@ def _buyer(
     first: tuple[str | None, ...],
 ) -> Float:
     """Sums over states of one buyer: gains won less gains that he should win, payments, sales."""
-    mine = instance.buyers[i].signals
+    instance, mine = space.instance, space.stated.buyers[i].signals
     rest = {name: column for name, column in signals.items() if name not in mine}
     value = instance.value(i, signals)
     if prices is not None:
@@ -155,7 +154,8 @@ def _buyer(
         posted = strikes.strike(i, signals[name], rest)
     gains = np.stack([np.broadcast_to(instance.gain(k, signals), value.shape) for k in range(instance.n)])
     wins = value > posted
-    should = (gains.argmax(axis=0) == i) & (gains[i] > 0.0)
-    paid = np.where(wins, np.where(np.isfinite(posted), posted, 0.0), 0.0)
+    should = should_win(gains, i, space.units)
+    weight = space.density(signals)  # gains have it already
+    paid = np.where(wins, np.where(np.isfinite(posted), posted, 0.0), 0.0) * weight
     lost = float((gains[i] * (wins.astype(np.float64) - should)).sum())
-    return np.array([lost, float(paid.sum()), float(wins.sum())])
+    return np.array([lost, float(paid.sum()), float((wins * weight).sum())])

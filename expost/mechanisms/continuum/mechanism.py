@@ -2,8 +2,8 @@
 
 A buyer wins where his value exceeds the strike that he faces. A static buyer's strike depends on the others' signals
 alone; a sequential buyer's also on his first-stage level, in which it does not rise (Zik, Theorem 2). Admissibility -
-no state with two winners - holds by construction; what exactly is guaranteed, each kind of mechanism says. ``audit``
-looks for violations at random.
+no state with more winners than units - holds by construction; what exactly is guaranteed, each kind of mechanism says.
+``audit`` looks for violations at random.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ ROWS = 12
 
 @dataclass(frozen=True)
 class ContinuumAudit:
-    """What random states show. crowded: states with two winners. incentive: the largest gain of a deviation (unit:
-    values): a random other report (static), or the largest rise of a strike in the first signal (sequential).
+    """What random states show. crowded: states with more winners than units. incentive: the largest gain of a deviation
+    (unit: values): a random other report (static), or the largest rise of a strike in the first signal (sequential).
     allowed: what counts as none.
     """
 
@@ -50,7 +50,7 @@ class ContinuumAudit:
     def explain(self) -> str:
         """One line."""
         return (
-            f"{self.states} random states: {self.crowded} with more than one winner, "
+            f"{self.states} random states: {self.crowded} with more winners than units, "
             f"no deviation gains more than {self.incentive:.3g} (allowed {self.allowed:.3g})"
         )
 
@@ -82,7 +82,12 @@ class ContinuumMechanism(ABC):
         """Who wins at P states, (n, P)."""
         signals = self.space.signals(levels)
         values = np.stack([self.space.instance.value(i, signals) for i in range(self.space.n)])
-        return np.asarray(values > self.strikes(levels))
+        return self.won(levels, values, self.strikes(levels))
+
+    def won(self, levels: Levels, values: Float, strikes: Float) -> Bool:
+        """Who wins at P states, given values and strikes there, (n, P) each."""
+        del levels
+        return np.asarray(values > strikes)
 
     def prices(self, signals: dict[str, Float]) -> Float:
         """The strike of each buyer at any ``signals`` (arrays that broadcast to one shape): (n, *shape)."""
@@ -106,14 +111,14 @@ class ContinuumMechanism(ABC):
         return self.space.levels(flat), tuple(arrays[0].shape)
 
     def audit(self, states: int = 4096, seed: int = 0) -> ContinuumAudit:
-        """Look for states with two winners and for profitable deviations at random states and reports."""
+        """Look for states with more winners than units and for profitable deviations at random states and reports."""
         rng = np.random.default_rng(seed)
         joint = scrambled(states, sum(self.space.dims), rng)
-        levels = np.split(joint, np.cumsum(self.space.dims)[:-1], axis=1)
+        levels = self.space.split(joint)
         signals = self.space.signals(levels)
         values = np.stack([self.space.instance.value(i, signals) for i in range(self.space.n)])
         strikes = self.strikes(levels)
-        crowded = int(np.count_nonzero((values > strikes).sum(axis=0) > 1))
+        crowded = int(np.count_nonzero(self.won(levels, values, strikes).sum(axis=0) > self.space.units))
         worst = max(self._deviation(i, levels, values[i], strikes[i], rng) for i in range(self.space.n))
         allowed = allowance(INCENTIVE, values)
         return ContinuumAudit(states, crowded, max(worst, 0.0), allowed, seed)
@@ -124,7 +129,7 @@ class ContinuumMechanism(ABC):
         """The largest gain of buyer ``i`` from one random other report in each state (static), or the largest rise of
         his strike over first-stage levels (sequential)."""
         place = self.space.first[i]
-        other = rng.random(levels[i].shape)
+        other = self.space.snapped(i, rng.random(levels[i].shape))
         if place is None:
             reported = [other if j == i else own for j, own in enumerate(levels)]
             theirs = self.space.value(i, reported)
@@ -151,7 +156,7 @@ class ContinuumMechanism(ABC):
         """Write ``mechanism.json``, ``mechanism.npz`` and ``instance.toml`` into ``folder`` (made if missing)."""
         path = Path(folder)
         path.mkdir(parents=True, exist_ok=True)
-        (path / "instance.toml").write_text(instance_to_toml(self.space.instance), encoding="utf-8")
+        (path / "instance.toml").write_text(instance_to_toml(self.space.stated), encoding="utf-8")
         record = {"kind": self.kind, "method": self.method, "first": list(self.space.first), **self.facts()}
         (path / "mechanism.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
         np.savez(path / "mechanism.npz", **self.arrays())  # type: ignore[arg-type]
@@ -159,18 +164,15 @@ class ContinuumMechanism(ABC):
     def export(self, path: Path | str, states: int = 1024, seed: int = 0) -> None:
         """Write a CSV: the signals, each buyer's strike and who wins, at ``states`` random states."""
         rng = np.random.default_rng(seed)
-        levels = np.split(
-            scrambled(states, sum(self.space.dims), rng), np.cumsum(self.space.dims)[:-1], axis=1
-        )
+        levels = self.space.split(scrambled(states, sum(self.space.dims), rng))
         signals = self.space.signals(levels)
         buyers = [buyer.name for buyer in self.space.instance.buyers]
         strikes, wins = self.strikes(levels), self.wins(levels)
-        winner = np.where(wins.any(axis=0), wins.argmax(axis=0), -1)
         file = io.StringIO(newline="")
         writer = csv.writer(file)
         writer.writerow([*signals, *(f"strike_{name}" for name in buyers), "winner"])
         for row in range(states):
-            name = buyers[winner[row]] if winner[row] >= 0 else ""
+            name = " ".join(buyer for buyer, won in zip(buyers, wins[:, row], strict=True) if won)
             numbers = [*(column[row] for column in signals.values()), *strikes[:, row]]
             writer.writerow([*(f"{number:.9g}" for number in numbers), name])
         write_whole(Path(path), file.getvalue().encode())

@@ -54,7 +54,7 @@ def _along(space: QuantileSpace, i: int, j: int, place: int, *, gain: bool) -> F
     """V_i, or w_i, on random lines along one level of buyer ``j``: (LINES, STEPS)."""
     levels = []
     joint = lattice(LINES, sum(space.dims), np.full(sum(space.dims), 0.5))
-    for k, own in enumerate(np.split(joint, np.cumsum(space.dims)[:-1], axis=1)):
+    for k, own in enumerate(space.split(joint)):
         low, high = space.box[k]
         points = np.repeat((low + (high - low) * own)[:, None, :], STEPS, axis=1)
         if k == j:

@@ -4,6 +4,7 @@ them is read; arrays are read as plain numbers of the shapes that the record ann
 from __future__ import annotations
 
 import json
+import math
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -15,7 +16,8 @@ import numpy as np
 from expost._typing import Array, Float
 from expost.errors import InputError
 from expost.instances.toml_file import read_instance
-from expost.mechanisms.continuum.cells import CellMechanism
+from expost.mechanisms.continuum.atoms import AtomMechanism, atom_shapes
+from expost.mechanisms.continuum.cells import CellMechanism, cell_counts
 from expost.mechanisms.continuum.completion import CompletedMechanism
 from expost.mechanisms.continuum.mechanism import ContinuumMechanism
 from expost.mechanisms.continuum.solo import SoloMechanism
@@ -128,18 +130,19 @@ def _shapes(space: QuantileSpace, record: Mapping[str, Any]) -> Shapes:
             f"theta_{place}": (rows[place], nodes ** (sum(space.dims) - space.dims[j]))
             for place, j in enumerate(order[:-1])
         }
+    if kind == AtomMechanism.kind:
+        return atom_shapes(space)
     if kind == SoloMechanism.kind:
         return {"theta": (_count(record, "rows"),)}
     if kind == CellMechanism.kind:
         points = _count(record, "points", 1 << 12)
-        return {
-            f"table_{i}": (
-                1 if space.first[i] is None else points,
-                points ** (sum(space.dims) - space.dims[i]),
-            )
-            for i in range(space.n)
-        }
-    raise ValueError(f"kind {kind!r}: expected completion, solo or cells")
+        counts = [cell_counts(space, i, points) for i in range(space.n)]
+        shapes = {}
+        for i, place in enumerate(space.first):
+            others = math.prod(math.prod(own) for j, own in enumerate(counts) if j != i)
+            shapes[f"table_{i}"] = (1 if place is None else counts[i][place], others)
+        return shapes
+    raise ValueError(f"kind {kind!r}: expected completion, solo, cells or atoms")
 
 
 def _rebuild(
@@ -165,9 +168,14 @@ def _rebuild(
             bool(record["raised"]),
         )
     if record["kind"] == SoloMechanism.kind:
-        buyer = _count(record, "buyer", space.n - 1)
+        listed = record["buyers"] if "buyers" in record else [record["buyer"]]
+        buyers = tuple(_count({"buyer": one}, "buyer", space.n - 1) for one in listed)
+        if not 0 < len(set(buyers)) == len(buyers) <= space.units:
+            raise ValueError(f"buyers {buyers} served")
         if (arrays["theta"][1:] > arrays["theta"][:-1]).any():
             raise ValueError("strikes that rise in a first signal")
-        return SoloMechanism(space, method, buyer, arrays["theta"], _count(record, "types"))
+        return SoloMechanism(space, method, buyers, arrays["theta"], _count(record, "types"))
     tables = tuple(arrays[f"table_{i}"] for i in range(space.n))
+    if record["kind"] == AtomMechanism.kind:
+        return AtomMechanism(space, method, arrays["rule"], tables)
     return CellMechanism(space, method, _count(record, "points"), tables)

@@ -1,5 +1,5 @@
-"""Mechanisms that serve one buyer only: admissible whatever the valuations, hence a lower bound that never fails to
-exist."""
+"""Mechanisms that serve no more buyers than there are units: admissible whatever the valuations, hence a lower bound
+that never fails to exist."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ STATES = 1 << 21
 
 @dataclass(frozen=True, eq=False)
 class SoloMechanism(ContinuumMechanism):
-    """Buyer ``buyer`` alone can win. theta: his strikes on a mesh of his first level, not rising (one entry: a single
-    price), the same against all signals of the others; or empty: against each, the price that earns most on ``types``
-    own types."""
+    """The ``buyers`` alone can win, at most as many as there are units. theta: the strikes of each on a mesh of his
+    first level, not rising (one entry: a single price), the same against all signals of the others; or empty: against
+    each, the price that earns most on ``types`` own types."""
 
-    buyer: int
+    buyers: tuple[int, ...]
     theta: Float = field(repr=False)
     types: int
 
@@ -33,24 +33,25 @@ class SoloMechanism(ContinuumMechanism):
         """The strikes at P states: see ``ContinuumMechanism``."""
         count = max(len(own) for own in levels)
         result = np.full((self.space.n, count), np.inf)
-        if self.theta.size == 0:
-            step = max(1, STATES // self.types)
-            whole = [np.broadcast_to(own, (count, own.shape[-1])) for own in levels]
-            parts = [
-                self._best([own[start : start + step] for own in whole]) for start in range(0, count, step)
-            ]
-            result[self.buyer] = np.concatenate(parts)
-            return result
-        place = self.space.first[self.buyer]
-        own = np.broadcast_to(levels[self.buyer], (count, self.space.dims[self.buyer]))
-        cell, part = mesh_cell(own[:, place or 0], len(self.theta))
-        last = len(self.theta) - 1
-        result[self.buyer] = (1.0 - part) * self.theta[cell] + part * self.theta[np.minimum(cell + 1, last)]
+        for i in self.buyers:
+            if self.theta.size == 0:
+                step = max(1, STATES // self.types)
+                whole = [np.broadcast_to(own, (count, own.shape[-1])) for own in levels]
+                parts = [
+                    self._best(i, [own[start : start + step] for own in whole])
+                    for start in range(0, count, step)
+                ]
+                result[i] = np.concatenate(parts)
+                continue
+            place = self.space.first[i]
+            own = np.broadcast_to(levels[i], (count, self.space.dims[i]))
+            cell, part = mesh_cell(own[:, place or 0], len(self.theta))
+            last = len(self.theta) - 1
+            result[i] = (1.0 - part) * self.theta[cell] + part * self.theta[np.minimum(cell + 1, last)]
         return result
 
-    def _best(self, levels: Levels) -> Float:
-        """The best price against each state of the others."""
-        i = self.buyer
+    def _best(self, i: int, levels: Levels) -> Float:
+        """Buyer ``i``'s best price against each state of the others."""
         own = lattice(self.types, self.space.dims[i], np.full(self.space.dims[i], 0.5))
         signals = self.space.signals(
             [own[None] if j == i else rest[:, None] for j, rest in enumerate(levels)]
@@ -72,4 +73,4 @@ class SoloMechanism(ContinuumMechanism):
 
     def facts(self) -> dict[str, Any]:
         """Everything else."""
-        return {"buyer": self.buyer, "rows": len(self.theta), "types": self.types}
+        return {"buyers": list(self.buyers), "rows": len(self.theta), "types": self.types}

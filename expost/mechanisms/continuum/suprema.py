@@ -1,8 +1,9 @@
 """Branch and bound for completions: guaranteed over-estimates of suprema over a continuum of types.
 
-A cell of the later buyer's levels counts as long as some earlier buyer's value at its most favourable corner exceeds
-the minimum of his given strike over the cell, and then counts with the later buyer's value at that value's most
-favourable corner; cells that cannot matter are dropped, the rest halved, down to ``2**-depth`` of a mesh cell."""
+A cell of the later buyer's levels counts as long as some earlier buyer's value (of k units, k of them) at its most
+favourable corner exceeds the minimum of his given strike over the cell, and then counts with the later buyer's value at
+that value's most favourable corner; cells that cannot matter are dropped, the rest halved, down to ``2**-depth`` of a
+mesh cell."""
 
 from __future__ import annotations
 
@@ -151,10 +152,11 @@ class Suprema:
 
     def _sift(self, point: Int64, place: Int64, cells: int) -> tuple[Int64, Int64, Float]:
         """Drop the cells where nobody earlier can win or that cannot raise the supremum by more than the precision."""
-        open_ = np.zeros(len(point), dtype=np.bool_)
+        count = np.zeros(len(point), dtype=np.int16)
         for j in self.given:
             best = self._value(j, point, self._corner(place, cells, j))
-            open_ |= best > self._minimum(j, point, place, cells, 0.0, 1.0) - self.rounding
+            count += best > self._minimum(j, point, place, cells, 0.0, 1.0) - self.rounding
+        open_ = count >= self.m.space.units
         point, place = point[open_], place[open_]
         self._certify(point, place, cells)
         value = self._value(self.k, point, self._corner(place, cells, self.k))
@@ -162,11 +164,12 @@ class Suprema:
         return point[worth], place[worth], value[worth]
 
     def _certify(self, point: Int64, place: Int64, cells: int) -> None:
-        """Where somebody earlier wins at a cell's middle, the supremum is at least the buyer's value there."""
+        """Where so many earlier buyers win at a cell's middle, the supremum is at least the buyer's value there."""
         middle = np.clip((place + 0.5) / cells, self.low, self.high)
-        wins = np.zeros(len(point), dtype=np.bool_)
+        count = np.zeros(len(point), dtype=np.int16)
         for j in self.given:
-            wins |= self._value(j, point, middle) > self._minimum(j, point, place, cells, 0.5, 0.5)
+            count += self._value(j, point, middle) > self._minimum(j, point, place, cells, 0.5, 0.5)
+        wins = count >= self.m.space.units
         point, middle = point[wins], middle[wins]
         np.maximum.at(
             self.certain,

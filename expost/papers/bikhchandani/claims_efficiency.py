@@ -84,7 +84,7 @@ def _change(
     """The gain under ``after`` less that under ``before`` at random states of the continuum, rule (3)."""
     space = QuantileSpace(instance, (None,) * instance.n)
     levels = scrambled(count, sum(space.dims), np.random.default_rng(0))
-    signals = space.signals(np.split(levels, np.cumsum(space.dims)[:-1], axis=1))
+    signals = space.signals(space.split(levels))
     change = np.zeros(count)
     for i in range(instance.n):
         value, gain = instance.value(i, signals), instance.gain(i, signals)

@@ -155,7 +155,7 @@ def outcome_shares(instance: Instance, prices: PriceFunction) -> list[float]:
     """How often each buyer wins, and nobody, at random states of the continuum."""
     space = QuantileSpace(instance, (None,) * instance.n)
     levels = scrambled(STATES, sum(space.dims), np.random.default_rng(0))
-    signals = space.signals(np.split(levels, np.cumsum(space.dims)[:-1], axis=1))
+    signals = space.signals(space.split(levels))
     wins = [instance.value(i, signals) > prices.price(i, signals) for i in range(instance.n)]
     return [*(float(won.mean()) for won in wins), float((~np.any(wins, axis=0)).mean())]
 

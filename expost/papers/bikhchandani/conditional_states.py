@@ -83,7 +83,7 @@ def conditional_violation(instance: Instance, prices: PriceFunction, count: int)
     """A random state where the prices sell to a buyer while another is worth more, in words; empty if there is none."""
     space = QuantileSpace(instance, (None,) * instance.n)
     levels = scrambled(count, sum(space.dims), np.random.default_rng(4))
-    signals = space.signals(np.split(levels, np.cumsum(space.dims)[:-1], axis=1))
+    signals = space.signals(space.split(levels))
     gains = np.stack([instance.gain(i, signals) for i in range(instance.n)])
     best = np.maximum(gains.max(axis=0), 0.0)
     slack = tie_of(gains, max(prices.accuracy, 1e-9))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
@@ -193,8 +194,8 @@ def _worst(claim: str, clauses: list[_Clause]) -> PivotalReport:
 class LoweredPrices:
     """Prices with one buyer's lowered to the lowest that the others' admit (Bikhchandani 2006, proof of Theorem 2).
 
-    t'_i(s_-i) = min(t_i, sup { V_i(s) : V_j(s) >= t_j(s_-j) for some j }), and t'_j = t_j. Where t was not mutually
-    pivotal this sells more and takes nothing from anybody.
+    t'_i(s_-i) = min(t_i, sup { V_i(s) : V_j(s) >= t_j(s_-j) for some j }), and t'_j = t_j; of k units, for k others j.
+    Where t was not mutually pivotal this sells more and takes nothing from anybody.
     """
 
     instance: Instance
@@ -215,11 +216,11 @@ class LoweredPrices:
             return given
         fibre, shape = fibres(self.instance, i, signals)
         lowest = np.zeros(fibre.count)
-        for j in range(self.instance.n):
-            if j != i:
-                lowest = np.maximum(
-                    lowest, highest(fibre.value(i), self._deficit(fibre, j), fibre.dims, fibre.count)
-                )
+        others = [j for j in range(self.instance.n) if j != i]
+        for group in combinations(others, self.instance.units):
+            deficits = [self._deficit(fibre, j) for j in group]
+            taken = deficits[0] if len(group) == 1 else _largest(deficits)
+            lowest = np.maximum(lowest, highest(fibre.value(i), taken, fibre.dims, fibre.count))
         return np.minimum(given, lowest.reshape(shape))
 
     def _deficit(self, fibre: Fibres, j: int) -> Function:
@@ -232,3 +233,12 @@ class LoweredPrices:
             return self.prices.price(j, rest) - self.instance.value(j, signals)
 
         return function
+
+
+def _largest(functions: list[Function]) -> Function:
+    """The pointwise maximum: at most zero where all are."""
+
+    def function(x: Float, rows: Place) -> Float:
+        return np.max(np.stack([one(x, rows) for one in functions]), axis=0)
+
+    return function

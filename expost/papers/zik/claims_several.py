@@ -101,7 +101,7 @@ def _require_several(instance: Instance) -> None:
 def _states(instance: Instance, count: int) -> dict[str, Float]:
     space = QuantileSpace(instance, (None,) * instance.n)
     levels = scrambled(count, sum(space.dims), np.random.default_rng(33))
-    return space.signals(np.split(levels, np.cumsum(space.dims)[:-1], axis=1))
+    return space.signals(space.split(levels))
 
 
 def _static_winners(instance: Instance, signals: Mapping[str, Float]) -> Bool:
