@@ -61,7 +61,9 @@ def solve(
     timing: options.Timing = "static",
     backend: Annotated[
         str,
-        typer.Option("--backend", help="auto, mincut, highs, pulp, cvxpy, or pulp:NAME and cvxpy:NAME."),
+        typer.Option(
+            "--backend", help="auto, mincut, highs, pdlp, pdlp:hipdlp, pulp, cvxpy, pulp:NAME, cvxpy:NAME."
+        ),
     ] = "auto",
     points: options.Points = "midpoint",
     first: options.First = "",

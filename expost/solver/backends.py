@@ -114,6 +114,7 @@ BACKENDS: dict[str, Backend] = {
             "first-order linear program: a certified bound and a rounded rule",
             blocks=MANY,
             certifies=ANY,
+            solvers=True,
         ),
         Backend(
             "pulp",
@@ -164,8 +165,8 @@ def solve_program(
     """Solve a program with a backend by name and audit the answer.
 
     backend: ``auto`` (the minimum cut where it is exact, ``nbuyers`` for more blocks, ``branch`` for several units
-    and for rules that bind the same buyer in several states), a name in ``BACKENDS``, or
-    ``pulp:NAME`` and ``cvxpy:NAME`` for a solver behind these. time_limit: seconds. start: a feasible
+    and for rules that bind the same buyer in several states), a name in ``BACKENDS``, ``pulp:NAME`` and ``cvxpy:NAME``
+    for a solver behind these, or ``pdlp:hipdlp`` for HiGHS's newer method. time_limit: seconds. start: a feasible
     0/1 vector of shape (variables,). progress: called now and then with a ``Progress``, by the backends that
     report it. gap: stop when the bound is at most this share of its size above the rule's value, status GAP.
     nearby: what the solution of a nearby program says. options: passed on to the backend. What a backend cannot use of
@@ -229,7 +230,7 @@ def known_backend(name: str) -> tuple[Backend, str]:
         raise InputError(
             f"{name!r:.60} names no solver behind {base!r}",
             where="backend",
-            expected="pulp:NAME or cvxpy:NAME",
+            expected="pulp:NAME, cvxpy:NAME or pdlp:METHOD",
         )
     return backend, solver
 

@@ -166,7 +166,8 @@ def test_the_time_limit_is_kept_and_leaves_a_bound():
 @pytest.mark.parametrize("method", ["pdlp", "hipdlp", "chains"])
 def test_second_opinions_agree(method):
     program = max_program(3, 3)
-    answer = solve_program(program, "pdlp", method=method)
+    answer = solve_program(program, f"pdlp:{method}")
+    assert answer.backend == ("pdlp" if method == "pdlp" else f"pdlp:{method}")
     assert answer.status in (Status.OPTIMAL, Status.FEASIBLE)
     assert answer.details["certified_bound"] == pytest.approx(
         solve_program(program).bound, abs=100 * slack(program)

@@ -6,38 +6,44 @@ import math
 import time
 
 from expost._typing import Int8
+from expost.errors import InputError
 from expost.solver.answers import slack
 from expost.solver.certificate import check
 from expost.solver.nbuyers import efforts
 from expost.solver.nbuyers.kicks import nothing_sold, rounded
 from expost.solver.nbuyers.lagrangian import Priced
 from expost.solver.nbuyers.pairs import Pairs
-from expost.solver.nbuyers.relaxation import Relaxation, lifted_price, relax
+from expost.solver.nbuyers.relaxation import METHODS, Relaxation, lifted_price, relax
 from expost.solver.program import Program
 from expost.solver.reduction import Reduction, reduced
 from expost.solver.result import Solution, Status
 
 
-def solve_pdlp(program: Program, *, time_limit: float | None = None, method: str = "pdlp") -> Solution:
+def solve_pdlp(program: Program, *, time_limit: float | None = None, solver: str = "pdlp") -> Solution:
     """HiGHS's PDLP on the linear relaxation: its prices as a certificate, its point rounded to a rule.
 
-    method: ``pdlp``, HiGHS's newer ``hipdlp``, or any other of ``relaxation.METHODS``.
+    solver: ``pdlp``, or HiGHS's newer ``hipdlp``, or any other of ``relaxation.METHODS``.
 
     The status is OPTIMAL where the rule attains the certified bound, FEASIBLE where it does not, UNKNOWN
     where no rule was found. ``details["linear_value"]`` is the value of the fractional point: for three
     buyers or more it is what randomized rules can reach, up to the method's tolerance.
     """
+    if solver not in METHODS:
+        raise InputError(
+            f"pdlp with the method {solver!r}", where="backend", expected=f"one of {', '.join(METHODS)}"
+        )
+    name = "pdlp" if solver == "pdlp" else f"pdlp:{solver}"
     deadline = math.inf if time_limit is None else time.monotonic() + time_limit
     reduction = reduced(program, program.fixings)
     if reduction is None:
-        return Solution("pdlp", Status.INFEASIBLE, bound=-math.inf)
+        return Solution(name, Status.INFEASIBLE, bound=-math.inf)
     limit = None if time_limit is None else efforts.SHARES["relaxation"] * time_limit
-    answer = relax(reduction.program, limit, method)
+    answer = relax(reduction.program, limit, solver)
     if answer.stopped == "Infeasible":
-        return Solution("pdlp", Status.INFEASIBLE, bound=-math.inf)
+        return Solution(name, Status.INFEASIBLE, bound=-math.inf)
     priced = lifted_price(program, reduction, answer.packing, answer.covering, deadline)
     if priced is None:
-        return Solution("pdlp", Status.INFEASIBLE, bound=-math.inf)
+        return Solution(name, Status.INFEASIBLE, bound=-math.inf)
     bound = check(program, priced.certificate).upper_bound
     x = _rule(program, reduction, answer, priced, deadline)
     details = {
@@ -46,7 +52,7 @@ def solve_pdlp(program: Program, *, time_limit: float | None = None, method: str
         "stopped": answer.stopped,
     }
     return Solution(
-        "pdlp", _status(program, x, bound, answer.stopped), x, bound, priced.certificate, details=details
+        name, _status(program, x, bound, answer.stopped), x, bound, priced.certificate, details=details
     )
 
 
