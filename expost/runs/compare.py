@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import product
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from expost._parallel import in_turn
@@ -166,6 +167,15 @@ class Comparison(Shown):
             top = max(made, key=lambda row: row.welfare or 0.0)
             lines.append(f"best construction: {top.name}, {top.welfare:.6f}")
         return "\n".join(lines)
+
+    def save(self, out: str | Path) -> Path:
+        """Write the figures: ``.csv`` or ``.parquet`` the table, ``.json`` all. Raises InputError when it cannot.
+
+        They are the same whether values are formulas or Python functions: nothing of the instance is needed again.
+        """
+        from expost.runs.figures_file import save_figures
+
+        return save_figures(self, out)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values: what ``expost compare --json`` prints."""

@@ -91,6 +91,15 @@ class Dominance(Shown):
         gained = self.found.state_gains
         return labelled(self.space, gained, name="gain", about="welfare gained by the dominating rule")
 
+    def save(self, out: str | Path) -> Path:
+        """Write the figures: ``.csv`` or ``.parquet`` the table, ``.json`` all. Raises InputError when it cannot.
+
+        They are the same whether values are formulas or Python functions: nothing of the instance is needed again.
+        """
+        from expost.runs.figures_file import save_figures
+
+        return save_figures(self, out)
+
     def to_dict(self) -> dict[str, Any]:
         """JSON values; ``example`` gives the signals of the state that improves most."""
         found = self.found

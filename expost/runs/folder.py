@@ -180,7 +180,7 @@ def read_result(folder: Path) -> tuple[Record, dict[str, str]]:
     """The record and the digests in ``folder``. Raises InputError as ``read_run``."""
     if not is_folder(folder):
         raise InputError(
-            f"{folder} is not a folder", where="run", expected="a folder that `expost solve --out` wrote"
+            f"{folder} is not a folder", where="run", expected="a folder that a run or a bracket was saved in"
         )
     try:
         data = json.loads(read_regular(folder / RESULT, MOST_TEXT).decode("utf-8"))
