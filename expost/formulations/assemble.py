@@ -11,6 +11,7 @@ from expost._typing import Bool, Float, Int8, Int32, Int64
 from expost.errors import InputError
 from expost.formulations.blocks import Block
 from expost.formulations.conditional import allowed_winners
+from expost.formulations.settings import Settings
 from expost.formulations.timing import mixed_mechanism
 from expost.mechanisms.mechanism import Mechanism
 from expost.mechanisms.prices import Choice
@@ -26,6 +27,7 @@ class Formulation:
 
     alpha: the objective is alpha x welfare + (1 - alpha) x revenue.
     stages: the stages of each sequential buyer, None for static ones; empty when all are static.
+    settings: what was asked for, None where the program was not made of settings.
     """
 
     space: TypeSpace
@@ -33,6 +35,7 @@ class Formulation:
     program: Program
     alpha: float = 1.0
     stages: tuple[Stages | None, ...] = ()
+    settings: Settings | None = None
 
     def mechanism(self, allocation: Bool) -> Mechanism:
         """The mechanism that implements ``allocation``, bool (n, T_1, .., T_n).
@@ -92,6 +95,7 @@ def assemble(
     stages: tuple[Stages | None, ...] = (),
     alpha: float = 1.0,
     conditional: bool = False,
+    settings: Settings | None = None,
 ) -> Formulation:
     """The program of one block per buyer: packing in every state, weights of the objective, fixings.
 
@@ -120,7 +124,7 @@ def assemble(
         fixed=_fixings(space, blocks, starts) if conditional else None,
         constant=alpha * space.seller,
     )
-    return Formulation(space, blocks, program, alpha, stages)
+    return Formulation(space, blocks, program, alpha, stages, settings)
 
 
 def _shares(space: TypeSpace, alpha: float) -> Float | float:

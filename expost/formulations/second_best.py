@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from expost._typing import Int8, Timing
 from expost.errors import LimitReached, SolverError
 from expost.formulations.assemble import Formulation, assemble
+from expost.formulations.coarser import coarse_start
 from expost.formulations.settings import Settings
 from expost.formulations.symmetric import symmetric_formulation
 from expost.formulations.timing import build_blocks, buyer_stages, parse_timing
@@ -17,7 +18,7 @@ from expost.mechanisms.audit import Audit
 from expost.mechanisms.mechanism import Mechanism
 from expost.mechanisms.sequential_audit import audit_mechanism
 from expost.solver.answers import slack
-from expost.solver.nearby import nearby
+from expost.solver.nearby import Nearby, nearby
 from expost.solver.progress import ProgressCallback
 from expost.solver.result import Solution, Status
 from expost.spaces.type_space import Grid, TypeSpace, check_memory, discretize
@@ -89,6 +90,7 @@ def formulate(space: TypeSpace, settings: Settings) -> Formulation:
         stages=buyer_stages(space, timings, settings.first),
         alpha=settings.alpha,
         conditional=settings.conditional,
+        settings=settings,
     )
 
 
@@ -110,18 +112,15 @@ def answer(
     Raises LimitReached when a limit came before any rule, AuditError when the rule fails the audit by definition,
     SolverError when the backend failed.
     """
-    from expost.solver.backends import solve_program
+    from expost.solver.backends import select, solve_program
 
     begun = time.perf_counter()
-    solution = solve_program(
-        formulation.program,
-        backend,
-        time_limit,
-        start,
-        progress,
-        gap=gap,
-        nearby=None if near is None else nearby(near.solution),
-    )
+    guess: Nearby | None = None if near is None else nearby(near.solution)
+    if near is None and select(formulation.program, backend)[0].nearby:
+        guess = coarse_start(formulation, time_limit)
+    if time_limit is not None:
+        time_limit = max(time_limit - (time.perf_counter() - begun), 1e-3)
+    solution = solve_program(formulation.program, backend, time_limit, start, progress, gap=gap, nearby=guess)
     _refuse_nothing(formulation, solution)
     solution = _with_certificate(formulation, solution)
     solved = time.perf_counter()

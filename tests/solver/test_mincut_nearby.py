@@ -66,7 +66,7 @@ def test_the_own_flow_leaves_hardly_anything_to_do(ties):
     """Only what float64 rounds away of the integers."""
     program = random_program(np.random.default_rng(3), 2, 40, ties=ties)
     cold, warm = solve_mincut(program), solve_mincut(program, nearby=nearby(solve_mincut(program)))
-    assert warm.details["rounds"] <= cold.details["rounds"] // 3
+    assert warm.details["searches"] <= cold.details["searches"] / 2
 
 
 def test_a_nearby_flow_saves_rounds():
@@ -80,7 +80,7 @@ def test_a_nearby_flow_saves_rounds():
         program.packing,
     )
     cold = solve_mincut(moved)
-    assert solve_mincut(moved, nearby=start).details["rounds"] < cold.details["rounds"]
+    assert solve_mincut(moved, nearby=start).details["searches"] < cold.details["searches"]
 
 
 @pytest.mark.parametrize(

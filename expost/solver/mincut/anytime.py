@@ -44,8 +44,11 @@ class Incumbent:
         z = self.settled.complete(guess.copy())
         kernels.close_up(self.network.graph, z, self._room)
         self.offer(z)
-        for block in (0, 1):
-            self._follow(guess, block)
+        self.follow(guess)
+
+    def follow(self, guess: Int8) -> tuple[Int8, Int8]:
+        """Offer, and return, the closures that keep a guess in one block where they can, the other block adapted."""
+        return self._follow(guess, 0), self._follow(guess, 1)
 
     def round(self, label: Int32, active: Int32, *, once: bool = False) -> None:
         """Offer closures that the labels suggest; ``active`` lists the nodes with excess, nearest first.
@@ -67,8 +70,9 @@ class Incumbent:
         if known and self.value == before:
             self._share = (self._share + 1) % len(SHARES)
 
-    def _follow(self, guess: Int8, block: int) -> None:
-        """Offer the closure that keeps the guess in ``block`` where it can, the other block adapted, then this one."""
+    def _follow(self, guess: Int8, block: int) -> Int8:
+        """Offer the closure that keeps the guess in ``block`` where it can, the other block adapted, then this one;
+        return it."""
         graph, second = self.network.graph, self.network.second
         z = guess.copy()
         for side in (block, 1 - block):
@@ -85,3 +89,4 @@ class Incumbent:
                 if high > low:
                     kernels.respond(graph, self.network.supply, z, low, high)
             self.offer(z)
+        return z

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from expost._typing import Int8
+from expost._typing import Int8, UInt8
 from expost.errors import SolverError
 from expost.solver.mincut import kernels
 from expost.solver.mincut.anytime import Incumbent
 from expost.solver.mincut.fixed_nodes import Settled, demanded, settle
 from expost.solver.mincut.network import CYCLE_BITS, Network, build
+from expost.solver.mincut.pieces import nested, solve_pieces
 from expost.solver.mincut.preflow import PiledUpError, Preflow
 from expost.solver.mincut.start import begin, guess
 from expost.solver.mincut.watch import Watch, bound_of
@@ -85,19 +86,31 @@ def _solve(program: Program, spare_bits: int, asked: Asked) -> Solution:
         details["seconds"] = time.perf_counter() - started
         return Solution(NAME, Status.INFEASIBLE, bound=-math.inf, details=details)
     incumbent = Incumbent(network, settled)
+    piece = None
     if asked.nearby is not None:
-        details["started"] = begin(network, settled, asked.nearby)
-        # a guess costs as much as some rounds of small programs: only where a rule may be wanted before the end
-        if asked.nearby.rule is not None and (asked.time_limit, asked.gap, asked.progress) != (None,) * 3:
-            incumbent.complete(guess(network, asked.nearby.rule))
+        piece = _pieces(network, incumbent, asked.nearby)
+        details["started"] = begin(network, settled, asked.nearby, piece)
     watch = None
     if asked.gap is not None or asked.progress is not None:
         watch = Watch(program, network, settled, incumbent, asked.gap, asked.progress, started)
-    status = preflow.run(math.inf if asked.time_limit is None else started + asked.time_limit, watch)
+    limit = math.inf if asked.time_limit is None else started + asked.time_limit
+    status = Status.OPTIMAL if piece is None else solve_pieces(preflow, piece, limit, watch)
+    if status is Status.OPTIMAL and not preflow.finished:
+        status = preflow.run(limit, watch)
     solution = _assemble(program, network, preflow, incumbent, status, asked.extremes)
-    solution.details.update(details, rounds=preflow.rounds)
+    solution.details.update(details, rounds=preflow.rounds, searches=preflow.work / max(preflow.nodes, 1))
     solution.details["seconds"] = time.perf_counter() - started
     return solution
+
+
+def _pieces(network: Network, incumbent: Incumbent, start: Nearby) -> UInt8 | None:
+    """The pieces that the rule of a nearby program makes of the network, uint8 (nodes,); None where it makes none."""
+    if start.rule is None or not network.acyclic or incumbent.settled.one is not None:
+        return None
+    closures = incumbent.follow(guess(network, start.rule))
+    # of two closures that are about as good, the one that makes pieces of about the same size
+    piece = nested([min(closures, key=lambda z: abs(float(z.mean()) - 0.5))])
+    return piece if piece.any() else None
 
 
 def _assemble(

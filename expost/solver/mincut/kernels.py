@@ -174,27 +174,78 @@ def fill_pairs(g: Graph) -> None:
 
 
 @compiled()
-def search_back(g: Graph, order: Int32, label: Int32, active: Int32, wanted: int) -> int:  # noqa: PLR0915
+def search_back(
+    g: Graph,
+    order: Int32,
+    label: Int32,
+    active: Int32,
+    wanted: int,
+    begin: int,
+    keep: int,
+    met: int,
+    edge: int,
+) -> tuple[int, int, int]:
     """Label the nodes that reach an unmet demand with the number of arcs to the nearest one.
 
     ``label`` is int32 (nodes,), FAR for nodes that were not met. The search ends when it has met ``wanted``
-    nodes with an excess; ``active`` lists them, nearest first; returns how many there are. ``order`` has
-    room for four more than there are nodes. Whether a neighbour is new is written as arithmetic: as
-    branches, half of them would be mispredicted.
+    nodes with an excess; ``active`` lists them, nearest first. Returns how many these are, how many nodes were
+    met and how many of them have a label. ``order`` has room for four more than there are nodes, and lists the
+    nodes that were met, nearest first.
+
+    keep: 0 to search everything. Else the first ``keep`` nodes of ``order``, as an earlier search that met
+    ``met`` left it, keep their labels and are not listed as active; the search goes on from
+    ``order[begin:keep]``, which that search labelled ``edge - 1``.
+    """
+    bits = g.bits
+    if keep == 0:
+        met, edge = 0, 1
+        for v in range(len(bits)):
+            label[v] = FAR
+            demand = (bits[v] & DEMAND) >> 5
+            bits[v] = (bits[v] & np.uint8(255 - SEEN)) | np.uint8(demand << 6)
+            order[met] = v
+            met += demand
+    else:
+        for i in range(keep, met):
+            label[order[i]] = FAR
+            bits[order[i]] &= np.uint8(255 - SEEN)
+        met = keep
+    return spread_back(g, order, label, active, wanted, keep, met, begin, edge - 1)
+
+
+@compiled()
+def level(order: Int32, label: Int32, count: int, edge: int) -> int:
+    """How many of ``order[:count]``, sorted by label, have a label below ``edge``."""
+    low, high = 0, count
+    while low < high:
+        middle = (low + high) // 2
+        if label[order[middle]] < edge:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@njit(inline="always", _nrt=False)
+def spread_back(  # noqa: PLR0915
+    g: Graph,
+    order: Int32,
+    label: Int32,
+    active: Int32,
+    wanted: int,
+    keep: int,
+    count: int,
+    done: int,
+    away: int,
+) -> tuple[int, int, int]:
+    """The search from ``order[done:count]``, all of them ``away`` from a demand.
+
+    Whether a neighbour is new is written as arithmetic: as branches, half of them would be mispredicted.
     """
     bits, partner, second = g.bits, g.partner, g.second
     last = len(bits) - 1
     explicit = len(g.xtail) > 0
-    count = 0
-    for v in range(last + 1):
-        label[v] = FAR
-        demand = (bits[v] & DEMAND) >> 5
-        bits[v] = (bits[v] & np.uint8(255 - SEEN)) | np.uint8(demand << 6)
-        order[count] = v
-        count += demand
-    done = 0
     found = 0
-    away = 0
     end = count
     while done < count and found < wanted:
         if done == end:
@@ -214,12 +265,13 @@ def search_back(g: Graph, order: Int32, label: Int32, active: Int32, wanted: int
                 fetch(g.xhead, np.intp(g.xout_ptr[w]))
                 fetch(g.xflow, np.intp(g.xout_ptr[w]))
         v = order[done]
-        label[v] = away
-        done += 1
         b = bits[v]
-        if b & SUPPLY:
-            active[found] = v
-            found += 1
+        if done >= keep:
+            label[v] = away
+            if b & SUPPLY:
+                active[found] = v
+                found += 1
+        done += 1
         w = max(v - 1, 0)
         fresh = int((bits[w] & (CHAIN | SEEN)) == CHAIN)
         bits[w] |= np.uint8(fresh << 6)
@@ -248,7 +300,7 @@ def search_back(g: Graph, order: Int32, label: Int32, active: Int32, wanted: int
                 bits[w] |= np.uint8(fresh << 6)
                 order[count] = w
                 count += fresh
-    return found
+    return found, count, done
 
 
 @compiled()
@@ -301,14 +353,22 @@ def reach(g: Graph, order: Int32) -> None:
 
 
 @compiled(_nrt=False)
-def sweep(g: Graph, label: Int32, active: Int32, count: int, first: Int32, after: Int32, stuck: Int32) -> int:
+def sweep(
+    g: Graph,
+    label: Int32,
+    active: Int32,
+    count: int,
+    first: Int32,
+    after: Int32,
+    stuck: Int32,
+    left: int,
+) -> int:
     """Push the excess of ``active[:count]``, sorted by label, to residual neighbours of smaller label.
 
-    Lists in ``stuck`` the nodes that keep one and returns how many do. An excess that comes to a node
-    without any goes on at once, while the node is at hand; where there is some already, it waits for
-    that node's turn.
+    Lists in ``stuck``, behind the ``left`` nodes that are there, those that keep one and returns how many there
+    are. An excess that comes to a node without any goes on at once, while the node is at hand; where there is
+    some already, it waits for that node's turn.
     """
-    left = 0
     d = int(label[active[count - 1]]) if count else -1
     while d >= 0:
         while True:
@@ -414,12 +474,15 @@ def advance(g: Graph, v: int, e: int, label: Int32) -> int:
 
 
 @compiled(_nrt=False)
-def wander(g: Graph, label: Int32, ring: Int32, count: int, pushes: int) -> int:  # noqa: PLR0912
+def wander(  # noqa: PLR0912
+    g: Graph, label: Int32, ring: Int32, count: int, pushes: int, edge: int, room: Int32
+) -> tuple[int, int]:
     """Push the excess of ``ring[:count]``, first come first served, each time to the smallest label around.
 
     A node whose smallest neighbour is not below it is first labelled one above that neighbour. Stops
-    after ``pushes`` pushes; returns how many nodes with an excess there are left. ``ring`` has room for
-    all nodes. Labels only guide: a wrong one costs time, never correctness.
+    after ``pushes`` pushes; returns how many nodes with an excess there are left, and how many of these have a
+    label below ``edge``, which are listed in ``ring``. ``ring`` and ``room`` have room for all nodes. Labels only
+    guide: a wrong one costs time, never correctness.
     """
     size = len(ring)
     first = 0
@@ -463,7 +526,14 @@ def wander(g: Graph, label: Int32, ring: Int32, count: int, pushes: int) -> int:
                 ring[last if last < size else last - size] = w
                 count += 1
         mark_excess(g, v, e)
-    return count + lost
+    near = 0
+    for i in range(count):
+        v = ring[first + i if first + i < size else first + i - size]
+        room[near] = v
+        near += int(label[v] < edge and g.node[v, EXCESS] > 0)
+    for i in range(near):
+        ring[i] = room[i]
+    return count + lost, near
 
 
 @njit(inline="always", _nrt=False)
@@ -750,13 +820,14 @@ def calm(g: Graph, nodes: Int32) -> None:
 
 @compiled()
 def lay(g: Graph, along: Int64, over: Int64, xflow: Int64) -> None:
-    """Send flow along every arc to the next node (nodes,), across from block 0 (second,) and along explicit arcs."""
+    """Send flow to the next node (nodes,) or none (0,), across from block 0 (second,) and along explicit arcs."""
     for v in range(len(along)):
         if along[v] > 0:
             add_chain(g, v, along[v])
             mark_excess(g, v, g.node[v, EXCESS] - along[v])
             mark_excess(g, v + 1, g.node[v + 1, EXCESS] + along[v])
-        if v < g.second and over[v] > 0:
+    for v in range(g.second):
+        if over[v] > 0:
             w = g.partner[v]
             add_across(g, v, over[v])
             mark_excess(g, v, g.node[v, EXCESS] - over[v])
@@ -792,6 +863,71 @@ def settle_chains(g: Graph, sent: Int64) -> None:
             carried -= f
         if carried > 0:
             add_chain(g, v, carried)
+
+
+# Taking a network to pieces, each of which is solved by itself.
+
+
+@compiled()
+def pick(piece: UInt8, which: int, backwards: bool, ids: Int32, new: Int32) -> int:
+    """List the nodes of one piece in ``ids``, number them in ``new``, and return how many there are.
+
+    backwards: the piece will have all arcs turned round; then its nodes are listed from the last to the first.
+    """
+    nodes = len(piece)
+    count = 0
+    for i in range(nodes):
+        v = nodes - 1 - i if backwards else i
+        if piece[v] == which:
+            ids[count] = v
+            new[v] = count
+            count += 1
+    return count
+
+
+@compiled()
+def cut_out(g: Graph, piece: UInt8, which: int, new: Int32, backwards: bool, ids: Int32, part: Graph) -> None:
+    """Fill ``part``, the graph of the nodes ``ids``, with their excess and what flows between them.
+
+    Backwards, arcs lead the other way, block 1 comes first, and what is an excess in one is a demand in the other;
+    a flow is the same flow. Explicit arcs are not touched.
+    """
+    sign = -1 if backwards else 1
+    for k in range(len(ids)):
+        v = ids[k]
+        part.partner[k] = k
+        part.bits[k] &= np.uint8(EXTRA)
+        mark_excess(part, k, sign * g.node[v, EXCESS])
+        tail = v - 1 if backwards else v
+        after = tail if backwards else v + 1
+        if tail >= 0 and (g.bits[tail] & CHAIN) and piece[after] == which:
+            part.bits[k] |= np.uint8(CHAIN)
+            part.node[k, ALONG] = 0
+            add_chain(part, k, g.node[tail, ALONG])
+    for k in range(len(ids)):
+        v = ids[k]
+        w = g.partner[v]
+        if (g.bits[v] & ACROSS) and piece[w] == which:
+            part.bits[k] |= np.uint8(ACROSS)
+            part.partner[k] = new[w]
+            if k >= part.second:
+                part.node[new[w], OVER] = 0
+                add_across(part, new[w], g.node[w if v >= g.second else v, OVER])
+
+
+@compiled()
+def put_back(g: Graph, part: Graph, backwards: bool, ids: Int32) -> None:
+    """Take over the excess and the flows of ``part``, those on explicit arcs excepted."""
+    sign = -1 if backwards else 1
+    for k in range(len(ids)):
+        v = ids[k]
+        mark_excess(g, v, sign * part.node[k, EXCESS])
+        if part.bits[k] & CHAIN:
+            tail = v - 1 if backwards else v
+            add_chain(g, tail, part.node[k, ALONG] - g.node[tail, ALONG])
+        if (part.bits[k] & ACROSS) and k < part.second:
+            tail = g.partner[v] if backwards else v
+            add_across(g, tail, part.node[k, OVER] - g.node[tail, OVER])
 
 
 # Closures from guesses, for a rule at any time.

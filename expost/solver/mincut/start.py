@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from expost._typing import Float, Int8, Int32
+from expost._typing import Float, Int8, Int32, UInt8
 from expost.solver.mincut import kernels
 from expost.solver.mincut.fixed_nodes import Settled
 from expost.solver.mincut.network import Network
@@ -14,53 +14,82 @@ MOST = 2.0**62
 """No sum of flows may come near to what int64 holds; else there is no start."""
 
 
-def begin(network: Network, settled: Settled, start: Nearby) -> bool:
+def begin(network: Network, settled: Settled, start: Nearby, piece: UInt8 | None = None) -> bool:
     """Lay the flow into the network, which has none but that of ``settled``; return whether that was possible.
 
-    Flow on cycles piles up, and decided nodes have a flow of their own: neither gets a start.
+    Flow on cycles piles up, and decided nodes have a flow of their own: neither gets a start. Where the nodes are in
+    pieces, nothing flows from one to another, and chains are settled later, in each piece by itself.
     """
     if start.prices is None or not network.acyclic or settled.one is not None:
         return False
-    graph = network.graph
-    arcs = np.zeros(0) if start.arcs is None else start.arcs
-    along = _at(arcs, network.chain_arc)
-    over = _at(start.prices, network.pair_row)
-    rows = [_at(arcs, network.extra_arcs), start.prices[network.extra_rows]]
-    explicit = np.concatenate([*rows, np.zeros(len(graph.xtail) - len(rows[0]) - len(rows[1]))])
-    with np.errstate(over="ignore"):
-        flows = [
-            np.rint(np.ldexp(np.maximum(flow, 0.0), network.scale_exponent))
-            for flow in (along, over, explicit[network.explicit])
-        ]
-    if not _fits(network, *flows):
+    graph, second, exponent = network.graph, network.second, network.scale_exponent
+    prices = _scaled(start.prices, exponent)
+    over = _at(prices, network.pair_row)
+    along, own = _NONE, _NONE
+    if start.arcs is not None:
+        arcs = _scaled(start.arcs, exponent)
+        along, own = _at(arcs, network.chain_arc), arcs[network.extra_arcs]
+    explicit = np.zeros(len(graph.xtail))
+    explicit[: len(own)] = own
+    first = len(network.extra_arcs)
+    explicit[first : first + len(network.extra_rows)] = prices[network.extra_rows]
+    explicit = explicit[network.explicit]
+    if piece is not None:
+        along[:-1][piece[: len(along)][:-1] != piece[1 : len(along)]] = 0.0
+        over[piece[:second] != piece[graph.partner[:second]]] = 0.0
+        explicit[piece[graph.xtail] != piece[graph.xhead]] = 0.0
+    if not _fits(network, along, over, explicit):
         return False
-    kernels.lay(graph, *(flow.astype(np.int64) for flow in flows))
-    kernels.settle_chains(graph, np.empty(len(network.supply), dtype=np.int64))
+    kernels.lay(graph, *(flow.astype(np.int64) for flow in (along, over, explicit)))
+    if piece is None:
+        kernels.settle_chains(graph, np.empty(len(network.supply), dtype=np.int64))
     return True
 
 
+_NONE = np.zeros(0)
+
+
+def _scaled(flow: Float, exponent: int) -> Float:
+    """The flow in whole units of the network, none of it negative; infinite where it overflows."""
+    with np.errstate(over="ignore"):
+        scaled = np.ldexp(np.maximum(flow, 0.0), exponent)
+    return np.rint(scaled, out=scaled)
+
+
 def _at(multipliers: Float, places: Int32) -> Float:
-    """The multipliers at these places; 0 where a place is -1, or where none are known."""
+    """The multipliers at these places; 0 where a place is -1."""
     if not len(multipliers):
         return np.zeros(len(places))
-    return np.where(places >= 0, multipliers[places], 0.0)
+    found = multipliers[places]
+    found[places < 0] = 0.0
+    return found
 
 
 def _fits(network: Network, along: Float, over: Float, explicit: Float) -> bool:
-    """Whether nothing can overflow: not at a node, nor all the excess on one arc."""
-    graph, nodes = network.graph, len(network.supply)
-    excess = network.supply.astype(np.float64)
-    size = np.abs(excess)
-    moves = (
-        (np.arange(nodes - 1), np.arange(1, nodes), along[:-1]),
-        (np.arange(network.second), graph.partner[: network.second], over),
-        (graph.xtail, graph.xhead, explicit),
-    )
-    for tails, heads, flow in moves:
-        out, into = np.bincount(tails, flow, nodes), np.bincount(heads, flow, nodes)
-        excess += into - out
-        size += into + out
+    """Whether nothing can overflow: not at a node, nor all the excess on one arc. ``along`` may be empty."""
+    supply = network.supply
+    rest = float(along.sum() + explicit.sum())
+    most = float(np.abs(supply).max(initial=0)) + float(over.max(initial=0.0)) + rest
+    if float(supply[supply > 0].sum()) + float(over.sum()) + rest + most < MOST:
+        return True
+    excess, size = (_totals(network, along, over, explicit, sign) for sign in (-1.0, 1.0))
     return bool(size.max(initial=0.0) < MOST and np.maximum(excess, 0.0).sum() + size.max(initial=0.0) < MOST)
+
+
+def _totals(network: Network, along: Float, over: Float, explicit: Float, sign: float) -> Float:
+    """At each node what flows in and ``sign`` times what flows out, with its supply, or the size of that."""
+    graph, nodes, second = network.graph, len(network.supply), network.second
+    total = network.supply.astype(np.float64)
+    if sign > 0.0:
+        np.abs(total, out=total)
+    if len(along):
+        total += sign * along
+        total[1:] += along[:-1]
+    total[:second] += sign * over
+    total[graph.partner[:second]] += over
+    total += sign * np.bincount(graph.xtail, explicit, nodes)
+    total += np.bincount(graph.xhead, explicit, nodes)
+    return total
 
 
 def guess(network: Network, rule: Int8) -> Int8:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 
 import numpy as np
 
@@ -57,12 +58,17 @@ class Watch:
 
     def __call__(self, preflow: Preflow) -> bool:
         """Whether the gap is reached."""
+        return self.look(preflow.rounds, preflow.excess, preflow)
+
+    def look(self, rounds: int, proved: Callable[[], int], preflow: Preflow | None = None) -> bool:
+        """The same after so many rounds, where the flow proves ``proved()``; ``preflow``, if given, suggests a rule."""
         now = time.perf_counter()
-        if preflow.rounds < self._round or (self.gap is None and now < self._time):
+        if rounds < self._round or (self.gap is None and now < self._time):
             return False
-        self._round = preflow.rounds + ROUNDS
-        bound = bound_of(self.program, self.network, self.settled.gain + preflow.excess())
-        self.incumbent.round(preflow.label, preflow.active[: preflow.found], once=True)
+        self._round = rounds + ROUNDS
+        bound = bound_of(self.program, self.network, self.settled.gain + proved())
+        if preflow is not None:
+            self.incumbent.round(preflow.label, preflow.active[: preflow.found], once=True)
         value = -math.inf
         if self.incumbent.z is not None:
             # the rule's value in the unit of the weights, from the program: integers are rounded

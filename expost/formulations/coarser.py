@@ -1,0 +1,89 @@
+"""A start for a large program: the second best on a grid half as fine, each fine state like the coarse one around it.
+
+Only where the program is solved as a minimum cut, which can use a guess of its rule and of its prices. The answer does
+not depend on it, only how long it takes.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import numpy as np
+
+from expost._typing import Array, Float, Place
+from expost.errors import InputError
+from expost.formulations.assemble import Formulation
+from expost.solver.nearby import Nearby
+from expost.solver.result import Certificate
+from expost.spaces.type_space import Grid, TypeSpace, discretize, type_counts
+
+LEAST_STATES = 40_000
+"""Smaller programs are solved before a start would be there."""
+LEAST_POINTS = 4
+"""Signals with fewer points than twice this keep them."""
+SHARE = 0.25
+"""Of the time that is left for a start."""
+
+
+def coarse_start(formulation: Formulation, time_limit: float | None = None) -> Nearby | None:
+    """What the second best on a grid half as fine says about the program; None where there is none, or no use for it.
+
+    time_limit: seconds for the whole solve, of which the start takes a share.
+    """
+    begun = time.perf_counter()
+    coarse = _coarser(formulation)
+    if coarse is None:
+        return None
+    limit = None if time_limit is None else SHARE * time_limit
+    start = coarse_start(coarse, limit)
+    if limit is not None:
+        limit = max(limit - (time.perf_counter() - begun), 1e-3)
+    from expost.solver.mincut.backend import solve_mincut
+
+    found = solve_mincut(coarse.program, time_limit=limit, nearby=start, extremes=False)
+    if found.x is None or not isinstance(found.certificate, Certificate):
+        return None
+    maps = [_cells(formulation.space, coarse.space, i) for i in range(2)]
+    prices = coarse.shadow_prices(found.certificate)[np.ix_(*maps)]
+    allocation = coarse.allocation(found.x)[:, maps[0]][:, :, maps[1]]
+    return Nearby(_weighted(formulation.space, prices).ravel(), rule=formulation.vector(allocation))
+
+
+def _coarser(formulation: Formulation) -> Formulation | None:
+    """The same program on a grid half as fine, or None."""
+    from expost.formulations.second_best import formulate
+
+    space, settings = formulation.space, formulation.settings
+    if settings is None or settings.conditional or settings.symmetric or space.n != 2 or space.units != 1:
+        return None
+    if space.states < LEAST_STATES or type_counts(space.instance, space.grid) != space.shape:
+        return None
+    points = {
+        signal: max(space.grid.size(signal) // 2, min(LEAST_POINTS, space.grid.size(signal)))
+        for signal in space.instance.signals
+    }
+    try:
+        coarse = discretize(space.instance, Grid(points, space.grid.offset))
+        # signals with atoms keep them all: there may be nothing coarser
+        return (
+            None
+            if coarse.states > space.states // 2
+            else formulate(coarse, replace(settings, grid=coarse.grid))
+        )
+    except InputError:  # on other points a formula may fail, or values fall where they have to rise
+        return None
+
+
+def _cells(space: TypeSpace, coarse: TypeSpace, i: int) -> Place:
+    """The coarse type around each type of buyer ``i``, (T_i,)."""
+    types = np.zeros(1, dtype=np.intp)
+    for signal in space.instance.buyers[i].signals:
+        fine, few = space.grid.size(signal), coarse.grid.size(signal)
+        types = (types[:, None] * few + (2 * np.arange(fine) + 1) * few // (2 * fine)).ravel()
+    return types
+
+
+def _weighted(space: TypeSpace, prices: Float) -> Array:
+    """Prices in the unit of values as multipliers of the packing rows, which are in that of the weights."""
+    return prices * (1.0 / space.states if space.weights is None else space.weights.chances)

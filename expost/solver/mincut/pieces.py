@@ -1,0 +1,126 @@
+"""Starting from a guess of the cut: the network in pieces, each solved by itself, then only what they leave open.
+
+Let S be a closure, any guess. A closure that is best among those outside S joins to S as C, and one that is best within
+S leaves D out of it. Then some optimal closure of the whole contains S less D and is contained in S and C: with X
+optimal, X and (S less D) together are worth no less than X, since what X has in common with (S less D) is a closure
+within S; likewise for what X has in common with S and C. So what remains is to see what of C and D belongs to the
+closure, and a guess that is nearly right leaves little of either.
+
+Outside S the excess has to be absorbed, and nearly all of it can be; inside S the demands have to be met, and nearly
+all can be: there the same algorithm runs with the arcs turned round and the demands as what is pushed. Between the two
+nothing flows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from expost._typing import Int8, Int32, UInt8
+from expost.solver.mincut import kernels
+from expost.solver.mincut.kernels import Graph
+from expost.solver.mincut.network import graph_of
+from expost.solver.mincut.preflow import Preflow
+from expost.solver.mincut.watch import Watch
+from expost.solver.result import Status
+
+MOST = 0.6
+"""What the pieces leave open is solved by itself where it has no more than this share of the nodes."""
+
+
+def nested(closures: Sequence[Int8]) -> UInt8:
+    """The piece of each node: in how many of the closures, one inside the other, it is; uint8 (nodes,)."""
+    return np.sum(closures, axis=0, dtype=np.uint8)
+
+
+def solve_pieces(whole: Preflow, piece: UInt8, limit: float, watch: Watch | None) -> Status:
+    """Solve each piece of an acyclic network by itself, then together what of them is not decided by that.
+
+    The flow in ``whole`` must not leave any piece. Returns why the last solve stopped; when that is OPTIMAL there may
+    still be an excess that reaches a demand. limit, watch: as in ``Preflow.run``.
+    """
+    pieces = int(piece.max(initial=0)) + 1
+    new = np.empty(len(piece), dtype=np.int32)
+    for which in range(pieces):
+        status = _solve(whole, piece, which, which == pieces - 1 and pieces > 1, new, limit, watch)
+        if status is not Status.OPTIMAL:
+            return status
+    open_ = _open(whole)
+    if 0 < np.count_nonzero(open_) <= MOST * len(open_):
+        return _solve(whole, open_, 1, False, new, limit, watch)
+    return Status.OPTIMAL
+
+
+def _open(whole: Preflow) -> UInt8:
+    """The nodes on ways from an excess to a demand, uint8 (nodes,)."""
+    if whole.search() == 0:
+        return np.zeros(len(whole.label), dtype=np.uint8)
+    kernels.reach(whole.graph, whole.order)
+    seen = (whole.graph.bits & kernels.SEEN) != 0
+    return (seen & (whole.label != kernels.FAR)).astype(np.uint8)
+
+
+def _solve(
+    whole: Preflow,
+    piece: UInt8,
+    which: int,
+    backwards: bool,
+    new: Int32,
+    limit: float,
+    watch: Watch | None,
+) -> Status:
+    """Solve one piece from the flow that it has, and put its flow back into the whole."""
+    part = Part.of(whole.graph, piece, which, backwards, new)
+    preflow = Preflow(part.graph)
+    rest = 0 if watch is None else whole.excess() - preflow.excess()
+    kernels.settle_chains(part.graph, np.empty(len(part.ids), dtype=np.int64))
+    before = whole.rounds
+    whole.finished = False
+
+    def look(preflow: Preflow) -> bool:
+        whole.rounds = before + preflow.rounds
+        return watch is not None and watch.look(whole.rounds, lambda: rest + preflow.excess())
+
+    status = preflow.run(limit, look)
+    whole.rounds = before + preflow.rounds
+    whole.work += preflow.work
+    part.put_back(whole.graph)
+    return status
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Some nodes of a graph as a graph of their own, perhaps with all arcs turned round.
+
+    ids: int32 (nodes of the part,), where they are in the whole; arcs: int32 (explicit arcs of the part,) likewise.
+    """
+
+    graph: Graph
+    backwards: bool
+    ids: Int32
+    arcs: Int32
+
+    @classmethod
+    def of(cls, graph: Graph, piece: UInt8, which: int, backwards: bool, new: Int32) -> Part:
+        """The nodes whose ``piece`` is ``which``, with their flow. ``new``: room for a number a node."""
+        inside = piece == which
+        count, before = (int(np.count_nonzero(some)) for some in (inside, inside[: graph.second]))
+        ids = np.empty(count, dtype=np.int32)
+        kernels.pick(piece, which, backwards, ids, new)
+        arcs = np.flatnonzero(inside[graph.xtail] & inside[graph.xhead]).astype(np.int32)
+        tails, heads = new[graph.xtail[arcs]], new[graph.xhead[arcs]]
+        if backwards:
+            tails, heads = heads, tails
+        bits, partner = np.zeros(count, dtype=np.uint8), np.empty(count, dtype=np.int32)
+        part, order = graph_of(count - before if backwards else before, bits, partner, tails, heads)
+        kernels.cut_out(graph, piece, which, new, backwards, ids, part)
+        arcs = arcs[order]
+        part.xflow[:] = graph.xflow[arcs]
+        return cls(part, backwards, ids, arcs)
+
+    def put_back(self, graph: Graph) -> None:
+        """Give the whole the flow of the part."""
+        kernels.put_back(graph, self.graph, self.backwards, self.ids)
+        graph.xflow[self.arcs] = self.graph.xflow

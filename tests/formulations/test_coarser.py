@@ -1,0 +1,64 @@
+"""A start from a coarser grid changes how long a solve takes, never what it finds."""
+
+import numpy as np
+import pytest
+
+import expost as ex
+from expost.formulations import coarser
+from expost.formulations.second_best import answer, formulate, type_space
+from expost.formulations.settings import Settings
+from expost.solver.backends import solve_program
+from expost.solver.certificate import check
+from expost.spaces.type_space import Grid
+
+CASES = {
+    "static": ("jmmz", Settings(Grid(10))),
+    "odd": ("jmmz", Settings(Grid({"p1": 9, "c1": 11, "p2": 8, "c2": 13}))),
+    "revenue": ("jmmz", Settings(Grid(8), alpha=0.0)),
+    "sequential": ("jmmz", Settings(Grid(8), "sequential", ("c1", "c2"))),
+    "mixed": ("linear", Settings(Grid(8), "static,sequential")),
+    "endpoints": ("jmmz", Settings(Grid(8, "endpoint"))),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_answer_is_the_same(monkeypatch, case):
+    monkeypatch.setattr(coarser, "LEAST_STATES", 300)
+    name, settings = CASES[case]
+    formulation = formulate(type_space(ex.load(name), settings), settings)
+    start = coarser.coarse_start(formulation)
+    assert start is not None and start.rule is not None
+    found, cold = answer(formulation), solve_program(formulation.program)
+    assert found.solution.details["started"]
+    assert found.solution.bound == cold.bound
+    for mine, other in ((found.solution.smallest, cold.smallest), (found.solution.largest, cold.largest)):
+        assert (mine == other).all()
+    assert check(formulation.program, found.solution.certificate, found.solution.x).proves_optimal
+
+
+@pytest.mark.parametrize("settings", [Settings(Grid(8), conditional=True), Settings(Grid(8), symmetric=True)])
+def test_restricted_rules_have_no_start(monkeypatch, settings):
+    monkeypatch.setattr(coarser, "LEAST_STATES", 300)
+    assert coarser.coarse_start(formulate(type_space(ex.load("jmmz"), settings), settings)) is None
+
+
+def test_every_fine_type_is_inside_its_coarse_cell():
+    settings = Settings(Grid({"p1": 9, "c1": 11, "p2": 8, "c2": 13}))
+    fine = type_space(ex.load("jmmz"), settings)
+    coarse = type_space(ex.load("jmmz"), Settings(Grid({"p1": 4, "c1": 5, "p2": 4, "c2": 6})))
+    for i in range(2):
+        cells = coarser._cells(fine, coarse, i)
+        for signal, points in fine.types[i].items():
+            centre = coarse.types[i][signal][cells]
+            assert np.abs(points - centre).max() <= 0.5 / coarse.grid.size(signal) + 1e-12
+
+
+def test_a_rule_of_the_coarse_grid_is_nearly_optimal(monkeypatch):
+    monkeypatch.setattr(coarser, "LEAST_STATES", 300)
+    settings = Settings(Grid(12))
+    formulation = formulate(type_space(ex.load("jmmz"), settings), settings)
+    start = coarser.coarse_start(formulation)
+    best = answer(formulation)
+    found = solve_program(formulation.program, gap=0.5, nearby=start)
+    assert found.details["rounds"] <= 1
+    assert formulation.program.value(found.x) >= 0.97 * best.welfare
