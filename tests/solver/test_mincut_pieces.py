@@ -57,8 +57,10 @@ def test_a_part_has_the_arcs_and_the_flow_of_its_nodes(seed, backwards):
     assert sorted((w, v, f) if backwards else (v, w, f) for v, w, f in found) == inside
     sign = -1 if backwards else 1
     assert (part.graph.node[:, kernels.EXCESS] == sign * graph.node[ids, kernels.EXCESS]).all()
+    kernels.mark(graph)
     before = [array.copy() for array in (graph.bits, graph.node, graph.xflow)]
     part.put_back(graph)
+    kernels.mark(graph)
     assert all(
         (old == new).all() for old, new in zip(before, (graph.bits, graph.node, graph.xflow), strict=True)
     )

@@ -129,6 +129,7 @@ def _assemble(
         incumbent.round(preflow.label, preflow.active[: preflow.found])
     high = settled.complete(preflow.largest()) if extremes or not optimal else None
     low = settled.complete(preflow.smallest())
+    preflow.forget()
     for closure in (low, high):
         if optimal and closure is not None and _value(network, closure) != proved:
             raise SolverError("mincut: flow and cut disagree; please report this program")

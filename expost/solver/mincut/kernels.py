@@ -155,22 +155,25 @@ def fetch_near(g: Graph, label: Int32, v: int) -> None:
 
 @compiled()
 def fill_pairs(g: Graph) -> None:
-    """Push across what a node has and its partner lacks, then the same along the explicit arcs."""
+    """Push across what a node has and its partner lacks, then the same along the explicit arcs.
+
+    The bits are right after ``mark`` only.
+    """
     for v in range(g.second):
         if g.bits[v] & ACROSS:
             w = g.partner[v]
             f = min(g.node[v, EXCESS], -g.node[w, EXCESS])
             if f > 0:
-                add_across(g, v, f)
-                mark_excess(g, v, g.node[v, EXCESS] - f)
-                mark_excess(g, w, g.node[w, EXCESS] + f)
+                g.node[v, OVER] += f
+                g.node[v, EXCESS] -= f
+                g.node[w, EXCESS] += f
     for a in range(len(g.xtail)):
         v, w = g.xtail[a], g.xhead[a]
         f = min(g.node[v, EXCESS], -g.node[w, EXCESS])
         if f > 0:
             g.xflow[a] += f
-            mark_excess(g, v, g.node[v, EXCESS] - f)
-            mark_excess(g, w, g.node[w, EXCESS] + f)
+            g.node[v, EXCESS] -= f
+            g.node[w, EXCESS] += f
 
 
 @compiled()
@@ -819,30 +822,11 @@ def calm(g: Graph, nodes: Int32) -> None:
 
 
 @compiled()
-def lay(g: Graph, along: Int64, over: Int64, xflow: Int64) -> None:
-    """Send flow to the next node (nodes,) or none (0,), across from block 0 (second,) and along explicit arcs."""
-    for v in range(len(along)):
-        if along[v] > 0:
-            add_chain(g, v, along[v])
-            mark_excess(g, v, g.node[v, EXCESS] - along[v])
-            mark_excess(g, v + 1, g.node[v + 1, EXCESS] + along[v])
-    for v in range(g.second):
-        if over[v] > 0:
-            w = g.partner[v]
-            add_across(g, v, over[v])
-            mark_excess(g, v, g.node[v, EXCESS] - over[v])
-            mark_excess(g, w, g.node[w, EXCESS] + over[v])
-    for a in range(len(xflow)):
-        if xflow[a] > 0:
-            v, w = g.xtail[a], g.xhead[a]
-            g.xflow[a] += xflow[a]
-            mark_excess(g, v, g.node[v, EXCESS] - xflow[a])
-            mark_excess(g, w, g.node[w, EXCESS] + xflow[a])
-
-
-@compiled()
 def settle_chains(g: Graph, sent: Int64) -> None:
-    """Let excess meet the demands ahead of it on its chain, as far as there are any; ``sent`` is int64 (nodes,)."""
+    """Let excess meet the demands ahead of it on its chain, as far as there are any; ``sent`` is int64 (nodes,).
+
+    The bits are right after ``mark`` only.
+    """
     need = 0
     for v in range(len(sent) - 1, -1, -1):
         if not (g.bits[v] & CHAIN):
@@ -858,11 +842,26 @@ def settle_chains(g: Graph, sent: Int64) -> None:
     for v in range(len(sent)):
         e = g.node[v, EXCESS]
         f = min(carried, -e) if e < 0 else -sent[v]
-        if f != 0:
-            mark_excess(g, v, e + f)
-            carried -= f
-        if carried > 0:
-            add_chain(g, v, carried)
+        carried -= f
+        g.node[v, EXCESS] = e + f
+        g.node[v, ALONG] += carried
+
+
+@compiled()
+def mark(g: Graph) -> None:
+    """Set the bits that say which arcs carry flow and where there is an excess or a demand."""
+    for v in range(len(g.bits)):
+        b = g.bits[v] & np.uint8(CHAIN | ACROSS | EXTRA)
+        if g.node[v, ALONG] > 0:
+            b |= np.uint8(CARRY)
+        if (b & ACROSS) and g.node[v if v < g.second else g.partner[v], OVER] > 0:
+            b |= np.uint8(LOADED)
+        e = g.node[v, EXCESS]
+        if e > 0:
+            b |= np.uint8(SUPPLY)
+        elif e < 0:
+            b |= np.uint8(DEMAND)
+        g.bits[v] = b
 
 
 # Taking a network to pieces, each of which is solved by itself.
@@ -890,44 +889,38 @@ def cut_out(g: Graph, piece: UInt8, which: int, new: Int32, backwards: bool, ids
     """Fill ``part``, the graph of the nodes ``ids``, with their excess and what flows between them.
 
     Backwards, arcs lead the other way, block 1 comes first, and what is an excess in one is a demand in the other;
-    a flow is the same flow. Explicit arcs are not touched.
+    a flow is the same flow. Explicit arcs are not touched. The bits are right after ``mark`` only.
     """
     sign = -1 if backwards else 1
     for k in range(len(ids)):
         v = ids[k]
-        part.partner[k] = k
-        part.bits[k] &= np.uint8(EXTRA)
-        mark_excess(part, k, sign * g.node[v, EXCESS])
-        tail = v - 1 if backwards else v
-        after = tail if backwards else v + 1
-        if tail >= 0 and (g.bits[tail] & CHAIN) and piece[after] == which:
-            part.bits[k] |= np.uint8(CHAIN)
-            part.node[k, ALONG] = 0
-            add_chain(part, k, g.node[tail, ALONG])
-    for k in range(len(ids)):
-        v = ids[k]
         w = g.partner[v]
+        b = part.bits[k] & np.uint8(EXTRA)
+        part.node[k, EXCESS] = sign * g.node[v, EXCESS]
+        part.partner[k] = k
+        tail = v - 1 if backwards else v
+        if tail >= 0 and (g.bits[tail] & CHAIN) and piece[tail if backwards else v + 1] == which:
+            b |= np.uint8(CHAIN)
+            part.node[k, ALONG] = g.node[tail, ALONG]
         if (g.bits[v] & ACROSS) and piece[w] == which:
-            part.bits[k] |= np.uint8(ACROSS)
+            b |= np.uint8(ACROSS)
             part.partner[k] = new[w]
-            if k >= part.second:
-                part.node[new[w], OVER] = 0
-                add_across(part, new[w], g.node[w if v >= g.second else v, OVER])
+            if k < part.second:
+                part.node[k, OVER] = g.node[w if backwards else v, OVER]
+        part.bits[k] = b
 
 
 @compiled()
 def put_back(g: Graph, part: Graph, backwards: bool, ids: Int32) -> None:
-    """Take over the excess and the flows of ``part``, those on explicit arcs excepted."""
+    """Take over the excess and the flows of ``part``, those on explicit arcs excepted; the bits need ``mark``."""
     sign = -1 if backwards else 1
     for k in range(len(ids)):
         v = ids[k]
-        mark_excess(g, v, sign * part.node[k, EXCESS])
+        g.node[v, EXCESS] = sign * part.node[k, EXCESS]
         if part.bits[k] & CHAIN:
-            tail = v - 1 if backwards else v
-            add_chain(g, tail, part.node[k, ALONG] - g.node[tail, ALONG])
+            g.node[v - 1 if backwards else v, ALONG] = part.node[k, ALONG]
         if (part.bits[k] & ACROSS) and k < part.second:
-            tail = g.partner[v] if backwards else v
-            add_across(g, tail, part.node[k, OVER] - g.node[tail, OVER])
+            g.node[g.partner[v] if backwards else v, OVER] = part.node[k, OVER]
 
 
 # Closures from guesses, for a rule at any time.

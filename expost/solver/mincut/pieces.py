@@ -46,10 +46,15 @@ def solve_pieces(whole: Preflow, piece: UInt8, limit: float, watch: Watch | None
     for which in range(pieces):
         status = _solve(whole, piece, which, which == pieces - 1 and pieces > 1, new, limit, watch)
         if status is not Status.OPTIMAL:
+            kernels.mark(whole.graph)
             return status
+    kernels.mark(whole.graph)
     open_ = _open(whole)
     if 0 < np.count_nonzero(open_) <= MOST * len(open_):
-        return _solve(whole, open_, 1, False, new, limit, watch)
+        whole.forget()
+        status = _solve(whole, open_, 1, False, new, limit, watch)
+        kernels.mark(whole.graph)
+        return status
     return Status.OPTIMAL
 
 

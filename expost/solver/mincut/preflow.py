@@ -84,6 +84,7 @@ class Preflow:
         """
         try:
             kernels.fill_pairs(self.graph)
+            kernels.mark(self.graph)
             wanted = 0
             while True:
                 self.search(wanted)
@@ -121,6 +122,12 @@ class Preflow:
         pushes = LEAST + self.touched // SHARE if self.acyclic else 0
         left, near = kernels.wander(graph, label, stuck, left, pushes, edge, after)
         return int(left), int(near)
+
+    def forget(self) -> None:
+        """Free the labels and all other room: they take as much memory as the network."""
+        for name in ("label", "order", "active", "stuck", "_buckets"):
+            self.__dict__.pop(name, None)
+        self.finished, self.found = False, 0
 
     def excess(self) -> int:
         """The sum of all positive excess: what the flow proves, in integers."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from expost._typing import Float, Int8, Int32, UInt8
+from expost._typing import Float, Int8, Int32, Int64, UInt8
 from expost.solver.mincut import kernels
 from expost.solver.mincut.fixed_nodes import Settled
+from expost.solver.mincut.kernels import ALONG, EXCESS, OVER, Graph
 from expost.solver.mincut.network import Network
 from expost.solver.nearby import Nearby
 
@@ -40,10 +41,25 @@ def begin(network: Network, settled: Settled, start: Nearby, piece: UInt8 | None
         explicit[piece[graph.xtail] != piece[graph.xhead]] = 0.0
     if not _fits(network, along, over, explicit):
         return False
-    kernels.lay(graph, *(flow.astype(np.int64) for flow in (along, over, explicit)))
+    _lay(graph, *(flow.astype(np.int64) for flow in (along, over, explicit)))
     if piece is None:
         kernels.settle_chains(graph, np.empty(len(network.supply), dtype=np.int64))
     return True
+
+
+def _lay(graph: Graph, along: Int64, over: Int64, explicit: Int64) -> None:
+    """Send flow to the next node, across and along explicit arcs; ``along`` may be empty. The bits need ``mark``."""
+    excess = graph.node[:, EXCESS]
+    if len(along):
+        graph.node[:, ALONG] += along
+        excess -= along
+        excess[1:] += along[:-1]
+    graph.node[: graph.second, OVER] += over
+    excess[: graph.second] -= over
+    excess[graph.partner[: graph.second]] += over
+    graph.xflow[:] += explicit
+    np.subtract.at(excess, graph.xtail, explicit)
+    np.add.at(excess, graph.xhead, explicit)
 
 
 _NONE = np.zeros(0)
