@@ -48,7 +48,8 @@ _HOMES = {
     "expost.runs.epsilon": ("EpsilonFrontier", "epsilon"),
     "expost.runs.explain": ("Explanation",),
     "expost.runs.items": ("ItemsRun", "items"),
-    "expost.runs.lotteries": ("LotteryRun", "lottery_bracket"),
+    "expost.runs.lotteries": ("LotteryRun",),
+    "expost.runs.lottery_bracket": ("LotteryBracket", "lottery_bracket"),
     "expost.runs.frontier": ("Frontier", "frontier"),
     "expost.runs.opening": ("open",),
     "expost.runs.run": ("Run",),
@@ -56,7 +57,8 @@ _HOMES = {
     "expost.runs.solve": ("solve",),
     "expost.runs.sweep": ("sweep",),
     "expost.runs.validate": ("Validation", "validate"),
-    "expost.runs.verify": ("Verification", "verify"),
+    "expost.runs.checks": ("Verification",),
+    "expost.runs.verify": ("verify",),
     "expost.show.plots.sweeps": ("plot_sweep",),
     "expost.spaces.grid": ("Grid",),
 }
@@ -84,6 +86,7 @@ __all__ = [
     "Instance",
     "ItemsRun",
     "LimitReached",
+    "LotteryBracket",
     "LotteryRun",
     "Objective",
     "Prices",
@@ -165,6 +168,7 @@ if TYPE_CHECKING:
     from expost.runs.bayesian import Bayesian, bayesian
     from expost.runs.bracket import bracket
     from expost.runs.check import CheckReport, check
+    from expost.runs.checks import Verification
     from expost.runs.compare import Comparison, compare
     from expost.runs.dominate import Dominance, dominate
     from expost.runs.epsilon import EpsilonFrontier, epsilon
@@ -172,13 +176,14 @@ if TYPE_CHECKING:
     from expost.runs.fit import Fit, fit
     from expost.runs.frontier import Frontier, frontier
     from expost.runs.items import ItemsRun, items
-    from expost.runs.lotteries import LotteryRun, lottery_bracket
+    from expost.runs.lotteries import LotteryRun
+    from expost.runs.lottery_bracket import LotteryBracket, lottery_bracket
     from expost.runs.opening import open  # noqa: A004
     from expost.runs.run import Run
     from expost.runs.simplify import Simplification, simplify
     from expost.runs.solve import solve
     from expost.runs.sweep import sweep
     from expost.runs.validate import Validation, validate
-    from expost.runs.verify import Verification, verify
+    from expost.runs.verify import verify
     from expost.show.plots.sweeps import plot_sweep
     from expost.spaces.grid import Grid

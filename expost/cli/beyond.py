@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,12 +14,46 @@ from expost.errors import InputError
 
 if TYPE_CHECKING:
     from expost.runs.lotteries import LotteryRun
+    from expost.runs.lottery_bracket import LotteryBracket
+
+
+PICTURES = (".png", ".svg", ".pdf")
+
+
+def claim(out: Path | None, suffixes: tuple[str, ...]) -> None:
+    """Raise InputError unless ``out`` can become a file that ends so, or a new folder where it has no suffix."""
+    from expost.files import claim_file, claim_folder
+
+    if out is not None and out.suffix:
+        claim_file(out, suffixes=(*suffixes, *PICTURES))
+    elif out is not None:
+        claim_folder(out)
+
+
+def keep(found: Any, out: Path | None) -> None:
+    """Write a result: a picture by its suffix, everything to a new folder where there is none."""
+    from expost.show.plots.style import write_figure
+
+    if out is None:
+        return
+    if out.suffix in PICTURES:
+        write_figure(found.plot().figure, out)
+    else:
+        found.save(out)
+
+
+def show_lottery_bracket(found: LotteryBracket, out: Path | None, as_json: bool) -> None:
+    """Save and print bounds on the continuum's best stochastic mechanism."""
+    keep(found, out)
+    if as_json:
+        emit({**found.to_dict(), "mechanism": None if out is None else str(out)})
+        return
+    sys.stdout.write(f"{found.summary()}\n")
 
 
 def show_lotteries(run: LotteryRun, out: Path | None, as_json: bool) -> None:
     """Save and print the best stochastic mechanism."""
-    if out is not None:
-        run.save(out)
+    keep(run, out)
     if as_json:
         emit({**run.to_dict(), "run": None if out is None else str(out)})
         return
@@ -43,30 +77,52 @@ def bayesian(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", metavar="FILE", help="Write the interim payments: .csv, .json, .parquet or .tex."
+            "--out",
+            metavar="FILE|DIR",
+            help="The interim payments (.csv, .json, .parquet, .tex), a picture, or a new folder for everything.",
         ),
     ] = None,
     as_json: options.Json = False,
 ) -> None:
     """What private information costs and what robustness costs: the Bayesian benchmark on a grid."""
     import expost as ex
-    from expost.files import claim_file
 
-    if out is not None:
-        claim_file(out, suffixes=(".csv", ".json", ".parquet", ".tex"))
+    claim(out, (".csv", ".json", ".parquet", ".tex"))
     found = ex.bayesian(
         loaded(instance, parameters), parse.grid(grid), participation=participation, time_limit=time_limit
     )
-    if out is not None:
-        found.save(out)
+    keep(found, out)
     show(found, as_json)
 
 
 @app.command()
-def explain(folder: options.Run, time_limit: options.Limit = None, as_json: options.Json = False) -> None:
+def explain(
+    folder: options.Run,
+    time_limit: options.Limit = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="A picture, or the costs of every type (.csv, .parquet)."),
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
     """Which incentives bind in a saved run and what each costs, what every optimum decides alike."""
+    from expost.files import claim_file
+
+    if out is not None:
+        claim_file(out, suffixes=(".csv", ".parquet", *PICTURES))
     found = opened_run(folder).explain(time_limit=time_limit)
+    write_table_or_picture(found, found.by_type, out)
     show(found, as_json)
+
+
+def write_table_or_picture(found: Any, table: Any, out: Path | None) -> None:
+    """Write ``table`` as .csv or .parquet, or what else ``keep`` writes."""
+    from expost.runs.sweep import write_table
+
+    if out is not None and out.suffix in (".csv", ".parquet"):
+        write_table(table, out)
+    else:
+        keep(found, out)
 
 
 @app.command()
@@ -85,13 +141,17 @@ def items(
     ] = False,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="FILE.csv", help="Write every state's bundles and payments."),
+        typer.Option(
+            "--out",
+            metavar="FILE|DIR",
+            help="Every state's bundles and payments (.csv), a picture, or a new folder for everything.",
+        ),
     ] = None,
     as_json: options.Json = False,
 ) -> None:
     """Several items: the best mechanism on a small grid, the demand mechanism, separate sales."""
     import expost as ex
-    from expost.files import claim_file, write_whole
+    from expost.files import write_whole
 
     if tables:
         show_tables(instance)
@@ -99,11 +159,12 @@ def items(
     points = parse.grid(grid)
     if not isinstance(points, int):
         raise InputError(f"{grid}", where="grid", expected="one number of points for every signal")
-    if out is not None:
-        claim_file(out, suffixes=(".csv",))
+    claim(out, (".csv",))
     found = ex.items(instance, points, time_limit=time_limit, **parse.numbers(parameters, "parameters"))
-    if out is not None:
+    if out is not None and out.suffix == ".csv":
         write_whole(out, found.allocation.to_csv(index=False).encode(), where="out")
+    else:
+        keep(found, out)
     show(found, as_json)
 
 
@@ -142,16 +203,26 @@ def epsilon(
     ] = "",
     parameters: options.Parameters = "",
     time_limit: options.Limit = 60.0,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="FILE|DIR",
+            help="A table (.csv, .parquet), a picture, or a new folder for everything.",
+        ),
+    ] = None,
     as_json: options.Json = False,
 ) -> None:
     """Welfare against epsilon: what externalities among buyers leave of ex post incentives."""
     import expost as ex
 
+    claim(out, (".csv", ".parquet"))
     found = ex.epsilon(
         loaded(instance, parameters),
         parse.grid(grid),
         parse.several(allowed, "epsilon"),
-        loses_to=parse.feelings(loses_to),
+        loses_to=parse.feelings(loses_to) if loses_to else None,
         time_limit=time_limit,
     )
+    write_table_or_picture(found, found.table, out)
     show(found, as_json)

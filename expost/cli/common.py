@@ -68,9 +68,9 @@ def opened_run(folder: Path) -> Run:
     saved = ex.open(folder)
     if not isinstance(saved, ex.Run):
         raise InputError(
-            f"{folder} is a bracket",
+            f"{folder} is a {type(saved).__name__}",
             where="run",
-            expected="a solved run",
-            remedy="a bracket's mechanism is ex.open(folder).mechanism",
+            expected="a solved run without lotteries",
+            remedy="what else was saved is ex.open(folder)",
         )
     return saved

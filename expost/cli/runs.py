@@ -177,7 +177,13 @@ def menu(
 
     if timing not in ("", "sequential"):
         raise InputError(f"{timing!r}", where="timing", expected="sequential, or nothing")
-    content = exported_menu(opened_run(folder), form, sequential=timing == "sequential", digits=digits)
+    import expost as ex
+
+    saved = ex.open(folder)
+    if isinstance(saved, ex.LotteryRun):
+        content = saved.export(form, digits)
+    else:
+        content = exported_menu(opened_run(folder), form, sequential=timing == "sequential", digits=digits)
     if out is not None:
         write_whole(out, content)
         return

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from expost.cli import options, parse
+from expost.cli.beyond import show_lottery_bracket
 from expost.cli.common import app, emit, loaded
 from expost.cli.own import with_set
 from expost.errors import InputError
@@ -101,6 +102,9 @@ def bracket(
     rigorous: Annotated[
         bool, typer.Option("--rigorous", help="Only bounds that no sample enters (two static buyers).")
     ] = False,
+    lotteries: Annotated[
+        bool, typer.Option("--lotteries", help="Of stochastic mechanisms: one buyer in two stages.")
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -115,6 +119,19 @@ def bracket(
 
     if out is not None:
         claim_folder(out)
+    if lotteries:
+        if rigorous:
+            raise InputError(
+                "rigorous bounds of lotteries", where="rigorous", expected="statistical ones: leave it out"
+            )
+        show_lottery_bracket(
+            ex.lottery_bracket(
+                loaded(instance, parameters), accuracy, time_limit, first=first or None, seed=seed
+            ),
+            out,
+            as_json,
+        )
+        return
     found = ex.bracket(
         loaded(instance, parameters),
         accuracy,

@@ -93,7 +93,8 @@ def bayesian_second_best(space: TypeSpace, *, time_limit: float | None = None) -
             f"{space.instance.name}: the linear program stopped ({answer.status}) before it had a mechanism; allow "
             "more time or use a coarser grid"
         )
-    return _assessed(space, program, answer.x, answer.multipliers, answer.status)
+    allocation = answer.x[: space.n * space.states].reshape(space.n, *space.shape)
+    return assessed(space, program, allocation, answer.multipliers, answer.status)
 
 
 def bayesian_program(space: TypeSpace) -> LinearProgram:
@@ -171,10 +172,12 @@ def _payment_columns(types: int, start: int, total: int) -> Any:
     )
 
 
-def _assessed(
-    space: TypeSpace, program: LinearProgram, x: Float, multipliers: Float, status: Status
+def assessed(
+    space: TypeSpace, program: LinearProgram, allocation: Float, multipliers: Float, status: Status
 ) -> BayesianSecondBest:
-    allocation = np.clip(x[: space.n * space.states], 0.0, 1.0).reshape(space.n, *space.shape)
+    """The mechanism of the probabilities ``allocation`` (n, T_1, .., T_n), audited, with the bound that ``multipliers``
+    (rows,) prove. Raises AuditError when it is not incentive compatible or not admissible, or beats the bound."""
+    allocation = np.clip(allocation, 0.0, 1.0)
     payments, audits = [], []
     for i in range(space.n):
         utility = _expected(space, i, allocation[i])

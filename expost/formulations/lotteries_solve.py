@@ -26,6 +26,7 @@ class LotterySecondBest:
 
     allocation: float64 (n, T_1, .., T_n), everybody's probability of winning. pays: per buyer, as fibres (F, A, B),
     expected payments, fees included. upper_bound: what the multipliers (rows,) prove about every stochastic mechanism.
+    point: the program's variables, from which the mechanism follows (``assessed``).
     """
 
     formulation: LotteryFormulation
@@ -37,6 +38,7 @@ class LotterySecondBest:
     status: Status
     audit: Audit
     multipliers: Float = field(repr=False)
+    point: Float = field(repr=False)
 
     @property
     def space(self) -> TypeSpace:
@@ -133,4 +135,5 @@ def assessed(
         status,
         audit,
         multipliers,
+        x,
     )

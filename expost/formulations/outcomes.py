@@ -14,7 +14,8 @@ buyers (who else gets the item).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+import time
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from expost._typing import Float, Place
 from expost.errors import AuditError, InputError, LimitReached
 from expost.mechanisms.audit import Audit, BuyerAudit, allowed_gain
 from expost.mechanisms.lottery_menu import largest_fees
+from expost.solver.leaves import Leaves, prove, proved_bound, root
 from expost.solver.linear_program import LinearProgram
 from expost.solver.result import Status
 from expost.tolerances import TIE, WELFARE, allowance
@@ -72,8 +74,9 @@ class Outcomes:
 class OutcomeRule:
     """The best rule found: the outcome in every state (state shape), payments (n, T_1, .., T_n), and its bound.
 
-    upper_bound: HiGHS's, by branch and bound with gap zero. payments: the largest that keep incentives and leave nobody
-    a loss in any state.
+    certified: what ``proof`` proves: multipliers of the linear relaxation, in as many cases as it took.
+    upper_bound: that, or HiGHS's own by branch and bound with gap zero where it is lower. payments: the largest that
+    keep incentives and leave nobody a loss in any state.
     """
 
     outcomes: Outcomes
@@ -84,6 +87,8 @@ class OutcomeRule:
     status: Status
     audit: Audit
     nodes: int
+    certified: float
+    proof: Leaves = field(repr=False)
 
     @property
     def gap(self) -> float:
@@ -103,24 +108,65 @@ def best_outcomes(
     from expost.solver.adapters.lp import solve_linear
 
     program = outcome_program(outcomes, what)
+    ends = None if time_limit is None else time.monotonic() + time_limit
+    relaxed = solve_linear(replace(program, integral=None), time_limit=_left(ends))
     nothing = np.zeros(outcomes.shape, dtype=np.intp)
     point = _point(outcomes, program, nothing if start is None else start)
-    answer = solve_linear(program, time_limit=time_limit, start=point)
+    answer = solve_linear(program, time_limit=_left(ends), start=point)
     if answer.x is None:
         raise LimitReached(
             f"branch and bound stopped ({answer.status}) before it had a rule; allow more time"
         )
     count = outcomes.welfare.shape[-1]
     choice = answer.x[: outcomes.states * count].reshape(*outcomes.shape, count).argmax(axis=-1)
+    zeros = np.zeros(program.rows)
+    proof = root(program, zeros if relaxed.multipliers is None else relaxed.multipliers)
+    enough = welfare_of(outcomes, choice) + WELFARE * program.scale
+    if answer.status is Status.OPTIMAL and relaxed.bound > enough:
+        proof = prove(program, enough, _left(ends)) or proof
+    return assessed(outcomes, program, choice, proof, answer.bound, answer.status, answer.nodes)
+
+
+def assessed(
+    outcomes: Outcomes,
+    program: LinearProgram,
+    choice: Place,
+    proof: Leaves,
+    bound: float,
+    status: Status,
+    nodes: int = 0,
+) -> OutcomeRule:
+    """The rule ``choice`` (state shape) audited by definition, with what ``proof`` proves and the solver's ``bound``.
+
+    Raises AuditError when the rule fails the audit or is worth more than a bound.
+    """
     payments, audit = payments_of(outcomes, choice)
     audit.require("branch and bound")
-    welfare = welfare_of(outcomes, choice)
-    if welfare > answer.bound + WELFARE * program.scale:
+    welfare, certified = welfare_of(outcomes, choice), proved_bound(program, proof)
+    slack = WELFARE * program.scale
+    lower = min(bound, certified)
+    if welfare > lower + slack:
         raise AuditError(
-            f"the bound {answer.bound} of branch and bound is below the welfare {welfare} of its rule"
+            f"the bound {lower} of the mixed-integer program is below the welfare {welfare} of its rule"
         )
-    bound = max(answer.bound, welfare)
-    return OutcomeRule(outcomes, choice, payments, welfare, bound, answer.status, audit, answer.nodes)
+    if status is Status.OPTIMAL and welfare < lower - slack:
+        status = Status.FEASIBLE
+    return OutcomeRule(
+        outcomes,
+        choice,
+        payments,
+        welfare,
+        max(lower, welfare),
+        status,
+        audit,
+        nodes,
+        max(certified, welfare),
+        proof,
+    )
+
+
+def _left(ends: float | None) -> float | None:
+    return None if ends is None else max(ends - time.monotonic(), 0.01)
 
 
 def welfare_of(outcomes: Outcomes, choice: Place) -> float:
@@ -128,11 +174,9 @@ def welfare_of(outcomes: Outcomes, choice: Place) -> float:
     return float(np.take_along_axis(outcomes.welfare, choice[..., None], axis=-1).mean())
 
 
-def outcome_program(outcomes: Outcomes, what: str = "grid") -> LinearProgram:
-    """Variables: ``x`` (states, outcomes), then ``t`` (n, states)."""
-    from scipy.sparse import csr_array, vstack
-
-    count, states, n = outcomes.welfare.shape[-1], outcomes.states, len(outcomes.utility)
+def require_reach(outcomes: Outcomes, what: str = "grid") -> None:
+    """Raise InputError for a program out of reach; ``what`` names the parameter that decides its size."""
+    count, states = outcomes.welfare.shape[-1], outcomes.states
     entries = sum((types - 1) * states * 5 * count for types in outcomes.shape)
     if entries > REACH:
         raise InputError(
@@ -141,6 +185,14 @@ def outcome_program(outcomes: Outcomes, what: str = "grid") -> LinearProgram:
             expected=f"a mixed-integer program within reach: at most {REACH} entries",
             remedy="use fewer points of every signal",
         )
+
+
+def outcome_program(outcomes: Outcomes, what: str = "grid") -> LinearProgram:
+    """Variables: ``x`` (states, outcomes), then ``t`` (n, states)."""
+    from scipy.sparse import csr_array, vstack
+
+    count, states, n = outcomes.welfare.shape[-1], outcomes.states, len(outcomes.utility)
+    require_reach(outcomes, what)
     one = csr_array(
         (np.ones(states * count), np.arange(states * count), count * np.arange(states + 1)),
         shape=(states, states * count + n * states),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from expost.errors import InputError
@@ -17,8 +17,9 @@ class Buyer:
     externality: E_i, what society gets on top of V_i when this buyer gets the item.
     stages: the signals of the first and of the second stage; by default the first-listed signal
     comes first and the others second.
+    loses_to: what he feels when another buyer wins, by that buyer's name (``{"2": "-0.1*p2"}``); society counts it.
 
-    Raises InputError when signals or stages are no lists of names.
+    Raises InputError when signals or stages are no lists of names, or ``loses_to`` is no mapping.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Buyer:
     value: ValuationLike
     externality: ValuationLike
     stages: tuple[tuple[str, ...], ...] | None
+    loses_to: Mapping[str, ValuationLike]
 
     def __init__(
         self,
@@ -34,6 +36,7 @@ class Buyer:
         value: ValuationLike,
         externality: ValuationLike = "0",
         stages: Sequence[Sequence[str]] | None = None,
+        loses_to: Mapping[str, ValuationLike] | None = None,
     ) -> None:
         where = f"buyer {name}"
         fields = {
@@ -42,9 +45,18 @@ class Buyer:
             "value": plain_valuation(value, f"{where}: value"),
             "externality": plain_valuation(externality, f"{where}: externality"),
             "stages": None if stages is None else _stages(stages, f"{where}: stages"),
+            "loses_to": _feelings({} if loses_to is None else loses_to, f"{where}: loses_to"),
         }
         for field, content in fields.items():
             object.__setattr__(self, field, content)
+
+
+def _feelings(loses_to: object, where: str) -> dict[str, ValuationLike]:
+    if not isinstance(loses_to, Mapping):
+        raise InputError(
+            f"{loses_to!r:.60}", where=where, expected='a formula by the winner\'s name: {"2": "-0.1*p2"}'
+        )
+    return {str(name): plain_valuation(felt, f"{where}.{name}") for name, felt in loses_to.items()}
 
 
 def _stages(stages: object, where: str) -> tuple[tuple[str, ...], ...]:

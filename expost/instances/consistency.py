@@ -104,6 +104,19 @@ def _check_buyers(parts: Parts) -> None:
         seen.add(buyer.name)
         if not buyer.signals:
             raise InputError("no signals", where=f"buyer {buyer.name}: signals", expected="at least one")
+    for buyer in parts.buyers:
+        _check_winners(buyer, sorted(seen - {buyer.name}))
+
+
+def _check_winners(buyer: Buyer, others: list[str]) -> None:
+    for winner in buyer.loses_to:
+        if winner not in others:
+            raise InputError(
+                f"{winner!r:.60} is no other buyer",
+                where=f"buyer {buyer.name}: loses_to",
+                expected=f"of {', '.join(others)}" if others else "nobody: there is one buyer",
+                remedy=nearest(winner, others),
+            )
 
 
 def _check_signals(parts: Parts) -> None:

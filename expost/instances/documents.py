@@ -49,6 +49,7 @@ def _buyer(entry: Mapping[str, Any]) -> Buyer:
         value=entry["value"],
         externality=entry.get("externality", "0"),
         stages=entry.get("stages"),
+        loses_to=entry.get("loses_to"),
     )
 
 
@@ -92,6 +93,11 @@ def _entry(buyer: Buyer) -> dict[str, Any]:
         entry["externality"] = externality
     if buyer.stages is not None:
         entry["stages"] = [list(stage) for stage in buyer.stages]
+    if buyer.loses_to:
+        entry["loses_to"] = {
+            winner: _text(felt, f"buyer {buyer.name}: loses_to.{winner}")
+            for winner, felt in buyer.loses_to.items()
+        }
     return entry
 
 

@@ -146,6 +146,16 @@ class Instance:
         """The joint density relative to the priors, not normalized; None where there is none."""
         return None if self.joint is None else self._valuation(self.joint, "joint: density")
 
+    @cached_property
+    def feelings(self) -> dict[tuple[int, int], Valuation]:
+        """What buyer i feels when buyer j wins, by (i, j); nothing where he does not care."""
+        names = [buyer.name for buyer in self.buyers]
+        return {
+            (i, names.index(winner)): self._valuation(felt, f"buyer {buyer.name}: loses_to.{winner}")
+            for i, buyer in enumerate(self.buyers)
+            for winner, felt in buyer.loses_to.items()
+        }
+
     def _valuation(self, value: ValuationLike, where: str) -> Valuation:
         return as_valuation(value, where=where, parameters=self.parameters)
 
@@ -156,6 +166,8 @@ class Instance:
             for buyer, pair in zip(self.buyers, self.valuations, strict=True)
             for part, valuation in zip(("value", "externality"), pair, strict=True)
         }
+        for (i, j), felt in self.feelings.items():
+            found[f"buyer {self.buyers[i].name}: loses_to.{self.buyers[j].name}"] = felt
         found["seller: value"] = self.seller_valuation
         return found if self.density is None else {**found, "joint: density": self.density}
 

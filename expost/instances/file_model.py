@@ -88,6 +88,7 @@ class BuyerTable(_Strict):
     value: FormulaText
     externality: FormulaText = "0"
     stages: list[list[Name]] | None = None
+    loses_to: dict[str, FormulaText] = Field(default_factory=dict)
 
 
 class PriorTable(BaseModel):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
@@ -101,6 +101,8 @@ class ItemsBuyer:
 class ItemsInstance:
     """Buyers of several items (Bikhchandani 2006, Appendix B); all signals lie in [0, 1].
 
+    document: the tables of the file that it was read from, which write it back; None for one made in Python.
+
     Raises InputError when a buyer has not one value per item, or there are too many items to enumerate bundles.
     """
 
@@ -108,6 +110,7 @@ class ItemsInstance:
     items: tuple[str, ...]
     buyers: tuple[ItemsBuyer, ...]
     citation: str = ""
+    document: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.items) <= MOST_ITEMS:
@@ -165,8 +168,12 @@ def load_items(name: str | Path | ItemsInstance, **parameters: float) -> ItemsIn
         text = files("expost.instances.items_catalogue").joinpath(f"{name}.toml").read_text(encoding="utf-8")
     else:
         text = read_document(Path(name))
-    document = parse_document(text, str(name))
-    return items_from_document(document, parameters, str(name))
+    return items_from_toml(text, str(name), parameters)
+
+
+def items_from_toml(text: str, where: str, parameters: Mapping[str, float]) -> ItemsInstance:
+    """The instance that TOML text describes; ``where`` names it in messages. Raises InputError when it is none."""
+    return items_from_document(parse_document(text, where), parameters, where)
 
 
 def items_from_document(
@@ -188,7 +195,23 @@ def items_from_document(
         str(document.get("name", "items")), tuple(names), buyers, str(document.get("citation", ""))
     )
     _check_signals(found)
-    return found
+    parameters_used = {"parameters": numbers} if numbers else {}
+    return replace(found, document={**document, **parameters_used})
+
+
+def items_to_toml(instance: ItemsInstance) -> str:
+    """The TOML text that reads back as ``instance``. Raises InputError for one that was made in Python."""
+    if instance.document is None:
+        raise InputError(
+            "an instance made in Python, whose bundle values a file cannot hold",
+            where="instance",
+            expected="a TOML file or a document",
+            remedy="state it as a TOML file to save what was found",
+        )
+    import tomli_w
+
+    text: str = tomli_w.dumps(instance.document)
+    return text
 
 
 def _items_buyer(

@@ -13,7 +13,7 @@ from expost.errors import InputError
 from expost.formulations.settings import Settings
 from expost.formulations.timing import parse_timing
 from expost.instances.environment import Instance
-from expost.instances.load import load
+from expost.instances.load import load as load_any
 from expost.spaces.type_space import ENDPOINT, MIDPOINT, Grid
 
 InstanceLike: TypeAlias = "Instance | str | os.PathLike[str]"
@@ -33,6 +33,7 @@ __all__ = [
     "jobs_of",
     "limit_of",
     "load",
+    "load_any",
     "offset_of",
     "path_of",
     "restricted",
@@ -42,6 +43,23 @@ __all__ = [
     "weight_of",
     "words_of",
 ]
+
+
+def load(instance: InstanceLike, **parameters: float) -> Instance:
+    """The instance, for everything whose theory leaves out that buyers care who else wins.
+
+    Raises InputError as ``ex.load``, and for an instance with ``loses_to``.
+    """
+    found = load_any(instance, **parameters)
+    caring = [buyer.name for buyer in found.buyers if buyer.loses_to]
+    if caring:
+        raise InputError(
+            f"buyer {caring[0]} cares who else wins",
+            where=f"buyer {caring[0]}: loses_to",
+            expected="buyers who care for their own sale only: others take the mixed-integer program",
+            remedy="ask epsilon (expost epsilon) instead",
+        )
+    return found
 
 
 def grid_of(grid: GridLike, points: str | float | Mapping[str, float] = "midpoint") -> Grid:

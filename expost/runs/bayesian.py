@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,20 +12,28 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from expost._shown import Shown
-from expost.errors import InputError
-from expost.formulations.bayesian import BayesianSecondBest, bayesian_second_best
-from expost.formulations.second_best import second_best
-from expost.formulations.settings import Settings
+from expost._typing import Array, Bool, Float
+from expost.errors import CheckFailed, InputError
+from expost.formulations.bayesian import BayesianSecondBest, assessed, bayesian_program, bayesian_second_best
+from expost.formulations.second_best import formulate, second_best
+from expost.formulations.settings import Settings, settings_from_json
 from expost.instances.environment import Instance
 from expost.mechanisms.export.csv_files import Columns
 from expost.mechanisms.export.formats import export_table
+from expost.mechanisms.sequential_audit import audit_mechanism
+from expost.runs.answers import Answer, Tables, write_answer
 from expost.runs.arguments import GridLike, InstanceLike, grid_of, limit_of, load
+from expost.runs.checks import Check
 from expost.runs.record import finite
-from expost.spaces.type_space import discretize
+from expost.runs.sampled import sampled_arrays, sampled_toml
+from expost.solver.result import Status
+from expost.spaces.type_space import TypeSpace, discretize
+from expost.tolerances import WELFARE
 
 if TYPE_CHECKING:
     import pandas as pd
 
+BAYESIAN = "bayesian"
 INTERIM, EX_POST = "interim", "ex post"
 NOTES = (
     "Interim payments of the best Bayesian incentive-compatible mechanism: one row for each type of each buyer.",
@@ -39,7 +48,8 @@ class Bayesian(Shown):
     """The Bayesian benchmark on a grid, static timing.
 
     found: the mechanism. participation: ``interim`` or ``ex post``; it costs no welfare (docs/robustness.md) and
-    decides ``payments``. ex_post: welfare of the ex post second best on the same grid, ``ex_post_bound`` its bound.
+    decides ``payments``. ex_post: welfare of the ex post second best on the same grid, ``ex_post_bound`` its bound,
+    ``ex_post_rule`` who wins in it, (n, T_1, .., T_n).
     """
 
     instance: Instance
@@ -48,6 +58,7 @@ class Bayesian(Shown):
     found: BayesianSecondBest = field(repr=False)
     ex_post: float
     ex_post_bound: float
+    ex_post_rule: Bool = field(repr=False)
     seconds: float
 
     @property
@@ -135,11 +146,51 @@ class Bayesian(Shown):
         """The interim payments as a file: ``csv``, ``json``, ``parquet`` or ``latex``."""
         return export_table(self.columns(), NOTES, form)
 
+    @property
+    def scale(self) -> float:
+        """The size of the program's objective, to which figures are compared."""
+        return max(self.found.program.scale, abs(self.first_best))
+
+    def tables(self) -> Tables:
+        """The interim payments as a saved table."""
+        return {"payments": (self.columns(), NOTES)}
+
+    def audited(self) -> str:
+        """What the audit by definition saw."""
+        return self.found.audit.explain()
+
+    def bound_checks(self, record: Mapping[str, Any]) -> Iterator[Check]:
+        """The recorded status against the bound of the multipliers; the ex post second best would have to be solved."""
+        claimed, gap = record["status"], self.upper_bound - self.welfare
+        held = claimed in list(Status) and (claimed != Status.OPTIMAL or self.status == Status.OPTIMAL)
+        yield Check(
+            "status", held, f"recorded {claimed!r:.40}, gap to the bound of the multipliers {gap:.3g}"
+        )
+        slack = self.scale * WELFARE
+        ordered = self.first_best >= self.welfare - slack and self.upper_bound >= self.ex_post - slack
+        yield Check("first best >= Bayesian >= ex post", ordered, f"ex post rule, audited: {self.ex_post!r}")
+        best = self.ex_post_bound >= self.ex_post - slack
+        yield Check(
+            "ex post upper bound", best, "the solver's word: its certificate is that of a run", proved=False
+        )
+
     def save(self, out: str | Path) -> Path:
-        """Write the interim payments to the file ``out``, format by suffix. Raises InputError when it cannot."""
+        """Write the interim payments to the file ``out``, format by suffix; without one everything to a new folder,
+        which ``ex.open`` reads and ``ex.verify`` checks. Raises InputError when it cannot."""
         from expost.files import write_whole
 
         path = Path(out)
+        if not path.suffix:
+            found = self.found
+            arrays: dict[str, Array] = {
+                "probability": found.allocation,
+                "multipliers": found.multipliers,
+                "ex_post": self.ex_post_rule.astype(np.int8),
+            }
+            sampled = {f"sampled.{name}": array for name, array in sampled_arrays(found.space).items()}
+            return write_answer(
+                path, BAYESIAN, self.to_dict(), sampled_toml(self.instance), arrays | sampled, self.tables()
+            )
         forms = {".csv": "csv", ".json": "json", ".parquet": "parquet", ".tex": "latex"}
         if path.suffix not in forms:
             raise InputError(f"{path.name}", where="out", expected=f"a file that ends in {', '.join(forms)}")
@@ -150,7 +201,7 @@ class Bayesian(Shown):
         """JSON values."""
         return {
             "instance": self.instance.name,
-            "grid": self.grid,
+            **Settings(self.found.space.grid).to_json(),
             "participation": self.participation,
             "status": self.status,
             "first_best": self.first_best,
@@ -215,5 +266,47 @@ def bayesian(
         found,
         robust.welfare,
         robust.solution.bound,
+        robust.mechanism.allocation,
         time.perf_counter() - started,
     )
+
+
+def open_bayesian(answer: Answer) -> Bayesian:
+    """The saved benchmark, its mechanism audited by definition, its bound recomputed from the multipliers.
+
+    Raises InputError, CheckFailed and AuditError when parts are missing or do not fit together.
+    """
+    record = answer.record
+    grid = settings_from_json(record).grid
+    instance = answer.instance(grid, "probability")
+    space = discretize(instance, grid)
+    program = bayesian_program(space)
+    states = (space.n, *space.shape)
+    arrays = answer.arrays({"probability": states, "multipliers": (program.rows,), "ex_post": states})
+    found = assessed(space, program, arrays["probability"], arrays["multipliers"], Status(record["status"]))
+    bound = record["ex_post_upper_bound"]
+    rule, welfare = _robust(space, arrays["ex_post"])
+    if record["participation"] not in (INTERIM, EX_POST):
+        raise InputError(
+            f"{record['participation']!r:.40}", where="participation", expected=f"{INTERIM} or {EX_POST}"
+        )
+    return Bayesian(
+        instance,
+        space.grid.describe(),
+        record["participation"],
+        found,
+        welfare,
+        float("inf") if bound is None else float(bound),
+        rule,
+        float(record["seconds"]),
+    )
+
+
+def _robust(space: TypeSpace, saved: Float) -> tuple[Bool, float]:
+    """The saved ex post rule, audited by definition, and its welfare. Raises CheckFailed or AuditError if not."""
+    if ((saved != 0.0) & (saved != 1.0)).any():
+        raise CheckFailed("the saved ex post rule is not 0 or 1 everywhere")
+    rule = saved.astype(np.bool_)
+    mechanism = formulate(space, Settings(space.grid)).mechanism(rule)
+    audit_mechanism(space.values, mechanism).require("the saved ex post rule")
+    return rule, mechanism.welfare(space.gains, space.seller)

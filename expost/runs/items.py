@@ -3,27 +3,39 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from expost._shown import Shown
 from expost._typing import Place
-from expost.errors import ExpostError, InputError
+from expost.errors import CheckFailed, ExpostError, InputError
 from expost.formulations.items import allocations, item_outcomes, item_signals
-from expost.formulations.outcomes import OutcomeRule, best_outcomes, payments_of, welfare_of
-from expost.instances.items import ItemsInstance, additive, load_items
+from expost.formulations.outcomes import OutcomeRule, best_outcomes, payments_of, require_reach, welfare_of
+from expost.instances.items import ItemsInstance, additive, items_from_toml, items_to_toml, load_items
+from expost.mechanisms.export.csv_files import Columns
 from expost.papers.bikhchandani.example3 import equation_15
 from expost.papers.bikhchandani.several_items import ItemPrices, demand, pivotal_item_prices
+from expost.runs.answers import INSTANCE, Answer, Tables, alike, write_answer
 from expost.runs.arguments import limit_of
+from expost.runs.checks import Check
 from expost.runs.record import finite, share_of
+from expost.runs.rules import bound_check, reopened, rule_arrays, word_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
+ITEMS = "items"
+FIRST_BEST, BEST, SEPARATE = "first best", "best mechanism", "separate sales"
+NOTES = (
+    "The best mechanism for several items: one row for each state of the grid.",
+    "Columns named after signals: everybody's reports. bundle.NAME: the items that the buyer gets, joined by +.",
+    "payment.NAME: what he pays (units of value): the largest payments that keep incentives and leave nobody a loss.",
+)
 CITED = {
     "t*": "Bikhchandani (2006), equation (12)",
     "(15)": "Bikhchandani (2006), equation (15), as printed",
@@ -64,8 +76,14 @@ class ItemsRun(Shown):
 
     @property
     def upper_bound(self) -> float:
-        """Branch and bound's upper bound, gap zero asked for."""
+        """No mechanism on this grid has more: proved by multipliers where ``certified_upper_bound`` is no higher, else
+        branch and bound's word."""
         return self.rule.upper_bound
+
+    @property
+    def certified_upper_bound(self) -> float:
+        """What the multipliers of the linear relaxation prove, in as many cases as it took, rounded to safety."""
+        return self.rule.certified
 
     @property
     def gap(self) -> float:
@@ -98,17 +116,59 @@ class ItemsRun(Shown):
         """Every state: all signals, and each buyer's bundle and payment."""
         import pandas as pd
 
+        return pd.DataFrame(self.columns())
+
+    def columns(self) -> Columns:
+        """The same as arrays."""
         shape = self.rule.outcomes.shape
-        columns: dict[str, Any] = {
+        columns: Columns = {
             name: np.broadcast_to(column, shape).ravel()
             for name, column in item_signals(self.instance, self.grid).items()
         }
         bundles = allocations(self.instance)[self.rule.choice.ravel()]
         names = np.array([bundle_name(b, self.instance.items) for b in range(self.instance.bundles)])
         for i, buyer in enumerate(self.instance.buyers):
-            columns[f"bundle of {buyer.name}"] = names[bundles[:, i]]
-            columns[f"payment of {buyer.name}"] = self.rule.payments[i].ravel()
-        return pd.DataFrame(columns)
+            columns[f"bundle.{buyer.name}"] = names[bundles[:, i]]
+            columns[f"payment.{buyer.name}"] = self.rule.payments[i].ravel()
+        return columns
+
+    @property
+    def scale(self) -> float:
+        """The size of the figures, to which they are compared."""
+        return max(1.0, float(np.abs(self.rule.outcomes.welfare).max(initial=0.0)))
+
+    def tables(self) -> Tables:
+        """The states as a saved table."""
+        return {"states": (self.columns(), NOTES)}
+
+    def audited(self) -> str:
+        """What the audit by definition saw."""
+        return self.rule.audit.explain()
+
+    def save(self, out: str | Path) -> Path:
+        """Write figures, instance, rule and the proof of its bound to the new folder ``out``; ``ex.open`` reads it,
+        ``ex.verify`` checks it. Raises InputError when it exists or cannot be written, or for an instance made in
+        Python."""
+        arrays = rule_arrays(self.rule)
+        return write_answer(out, ITEMS, self.to_dict(), items_to_toml(self.instance), arrays, self.tables())
+
+    def bound_checks(self, record: Mapping[str, Any]) -> Iterator[Check]:
+        """The bound against its proof, and the constructions made again; separate sales would have to be solved."""
+        yield bound_check(self.rule, record["status"])
+        outcomes = self.rule.outcomes
+        made = dict(_prices(self.instance))
+        again = [
+            _best_rows(self.rule),
+            *(
+                [_demand_row(self.instance, self.grid, name, prices, outcomes)[0]]
+                for name, prices in made.items()
+            ),
+        ]
+        stated = {row.name: row for row in self.rows}
+        for row in (row for part in again for row in part):
+            same = row.name in stated and alike(_plain(stated[row.name]), _plain(row), self.scale)
+            yield Check(row.name, same, "made again from the instance")
+        yield Check(SEPARATE, True, "not solved again", proved=False)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
@@ -119,11 +179,13 @@ class ItemsRun(Shown):
             "status": self.status,
             "welfare": self.welfare,
             "upper_bound": finite(self.upper_bound),
+            "certified_upper_bound": finite(self.certified_upper_bound),
             "gap": finite(self.gap),
+            "proof": word_of(self.rule),
             "first_best": self.first_best,
             "states": self.rule.outcomes.states,
             "nodes": self.rule.nodes,
-            "rows": [vars(row) for row in self.rows],
+            "rows": [_plain(row) for row in self.rows],
             "seconds": self.seconds,
         }
 
@@ -132,7 +194,7 @@ class ItemsRun(Shown):
         lines = [
             f"{self.instance.name}, {len(self.instance.items)} items, grid {self.grid}: welfare {self.welfare:.6f} of "
             f"{self.first_best:.6f}",
-            f"{self.status}: at most {self.upper_bound:.6f} (gap {self.gap:.2g}, branch and bound)",
+            f"{self.status}: at most {self.upper_bound:.6f} (gap {self.gap:.2g}; {word_of(self.rule)})",
         ]
         for row in self.rows[2:]:
             figure = "no figure" if row.welfare is None else f"{row.welfare:.6f}"
@@ -156,25 +218,46 @@ def items(instance: Any, grid: int = 2, *, time_limit: float | None = 60.0, **pa
     if isinstance(grid, bool) or not isinstance(grid, int) or grid < 1:
         raise InputError(f"{grid!r}", where="grid", expected="one whole number of points for every signal")
     outcomes = item_outcomes(stated, grid)
+    require_reach(outcomes)
     made = [_demand_row(stated, grid, name, prices, outcomes) for name, prices in _prices(stated)]
     starts = [(row.welfare or 0.0, choice) for row, choice in made if choice is not None]
     start = max(starts, key=lambda found: found[0])[1] if starts else None
     rule = best_outcomes(outcomes, time_limit=limit, start=start)
-    best = outcomes.first_best
     rows = [
-        ItemsRow("first best", best, best, 1.0, 0, None),
-        ItemsRow(
-            "best mechanism",
-            rule.welfare,
-            rule.upper_bound,
-            share_of(rule.welfare, best, 0.0),
-            0,
-            rule.audit.worst_gain,
-        ),
+        *_best_rows(rule),
         *(row for row, _ in made),
-        _separate(stated, grid, best, limit),
+        _separate(stated, grid, outcomes.first_best, limit),
     ]
     return ItemsRun(stated, grid, rule, tuple(rows), time.perf_counter() - started)
+
+
+def open_items(answer: Answer) -> ItemsRun:
+    """The saved rule, audited by definition, its bound proved again from the multipliers; nothing is solved.
+
+    Raises InputError, CheckFailed and AuditError when parts are missing or do not fit together.
+    """
+    record = answer.record
+    instance, grid = items_from_toml(answer.toml, INSTANCE, {}), record["grid"]
+    member = answer.archive.members.get("choice")
+    expected = tuple(grid ** len(buyer.signals) for buyer in instance.buyers)
+    if member is None or member.shape != (1, *expected):
+        raise CheckFailed(f"the saved rule is none of a grid of {grid!r:.40}")
+    outcomes = item_outcomes(instance, grid)
+    rule = reopened(answer, [outcomes], [""], [record])[0]
+    rows = tuple(ItemsRow(**row) for row in record["rows"])
+    return ItemsRun(instance, grid, rule, rows, float(record["seconds"]))
+
+
+def _plain(row: ItemsRow) -> dict[str, Any]:
+    return asdict(row)
+
+
+def _best_rows(rule: OutcomeRule) -> list[ItemsRow]:
+    best, share = rule.outcomes.first_best, share_of(rule.welfare, rule.outcomes.first_best, 0.0)
+    return [
+        ItemsRow(FIRST_BEST, best, best, 1.0, 0, None),
+        ItemsRow(BEST, rule.welfare, finite(rule.upper_bound), share, 0, rule.audit.worst_gain),
+    ]
 
 
 def bundle_name(bundle: int, names: tuple[str, ...]) -> str:
@@ -228,7 +311,7 @@ def _separate(instance: ItemsInstance, grid: int, best: float, limit: float | No
     """Each item sold on its own by its best static mechanism: with additive values their welfares add up."""
     from expost.runs.solve import solve
 
-    name = "separate sales"
+    name = SEPARATE
     if any(buyer.bundle is not additive for buyer in instance.buyers):
         return ItemsRow(
             name, None, None, None, 0, None, "values are not additive: separate sales do not add up"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import tempfile
 import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,26 +14,30 @@ import numpy as np
 
 from expost._shown import Shown
 from expost._version import __version__
-from expost.brackets.lotteries import LotteryBracket
-from expost.brackets.lotteries import lottery_bracket as search
-from expost.errors import InputError
-from expost.files import new_folder
-from expost.formulations.lotteries_solve import LotterySecondBest, lottery_second_best
-from expost.formulations.settings import Settings
+from expost.errors import CheckFailed, InputError
+from expost.formulations.lotteries import lottery_formulation
+from expost.formulations.lotteries_solve import LotterySecondBest, assessed, lottery_second_best
+from expost.formulations.settings import Settings, settings_from_json
 from expost.instances.environment import Instance
 from expost.mechanisms.audit import Audit
-from expost.mechanisms.continuum.lottery_options import OPTION_NOTES
-from expost.mechanisms.export.formats import save_table
+from expost.mechanisms.export.formats import export_table
 from expost.mechanisms.export.lottery_table import LOTTERY_NOTES, lottery_columns
-from expost.runs.arguments import InstanceLike, limit_of, load, seed_of
+from expost.runs.answers import ARRAYS, SAMPLED, Answer, Tables, write_answer
+from expost.runs.arguments import limit_of
+from expost.runs.checks import Check, Verification
 from expost.runs.labelled import labelled
 from expost.runs.record import finite, share_of
-from expost.runs.sampled import sampled_toml
+from expost.runs.sampled import sampled_arrays, sampled_toml
+from expost.runs.verify import verify
+from expost.solver.result import Status
 from expost.spaces.type_space import discretize
+from expost.tolerances import PROBABILITY
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
+
+LOTTERIES = "lotteries"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -156,21 +161,48 @@ class LotteryRun(Shown):
 
         return pd.DataFrame([self.to_dict()])
 
+    @property
+    def scale(self) -> float:
+        """The size of the program's objective, to which figures are compared."""
+        return max(self.second_best.formulation.program.scale, abs(self.first_best))
+
+    def tables(self) -> Tables:
+        """The lottery menus as a saved table."""
+        return {"menu": (self._columns(), LOTTERY_NOTES)}
+
+    def export(self, form: str = "csv", digits: int | None = None) -> bytes:
+        """The lottery menus as a file: ``csv``, ``json``, ``parquet`` or ``latex``."""
+        return export_table(self._columns(), LOTTERY_NOTES, form, digits=digits)
+
     def save(self, out: str | Path) -> Path:
-        """Write figures, instance, lottery menus (CSV, Parquet with pyarrow), probabilities and multipliers to the
-        new folder ``out``. Raises InputError when it exists or cannot be written."""
-        folder = Path(out)
-        with new_folder(folder) as work:
-            (work / "instance.toml").write_text(sampled_toml(self.instance), encoding="utf-8")
-            (work / "lotteries.json").write_text(
-                json.dumps(self.to_dict(), indent=2, allow_nan=False) + "\n", encoding="utf-8"
-            )
-            save_table(self._columns(), LOTTERY_NOTES, work, "menu")
-            found = self.second_best
-            np.savez_compressed(
-                work / "lotteries.npz", probability=found.allocation, multipliers=found.multipliers
-            )
-        return folder
+        """Write figures, instance, lottery menus (CSV, Parquet with pyarrow), the mechanism and the multipliers that
+        bound it to the new folder ``out``. Raises InputError when it exists or cannot be written."""
+        found = self.second_best
+        arrays = {
+            "probability": found.allocation,
+            "point": found.point,
+            "multipliers": found.multipliers,
+            **{f"{SAMPLED}{name}": array for name, array in sampled_arrays(found.space).items()},
+        }
+        return write_answer(
+            out, LOTTERIES, self.to_dict(), sampled_toml(self.instance), arrays, self.tables()
+        )
+
+    def verify(self) -> Verification:
+        """Re-check everything without any solver, as ``ex.verify`` does a saved one."""
+        with tempfile.TemporaryDirectory() as place:
+            return verify(self.save(Path(place) / "run"))
+
+    def audited(self) -> str:
+        """What the audit by definition saw."""
+        return self.audit.explain()
+
+    def bound_checks(self, record: Mapping[str, Any]) -> Iterator[Check]:
+        """The recorded status against the bound that the multipliers prove."""
+        claimed, gap = record.get("status"), self.gap
+        yield Check("bound from the multipliers", True, f"{self.upper_bound!r}")
+        held = claimed != Status.OPTIMAL or self.status == Status.OPTIMAL
+        yield Check("status", held and claimed in list(Status), f"recorded {claimed!r:.40}, gap {gap:.3g}")
 
     def summary(self) -> str:
         """Three lines: what was solved and how much is attained, the proof, where it stands."""
@@ -185,6 +217,30 @@ class LotteryRun(Shown):
                 f"{self.second_best.space.states:,} states, {self.seconds['total']:.2f} s",
             )
         )
+
+
+def open_lotteries(answer: Answer) -> LotteryRun:
+    """The saved lotteries, rebuilt without a solver: program, mechanism, audit, bound.
+
+    Raises InputError, CheckFailed and AuditError when parts are missing or do not fit together.
+    """
+    settings = settings_from_json(answer.record)
+    instance = answer.instance(settings.grid, "probability")
+    space = discretize(instance, settings.grid)
+    formulation = lottery_formulation(space, settings.timing, settings.first)
+    program = formulation.program
+    arrays = answer.arrays(
+        {
+            "probability": (space.n, *space.shape),
+            "point": (program.variables,),
+            "multipliers": (program.rows,),
+        }
+    )
+    status = Status(answer.record["status"])
+    found = assessed(formulation, arrays["point"], arrays["multipliers"], status)
+    if np.abs(found.allocation - arrays["probability"]).max() > PROBABILITY:
+        raise CheckFailed(f"{ARRAYS}: the probabilities are not those of the point saved with them")
+    return LotteryRun(instance, settings, found, dict(answer.record["seconds"]))
 
 
 def solve_lotteries(instance: Instance, settings: Settings, time_limit: float | None = None) -> LotteryRun:
@@ -215,29 +271,3 @@ def solve_lotteries(instance: Instance, settings: Settings, time_limit: float | 
         found,
         {"build": built - begun, "solve": now - built, "audit": 0.0, "total": now - begun},
     )
-
-
-def lottery_bracket(
-    instance: InstanceLike,
-    accuracy: float = 0.01,
-    time_limit: float | None = 60.0,
-    *,
-    first: str | None = None,
-    seed: int = 0,
-) -> LotteryBracket:
-    """Bounds on the best stochastic mechanism of one buyer in two stages, in the continuum.
-
-    The lower side is a lottery menu with audited incentives, the upper side the dual of the program with first-stage
-    types at random offsets. Raises InputError for several buyers or a buyer of one stage, LimitReached when the limit
-    came before both sides.
-    """
-    return search(load(instance), accuracy, limit_of(time_limit), first=first, seed=seed_of(seed))
-
-
-def save_bracket(found: LotteryBracket, out: str | Path) -> Path:
-    """Write a bracket's figures and its menu (CSV, Parquet with pyarrow) to the new folder ``out``."""
-    folder = Path(out)
-    with new_folder(folder) as work:
-        (work / "bracket.json").write_text(json.dumps(found.to_dict(), indent=2) + "\n", encoding="utf-8")
-        save_table(found.mechanism.columns(), OPTION_NOTES, work, "menu")
-    return folder

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from expost.runs.checks import Verification
 from expost.runs.explain import Explanation, explain
 from expost.runs.folder import read_run, save_run
 from expost.runs.solved import Solved
 from expost.runs.tables import exported_menu
-from expost.runs.verify import Verification, verify
+from expost.runs.verify import verify
 
 
 @dataclass(frozen=True, eq=False, repr=False)

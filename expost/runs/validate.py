@@ -12,11 +12,10 @@ from expost._progress import bar
 from expost._shown import Shown
 from expost.errors import InputError
 from expost.instances.environment import Instance
-from expost.instances.load import load
 from expost.papers.claims import CLAIMS, is_claim, select
 from expost.papers.claims import validate as compute
 from expost.papers.verdict import Outcome, Verdict
-from expost.runs.arguments import jobs_of, seed_of
+from expost.runs.arguments import jobs_of, load, seed_of
 
 if TYPE_CHECKING:
     import pandas as pd

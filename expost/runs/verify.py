@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from expost._shown import Shown
 from expost.errors import ExpostError
 from expost.files import is_regular
 from expost.mechanisms.audit import allowed_gain
 from expost.mechanisms.export.csv_files import Columns
+from expost.runs.answers import Answer, figure_checks, file_checks, is_answer, read_answer, table_checks
 from expost.runs.arguments import path_of
+from expost.runs.checks import Check, Verification
 from expost.runs.folder import FILES, RESULT, digest, read_result, read_run
 from expost.runs.record import Record
 from expost.runs.sampled import sampled_names
@@ -33,65 +32,22 @@ from expost.solver.program import Program
 from expost.solver.result import Status
 from expost.tolerances import WELFARE
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 UNCHECKED = ("backend", "details", "seconds", "peak_memory_mb", "expost")
 """What a record says of how it was made, which nothing in it can confirm."""
-
-
-@dataclass(frozen=True)
-class Check:
-    """One check of a run: what was checked, whether it held, and what was seen.
-
-    proved: False where nothing contradicts the record and nothing proves it either.
-    """
-
-    name: str
-    passed: bool
-    detail: str
-    proved: bool = True
-
-
-@dataclass(frozen=True, repr=False)
-class Verification(Shown):
-    """All checks of a run, in order. ``of`` names the run or its folder."""
-
-    of: str
-    checks: tuple[Check, ...]
-
-    @property
-    def passed(self) -> bool:
-        """Whether every check held."""
-        return all(check.passed for check in self.checks)
-
-    def __bool__(self) -> bool:
-        return self.passed
-
-    def to_frame(self) -> pd.DataFrame:
-        """One row a check."""
-        import pandas as pd
-
-        return pd.DataFrame([asdict(check) for check in self.checks])
-
-    def summary(self) -> str:
-        """Whether it passed, what failed, what rests on somebody's word."""
-        failed = [check for check in self.checks if not check.passed]
-        words = [check.name for check in self.checks if check.passed and not check.proved]
-        lines = [f"{self.of}: {len(self.checks)} checks, {len(failed)} failed"]
-        lines += [f"failed: {check.name}: {check.detail}" for check in failed[:3]]
-        return "\n".join(lines + ([f"not proved: {', '.join(words)}"] if words else []))
 
 
 def verify(run: Solved | str | Path) -> Verification:
     """Every check of a run, or of what a folder holds, in order; a check that cannot be made ends the list as failed.
 
-    A bracket's folder is checked too: its arithmetic, and both sides on fresh samples. Nothing is solved or searched.
+    The folder of an answer with lotteries, several items or epsilon is checked alike. A bracket's is checked too: its
+    arithmetic, and both sides on fresh samples. Nothing is solved or searched.
     Raises InputError when the folder is not a run at all.
     """
     if isinstance(run, Solved):
         return Verification(run.instance.name, tuple(_readable(_run_checks(run))))
     folder = path_of(run, "run")
+    if is_answer(folder):
+        return Verification(str(folder), tuple(_readable(_answer_checks(read_answer(folder)))))
     from expost.brackets.saved import RECORD  # late: whoever solves on a grid needs nothing of the continuum
     from expost.brackets.verification import bracket_checks
 
@@ -107,6 +63,18 @@ def _readable(checks: Iterator[Check]) -> Iterator[Check]:
         yield from checks
     except ExpostError as error:
         yield Check("readable", False, str(error))
+
+
+def _answer_checks(answer: Answer) -> Iterator[Check]:
+    """Of lotteries, several items, epsilon or the Bayesian benchmark; opening audits the mechanism by definition."""
+    from expost.runs.kinds import open_answer
+
+    yield from file_checks(answer)
+    found = open_answer(answer)
+    yield Check("audit by definition", True, found.audited())
+    yield from figure_checks(answer.record, found.to_dict(), found.scale)
+    yield from found.bound_checks(answer.record)
+    yield from table_checks(answer.folder, found.tables())
 
 
 def _folder_checks(folder: Path) -> Iterator[Check]:

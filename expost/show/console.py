@@ -17,11 +17,11 @@ from expost.tolerances import WELFARE, allowance
 if TYPE_CHECKING:
     from expost.brackets import Bracket
     from expost.instances.catalogue import Entry
+    from expost.runs.checks import Check, Verification
     from expost.runs.compare import Comparison, Row
     from expost.runs.dominate import Dominance
     from expost.runs.record import Record
     from expost.runs.validate import Validation
-    from expost.runs.verify import Check, Verification
 
 
 WIDTH = 100

@@ -8,11 +8,11 @@ from functools import singledispatch
 from expost._shown import Shown
 from expost.brackets import Bracket
 from expost.brackets.records import RIGOROUS
+from expost.runs.checks import Verification
 from expost.runs.compare import Comparison
 from expost.runs.dominate import Dominance
 from expost.runs.run import Run
 from expost.runs.validate import Validation
-from expost.runs.verify import Verification
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ def by_definition(space):
             constraints += [offers[a] >= offers[b] for b in range(space.shape[i]) if b != a]
     welfare = sum((space.gains[i] * chances).ravel() @ q[i] for i in range(space.n))
     problem = cp.Problem(cp.Maximize(welfare), constraints)
-    problem.solve(solver=cp.CLARABEL)
+    problem.solve(solver=cp.SCIPY, scipy_options={"method": "highs"})
     assert problem.status == cp.OPTIMAL
     return space.seller + float(problem.value)
 

@@ -176,9 +176,9 @@ def test_what_is_out_of_reach_or_makes_no_sense_is_refused_by_name(tmp_path):
         ex.solve("lottery", grid=4, timing="sequential", lotteries=True, objective="revenue")
     run = ex.solve("lottery", grid=4, timing="sequential", lotteries=True)
     assert sorted(path.name for path in run.save(tmp_path / "run").iterdir()) == [
+        "answer.json",
+        "answer.npz",
         "instance.toml",
-        "lotteries.json",
-        "lotteries.npz",
         "menu.csv",
         "menu.parquet",
     ]

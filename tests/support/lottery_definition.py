@@ -22,7 +22,7 @@ def second_best_by_definition(space, layouts):
     if len(layouts) > space.units:
         constraints.append(sum(rules) <= space.units)
     problem = cp.Problem(cp.Maximize(welfare), constraints)
-    problem.solve(solver=cp.CLARABEL)
+    problem.solve(solver=cp.SCIPY, scipy_options={"method": "highs"})
     assert problem.status == cp.OPTIMAL
     return float(problem.value)
 

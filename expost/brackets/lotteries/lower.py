@@ -164,10 +164,13 @@ def refined(cells: Cells, found: Found, step: int) -> Bool:
     return np.asarray((allowed & (np.arange(len(cells.strike)) % step == 0)) | used)
 
 
-def as_options(stage: Stage, cells: Cells, found: Found) -> LotteryOptions:
+def as_options(
+    stage: Stage, cells: Cells, found: Found, over: Callable[[], bool] = lambda: False
+) -> LotteryOptions | None:
     """The options as a mechanism of the continuum: every first-stage type has the option that he likes best.
 
-    Options that nobody likes best are left out; the ends of the stretches of types who share one are bisected.
+    Options that nobody likes best are left out; the ends of the stretches of types who share one are bisected. None
+    where time was ``over`` before.
     """
     used = (found.probability > 0.0).any(axis=0)
     strike, probability = cells.strike[used], found.probability[:, used]
@@ -180,6 +183,8 @@ def as_options(stage: Stage, cells: Cells, found: Found) -> LotteryOptions:
     turns = np.flatnonzero(np.diff(chosen))
     low, high = levels[turns], levels[turns + 1]
     for _ in range(HALVINGS if len(turns) else 0):
+        if over():
+            return None
         middle = 0.5 * (low + high)
         at = utility(middle)
         rows = np.arange(len(turns))

@@ -71,6 +71,9 @@ class Stage:
 
     def seller(self, points: int, rng: np.random.Generator) -> float:
         """E[V_0] over a random sample of all signals."""
+        keeps = self.space.instance.seller_valuation
+        if not keeps.signals:
+            return float(keeps({}))
         levels = scrambled(points, self.space.dims[0], rng)
         return float(np.mean(self.space.instance.seller_value(self.space.signals([levels]))))
 

@@ -10,6 +10,9 @@ the program of one offset, and are evaluated on a second stage drawn independent
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import numpy as np
 
 from expost._typing import Float
@@ -24,20 +27,45 @@ STRIKES = 4
 """Strikes of the program that multipliers come from, for each first-stage type."""
 
 
+class Replicate(NamedTuple):
+    """The value of one replicate, and what it rests on: the offset, and the multipliers (2, A, A) there and at its
+    mirror image."""
+
+    value: float
+    offset: float
+    flows: Float
+
+
 def offset_replicate(
-    stage: Stage, types: int, strikes: Float, rng: np.random.Generator, seconds: float | None = None
-) -> float:
+    stage: Stage,
+    types: int,
+    strikes: Float,
+    rng: np.random.Generator,
+    remaining: Callable[[], float | None] = lambda: None,
+) -> Replicate:
     """An unbiased upper estimate of the best welfare (above E[V_0]): programs of ``types`` first-stage types at a
     random offset and at its mirror image, on second stages likewise, which takes the first-order error out.
 
-    Raises LimitReached when a program was not solved within ``seconds``.
+    Raises LimitReached when a program was not solved within the seconds ``remaining`` at its beginning.
     """
-    offset, second = rng.random(), stage.sample(SECOND, rng)
-    found = []
-    for shift, sample in ((offset, second), (1.0 - offset, 1.0 - second)):
-        first = (np.arange(types) + shift) / types
-        flows = incentive_multipliers(stage, first, strikes, seconds)
-        found.append(dual_value(*stage.outcomes(first, sample), flows))
+    offset = rng.random()
+    flows = np.stack(
+        [
+            incentive_multipliers(stage, (np.arange(types) + shift) / types, strikes, remaining())
+            for shift in (offset, 1.0 - offset)
+        ]
+    )
+    return Replicate(value_at(stage, offset, flows, rng), offset, flows)
+
+
+def value_at(stage: Stage, offset: float, flows: Float, rng: np.random.Generator) -> float:
+    """The mean dual value at ``offset`` and at its mirror image, on a random sample of second stages and on its mirror
+    image; ``flows``: the multipliers of both, (2, A, A)."""
+    second, types = stage.sample(SECOND, rng), flows.shape[1]
+    found = [
+        dual_value(*stage.outcomes((np.arange(types) + shift) / types, sample), own)
+        for shift, sample, own in ((offset, second, flows[0]), (1.0 - offset, 1.0 - second, flows[1]))
+    ]
     return 0.5 * (found[0] + found[1])
 
 

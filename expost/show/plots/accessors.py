@@ -5,17 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from expost.brackets import Bracket
+from expost.runs.bayesian import Bayesian
 from expost.runs.compare import Comparison
 from expost.runs.dominate import Dominance
 from expost.runs.epsilon import EpsilonFrontier
+from expost.runs.explain import Explanation
 from expost.runs.frontier import Frontier
+from expost.runs.items import ItemsRun
 from expost.runs.lotteries import LotteryRun
+from expost.runs.lottery_bracket import LotteryBracket
 from expost.runs.run import Run
+from expost.show.plots.beyond import plot_bayesian, plot_costs, plot_explanation, plot_items
 from expost.show.plots.comparisons import plot_comparison, plot_dominance
 from expost.show.plots.continuum import plot_history
 from expost.show.plots.frontiers import plot_epsilon, plot_frontier
 from expost.show.plots.incentives import plot_incentives
 from expost.show.plots.lotteries import plot_chances, plot_lottery_menus
+from expost.show.plots.lottery_brackets import plot_lottery_bracket
 from expost.show.plots.overview import run_figure
 from expost.show.plots.regions import plot_losses, plot_regions
 from expost.show.plots.slices import At
@@ -187,6 +193,39 @@ class LotteryPlots:
         return plot_chances(self._run, buyer, x, y, at, ax=ax)
 
 
+class LotteryBracketPlots:
+    """The picture of a bracket of the stochastic second best."""
+
+    def __init__(self, found: LotteryBracket) -> None:
+        self._found = found
+
+    def __call__(self, *, ax: Axes | None = None) -> Axes:
+        """The menu that attains the lower side."""
+        return plot_lottery_bracket(self._found, ax=ax)
+
+
+class BayesianPlots:
+    """The picture of the Bayesian benchmark."""
+
+    def __init__(self, found: Bayesian) -> None:
+        self._found = found
+
+    def __call__(self, *, ax: Axes | None = None) -> Axes:
+        """What private information and robustness cost."""
+        return plot_bayesian(self._found, ax=ax)
+
+
+class ItemsPlots:
+    """The picture of several items."""
+
+    def __init__(self, found: ItemsRun) -> None:
+        self._found = found
+
+    def __call__(self, *, ax: Axes | None = None) -> Axes:
+        """The best mechanism, the papers' constructions and separate sales on one scale."""
+        return plot_items(self._found, ax=ax)
+
+
 class EpsilonPlots:
     """The picture of incentives up to epsilon."""
 
@@ -198,6 +237,21 @@ class EpsilonPlots:
         return plot_epsilon(self._found, ax=ax)
 
 
+class ExplanationPlots:
+    """The pictures of what a certificate says."""
+
+    def __init__(self, found: Explanation) -> None:
+        self._found = found
+
+    def __call__(self, *, ax: Axes | None = None) -> Axes:
+        """What each buyer's incentives are charged, and what dropping a family of constraints gains."""
+        return plot_explanation(self._found, ax=ax)
+
+    def costs(self) -> list[Axes]:
+        """A map for each buyer: what keeping each type from lying costs."""
+        return plot_costs(self._found)
+
+
 ACCESSORS: dict[type, type] = {
     Run: RunPlots,
     Bracket: BracketPlots,
@@ -205,7 +259,11 @@ ACCESSORS: dict[type, type] = {
     Dominance: DominancePlots,
     Frontier: FrontierPlots,
     LotteryRun: LotteryPlots,
+    LotteryBracket: LotteryBracketPlots,
+    Bayesian: BayesianPlots,
+    ItemsRun: ItemsPlots,
     EpsilonFrontier: EpsilonPlots,
+    Explanation: ExplanationPlots,
 }
 """The pictures of each kind of result."""
 

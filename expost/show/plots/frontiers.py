@@ -63,5 +63,5 @@ def plot_epsilon(found: EpsilonFrontier, *, ax: Axes | None = None) -> Axes:
     ax.margins(y=0.15)
     ax.set_xlabel("epsilon: what nobody gains more than by lying")
     ax.set_ylabel("expected welfare")
-    titled(tidy(ax), named(f"{found.instance}, static, grid {found.grid}"))
+    titled(tidy(ax), named(f"{found.instance.name}, static, grid {found.grid}"))
     return ax

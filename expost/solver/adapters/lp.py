@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from expost.solver.linear import Rows
 from expost.solver.linear_program import LinearProgram, dual_bound
 from expost.solver.processes import call
 from expost.solver.result import Status
+from expost.tolerances import WELFARE
 
 FEASIBILITY = 1e-10
 """The smallest primal and dual tolerance that HiGHS takes."""
@@ -56,10 +57,30 @@ def solve_linear(
     start: a feasible point of a mixed-integer program. options: HiGHS options by name. Raises SolverError when
     HiGHS stops with a status that answers nothing.
     """
+    deadline = None if time_limit is None else time.monotonic() + time_limit
+    found = _attempts(program, deadline, start, options)
+    if program.integral is None or not _falls_short(program, found):
+        return found
+    # Seen with HiGHS 1.16: a start is handed back as optimal although presolve had found better, and the bound says so.
+    again = _attempts(program, deadline, None, options | {"presolve": "off"})
+    if again.x is not None and found.x is not None and program.value(again.x) > program.value(found.x):
+        found = replace(again, bound=min(found.bound, again.bound))
+    return replace(found, status=Status.FEASIBLE) if _falls_short(program, found) else found
+
+
+def _falls_short(program: LinearProgram, found: LinearAnswer) -> bool:
+    """Whether what is called optimal is not worth its own bound."""
+    if found.status is not Status.OPTIMAL or found.x is None:
+        return False
+    return program.value(found.x) < found.bound - WELFARE * program.scale
+
+
+def _attempts(
+    program: LinearProgram, deadline: float | None, start: Float | None, options: dict[str, Any]
+) -> LinearAnswer:
     scale = objective_scale(program)
     integral = program.integral if program.integral is not None and program.integral.any() else None
     fixed = TOLERANCES if integral is None else TOLERANCES | {"mip_feasibility_tolerance": FEASIBILITY}
-    deadline = None if time_limit is None else time.monotonic() + time_limit
     word = ""
     for retry in RETRIES:
         left = None if deadline is None else max(deadline - time.monotonic(), 0.01)
