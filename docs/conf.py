@@ -4,7 +4,9 @@ The notebooks of ``examples/`` are executed, and their outputs kept in ``docs/_b
 ``-D nb_execution_mode=off`` shows them without outputs, in seconds.
 """
 
+import inspect
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -27,7 +29,6 @@ html_title = f"expost {__version__}"
 html_copy_source = False
 html_show_sourcelink = False
 
-myst_enable_extensions = ["dollarmath", "colon_fence"]
 myst_heading_anchors = 3
 nb_execution_mode = "cache"
 nb_execution_cache_path = str(HERE / "_build" / "cache")
@@ -63,3 +64,35 @@ def commands() -> str:
 
 
 (HERE / "commands.md").write_text(commands(), encoding="utf-8")
+
+
+def listed(app: object, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    """What a docstring says of each argument as a list: ``grid: points per signal. jobs: ...`` becomes two entries."""
+    del app, name, options
+    if what not in ("function", "method", "class", "exception"):
+        return
+    try:
+        names = [word for word in inspect.signature(obj).parameters if word != "self"]
+    except (TypeError, ValueError):
+        return
+    names += [word for kind in getattr(obj, "__mro__", ()) for word in getattr(kind, "__annotations__", {})]
+    if not names:
+        return
+    one = "|".join(map(re.escape, sorted(set(names), key=len, reverse=True)))
+    entry = re.compile(rf"(?:(?<=^)|(?<=[.;)] ))((?:{one})(?:, (?:{one}))*): ")
+    out: list[str] = []
+    for paragraph in "\n".join(lines).split("\n\n"):
+        text = " ".join(paragraph.split())
+        if paragraph[:1].isspace() or not entry.search(text):
+            out += [*paragraph.splitlines(), ""]
+            continue
+        before, *rest = entry.split(text)
+        out += [before.strip(), ""] if before.strip() else []
+        out += [f"* **{word}**: {said.strip()}" for word, said in zip(rest[::2], rest[1::2], strict=True)]
+        out.append("")
+    lines[:] = out
+
+
+def setup(app: object) -> None:
+    """Sphinx calls this."""
+    app.connect("autodoc-process-docstring", listed)  # type: ignore[attr-defined]

@@ -15,6 +15,8 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from expost._parallel import in_turn
 from expost._progress import bar
 from expost._shown import Shown
@@ -146,7 +148,7 @@ class Comparison(Shown):
         kept = ("name", "welfare", "upper_bound", "share", "revenue", "sold")
         table = self.table
         columns = {name.replace("_", " "): table[name].to_numpy() for name in kept}
-        columns["name"] = columns["name"].astype(str)
+        columns["name"] = np.array([name.removeprefix("sequential second best, ") for name in table["name"]])
         no_sale = f"never selling is worth {self.no_sale:.6g}"
         caption = f"Second bests and constructions of {self.instance} on a grid of {self.grid}; {no_sale}."
         return to_latex(columns, digits=digits, caption=caption)

@@ -9,7 +9,13 @@ from pathlib import Path
 from expost.errors import InputError
 from expost.mechanisms.export.csv_files import Columns, read_csv
 from expost.mechanisms.export.formats import export_table, save_table
-from expost.mechanisms.export.menu_table import MENU_NOTES, menu_columns, require_menus
+from expost.mechanisms.export.menu_table import (
+    MENU_NOTES,
+    PAPER_NOTES,
+    menu_columns,
+    paper_columns,
+    require_menus,
+)
 from expost.mechanisms.export.parquet_files import has_parquet, read_parquet
 from expost.mechanisms.export.tables import PRICE_NOTES, price_columns
 from expost.mechanisms.mechanism import Mechanism
@@ -68,7 +74,10 @@ def exported_menu(run: Solved, form: str, *, sequential: bool = False, digits: i
     if sequential:
         require_menus(run.mechanism.terms, str(run.folder))
     columns = menu_columns(run.instance, run.space.types, run.mechanism)
-    return export_table(columns, MENU_NOTES, form, digits=digits, caption=menu_caption(run))
+    notes: tuple[str, ...] = MENU_NOTES
+    if form == "latex" and digits is not None:
+        columns, notes = paper_columns(columns), PAPER_NOTES
+    return export_table(columns, notes, form, digits=digits, caption=menu_caption(run))
 
 
 def menu_caption(run: Solved) -> str:

@@ -16,7 +16,7 @@ from expost.runs.run import Run
 from expost.runs.sampled import sampled_toml
 from expost.runs.verify import verify
 from expost.show.explorer import explorer_data
-from expost.show.facts import facts
+from expost.show.facts_more import facts
 from expost.show.templating import filled, script_data
 
 MENU_ROWS = 300

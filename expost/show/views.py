@@ -8,7 +8,7 @@ from typing import Any
 from expost._shown import Shown
 from expost.errors import InputError
 from expost.files import write_whole
-from expost.show.facts import facts
+from expost.show.facts_more import facts
 from expost.show.templating import filled
 
 

@@ -44,6 +44,17 @@ TERM_COLUMNS = (
     "integral_fee",
     "exercise",
 )
+PAPER_NOTES = (
+    "One row for each option of each buyer at the others' signals. from, to: whose first signals take it.",
+    "price or strike: what a holder pays if he buys. fee: what it costs at once. buys: with which probability he does.",
+)
+_ON_PAPER = {
+    "first_from": "from",
+    "first_to": "to",
+    "strike": "strike",
+    "seller_best_fee": "fee",
+    "exercise": "buys",
+}
 _RESERVED = ("buyer", "first_signal", *TERM_COLUMNS)
 
 
@@ -59,6 +70,17 @@ def menu_columns(instance: Instance, types: Types, mechanism: Mechanism) -> Colu
         for terms, wins in zip(mechanism.terms, mechanism.allocation, strict=True)
     ]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def paper_columns(columns: Columns) -> Columns:
+    """The columns of menus that a page has room for, under short names; prices alone have no fees.
+
+    Signals keep their names. ``columns``: of ``menu_columns``.
+    """
+    static = not any(columns["first_signal"])
+    names = {"strike": "price", "exercise": "buys"} if static else _ON_PAPER
+    hidden = {*_RESERVED[1:]} - set(names)
+    return {names.get(name, name): column for name, column in columns.items() if name not in hidden}
 
 
 def require_menus(terms: Sequence[Terms], where: str) -> None:

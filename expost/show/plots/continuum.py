@@ -31,7 +31,7 @@ def plot_history(bracket: Bracket, *, ax: Axes | None = None) -> Axes:
         for bound in found:
             face = shade if bound.kind == RIGOROUS else "white"
             ax.plot([bound.seconds], [bound.value], "o", color=shade, markerfacecolor=face, markersize=5)
-        _mark(ax, end, final, "at most" if side == UPPER else "at least")
+        _mark(ax, final, "at most" if side == UPPER else "at least")
     for estimate in bracket.estimates:
         ax.plot(
             [end], [estimate.value], "x", color=MUTED, markersize=7, label=f"estimate {estimate.value:.5g}"
@@ -57,14 +57,13 @@ def plot_history(bracket: Bracket, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def _mark(ax: Axes, end: float, bound: Bound, word: str) -> None:
-    offset = (-4, 5) if bound.side == UPPER else (-4, -11)
+def _mark(ax: Axes, bound: Bound, word: str) -> None:
+    """What a final bound says, to the right of the picture."""
     ax.annotate(
-        f"{word} {bound.value:.5g}",
-        (end, bound.value),
-        offset,
-        textcoords="offset points",
-        ha="right",
+        f"{word}\n{bound.value:.5g}",
+        (1.02, bound.value),
+        xycoords=("axes fraction", "data"),
+        va="bottom" if bound.side == UPPER else "top",
         fontsize=8,
         color=INK,
     )
