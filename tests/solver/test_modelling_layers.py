@@ -176,7 +176,7 @@ def test_written_models_are_read_back_and_solved_alike(tmp_path, suffix):
 
 
 @pytest.mark.parametrize(
-    ("name", "word"), [("model.txt", ".lp or .mps"), ("nowhere/model.lp", "existing folder")]
+    ("name", "word"), [("model.txt", ".lp, .mps"), ("nowhere/model.lp", "cannot be written")]
 )
 def test_unusable_model_files_are_refused(tmp_path, name, word):
     with pytest.raises(InputError, match=word):
