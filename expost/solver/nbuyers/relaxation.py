@@ -17,7 +17,7 @@ from expost.solver.linear import cost_scale
 from expost.solver.nbuyers.chains import Cover, cover
 from expost.solver.nbuyers.first_order import FirstOrder, Progressed
 from expost.solver.nbuyers.lagrangian import Priced, price
-from expost.solver.nbuyers.layers import layers
+from expost.solver.nbuyers.layers import Layers, layers
 from expost.solver.nbuyers.odd_cycles import PricedCuts
 from expost.solver.program import Program
 from expost.solver.reduction import Reduction
@@ -75,13 +75,15 @@ def relax(
     time_limit: float | None = None,
     method: str = METHODS[0],
     forecast: Callable[[float], None] | None = None,
+    order: Layers | None = None,
 ) -> Relaxation:
     """Solve the linear relaxation of a reduced program; the answer is evidence, ``price`` turns it into proof.
 
     forecast: told by the method on chains, after its first steps, in how many seconds at most it will be near the end.
+    order: the layers of the program, if known.
     """
     if method == "chains":
-        return by_chains(program, time_limit, forecast)
+        return by_chains(program, time_limit, forecast, order)
     scale = cost_scale(program)
     options = SIMPLEX if method == "simplex" else FIRST_ORDER | {"solver": method}
     found, reply = minimized(program, scale, time_limit, dict(options))
@@ -96,11 +98,14 @@ def relax(
 
 
 def by_chains(
-    program: Program, time_limit: float | None = None, forecast: Callable[[float], None] | None = None
+    program: Program,
+    time_limit: float | None = None,
+    forecast: Callable[[float], None] | None = None,
+    order: Layers | None = None,
 ) -> Relaxation:
     """The first-order method on chains, until bound and value agree, nothing moves, or time is up."""
     deadline = math.inf if time_limit is None else time.monotonic() + time_limit
-    chains = cover(program, layers(program))
+    chains = cover(program, layers(program) if order is None else order)
     patience, begun, told = Patience(program), time.monotonic(), forecast is None
 
     def enough(seen: Progressed) -> str:

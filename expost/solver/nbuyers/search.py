@@ -15,6 +15,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, NoReturn
 
 from expost._typing import Int8
@@ -26,7 +27,7 @@ from expost.solver.nbuyers.dive import dive
 from expost.solver.nbuyers.fixing import Costs, forcing_costs
 from expost.solver.nbuyers.kicks import Kicks, descend, nothing_sold, rounded
 from expost.solver.nbuyers.lagrangian import price
-from expost.solver.nbuyers.layers import layers
+from expost.solver.nbuyers.layers import Layers, layers
 from expost.solver.nbuyers.pairs import Pairs
 from expost.solver.nbuyers.relaxation import Relaxation, lifted_price, relax
 from expost.solver.nbuyers.standing import Standing
@@ -123,7 +124,10 @@ class Search:
         self.certify(Relaxation.nothing(small))
         limit = None if math.isinf(self.at.deadline) else efforts.SHARES["relaxation"] * self.at.left()
         answer = self.relaxation = relax(
-            small, limit, forecast=lambda seconds: self.at.report(f"linear bound, {seconds:.0f} s at most")
+            small,
+            limit,
+            order=self.order,
+            forecast=lambda seconds: self.at.report(f"linear bound, {seconds:.0f} s at most"),
         )
         self.relaxation_seconds = time.monotonic() - self.at.begun
         if answer.stopped == "interrupted":
@@ -134,8 +138,15 @@ class Search:
         self.certify(answer)
         self.at.report("linear bound")
         self.round(tries=1)
+        if self.at.left() <= 0:
+            return None
         priced = price(small, answer.packing, answer.covering, self.at.deadline)
-        return None if priced is None else forcing_costs(small, priced, layers(small))
+        return None if priced is None else forcing_costs(small, priced, self.order)
+
+    @cached_property
+    def order(self) -> Layers:
+        """The shape of the reduced program's order."""
+        return layers(self.reduction.program)
 
     def conclude(self, answer: Relaxation | Tightened | None) -> NoReturn:
         """Prove what was found when Ctrl-C was pressed, as far as a second allows, and stop."""
@@ -164,7 +175,9 @@ class Search:
         if self.at.proved() or self.at.left() <= 0 or first is None or first.fractional is None:
             return None
         end = time.monotonic() + min(efforts.SHARES["cuts"] * self.at.left(), efforts.CUTS_LIMIT)
-        state = self.tightening = Tightening.begin(small, first.packing, first.covering, first.fractional)
+        state = self.tightening = Tightening.begin(
+            small, first.packing, first.covering, first.fractional, self.order
+        )
         watch = Stagnation(efforts.CUTS_PATIENCE, efforts.CUTS_PROGRESS)
         if small.variables >= efforts.DIVE_FIRST:
             self.dive(state, end)
@@ -186,7 +199,7 @@ class Search:
             return None
         self.certify(state.best)
         priced = price(small, state.best.packing, state.best.covering, self.at.deadline, state.best.cuts)
-        return None if priced is None else forcing_costs(small, priced, layers(small))
+        return None if priced is None else forcing_costs(small, priced, self.order)
 
     def cases(self) -> None:
         """A proof by cases that the best rule is the optimum, where a small tree gives one."""

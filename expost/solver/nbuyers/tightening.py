@@ -13,7 +13,7 @@ import numpy as np
 from expost._typing import Float
 from expost.solver.nbuyers.chains import Cover, cover, with_cuts
 from expost.solver.nbuyers.first_order import FirstOrder, Progressed
-from expost.solver.nbuyers.layers import layers
+from expost.solver.nbuyers.layers import Layers, layers
 from expost.solver.nbuyers.odd_cycles import NO_CUTS, PricedCuts, inequalities, separate
 from expost.solver.nbuyers.relaxation import Patience
 from expost.solver.program import Program
@@ -64,9 +64,16 @@ class Tightening:
         self.point = self.base.point(self.program, self.x)
 
     @classmethod
-    def begin(cls, program: Program, packing: Float, covering: Float, point: Float) -> Tightening:
-        """From the prices and the point of the linear relaxation of a reduced program."""
-        base = cover(program, layers(program), whole=True)
+    def begin(
+        cls,
+        program: Program,
+        packing: Float,
+        covering: Float,
+        point: Float,
+        order: Layers | None = None,
+    ) -> Tightening:
+        """From the prices and the point of the linear relaxation of a reduced program. order: its layers, if known."""
+        base = cover(program, layers(program) if order is None else order, whole=True)
         between = np.zeros(len(base.chains.limit) - len(packing) - len(covering))
         prices = np.concatenate([packing, covering, between])
         return cls(program, base, point[base.variable], prices, FirstOrder.at(base).balance)
