@@ -76,6 +76,13 @@ def bracket(
         confidence,
         progress,
     )
+    with account.workers:
+        _search(account, starts, rigorous)
+    return _result(account, timings)
+
+
+def _search(account: Account, starts: Starts, rigorous: bool) -> None:
+    """First bounds, then better ones until they are near enough or the clock runs out."""
     first_bounds(account)
     lower = LowerSide(account, starts)
     lower.never_sell()
@@ -89,11 +96,10 @@ def bracket(
             _rigorous(account, lower)
         elif account.space.finite and _on_atoms(account):
             pass
-        elif instance.n == 1:
+        elif account.space.n == 1:
             _one_buyer(account)
         else:
             _several(account, lower)
-    return _result(account, timings)
 
 
 def _on_atoms(account: Account) -> bool:

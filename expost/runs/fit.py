@@ -18,6 +18,7 @@ import numpy as np
 from expost._progress import Bar, bar
 from expost._shown import Shown
 from expost._typing import Float
+from expost.brackets.workers import Workers
 from expost.errors import InputError, LimitReached
 from expost.instances.environment import Instance
 from expost.instances.plain import require_plain
@@ -162,9 +163,10 @@ def fit(
         )
     require_plain(named, "fit")
     ranges = _ranges(own, over)
-    jobs_of(jobs)
     seconds_of(brackets)
-    search = _Search(named, own, ranges, weight_of(objective), seed_of(seed), limit_of(time_limit))
+    search = _Search(
+        named, own, ranges, weight_of(objective), seed_of(seed), limit_of(time_limit), Workers(jobs_of(jobs))
+    )
     with bar(f"fit {own.name} to {named.name}") as shown:
         search.shown = shown
         best, drawn = search.run()
@@ -239,8 +241,11 @@ class _Search:
         alpha: float,
         seed: int,
         limit: float | None,
+        workers: Workers | None = None,
     ) -> None:
         import time
+
+        self.workers = workers or Workers(1)
 
         self.instance, self.own, self.ranges, self.alpha, self.seed = instance, own, ranges, alpha, seed
         self.deadline = np.inf if limit is None else time.monotonic() + limit
@@ -263,6 +268,7 @@ class _Search:
         from scipy.optimize import Bounds, differential_evolution, minimize
 
         ends = np.array(list(self.ranges.values()))
+        losses: Any = self._losses
         bounds = Bounds(ends[:, 0], ends[:, 1])
         found = differential_evolution(
             self.loss,
@@ -274,6 +280,8 @@ class _Search:
             polish=False,
             init="sobol",
             callback=self._stop,
+            updating="deferred",  # the same whatever the number of workers
+            workers=losses,
         )
         best, inside = np.asarray(found.x), None
         for _ in range(ROUNDS):
@@ -292,6 +300,25 @@ class _Search:
             return self._named(best), 0.0
         inside = self._inside(best)
         return self._drawn_back(best, inside)
+
+    def _losses(self, _: object, points: Sequence[Float]) -> list[float]:
+        """The losses of a generation, as many pieces at once as there are workers."""
+        self._count(len(points))
+        pieces = np.array_split(np.asarray(points), self.workers.count)
+        return [loss for part in self.workers.map(self._each, pieces) for loss in part]
+
+    def _each(self, points: Float) -> list[float]:
+        return [self._loss(point) for point in points]
+
+    def _count(self, more: int) -> None:
+        before = self.evaluations
+        self.evaluations += more
+        if self.shown is not None and before // TOLD != self.evaluations // TOLD:
+            self.shown.step(self.evaluations, f"{self.evaluations:,} mechanisms compared")
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a worker needs: neither the bar nor the workers."""
+        return self.__dict__ | {"shown": None, "workers": Workers(1)}
 
     def _late(self) -> bool:
         import time
@@ -314,9 +341,10 @@ class _Search:
 
     def loss(self, point: Float) -> float:
         """What is minimized: the objective's negative, and the penalty of states with two winners."""
-        self.evaluations += 1
-        if self.shown is not None and self.evaluations % TOLD == 0:
-            self.shown.step(self.evaluations, f"{self.evaluations:,} mechanisms compared")
+        self._count(1)
+        return self._loss(point)
+
+    def _loss(self, point: Float) -> float:
         prices = self._bound(np.asarray(point))
         if self.open:
             return -self._completed(prices)
