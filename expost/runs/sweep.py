@@ -12,11 +12,12 @@ import itertools
 import json
 import logging
 import math
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from io import BytesIO
+from io import BytesIO, FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -205,14 +206,17 @@ def _table(rows: pd.DataFrame | str | Path, asked: Mapping[str, Any]) -> list[di
             raise InputError(
                 f"cannot be read: {error}"[:120], where="rows", expected="a CSV file with a column a keyword"
             ) from None
-    shared = {name: value for name, value in asked.items() if name not in rows.columns}
-    found = [
+    given = [
         {str(name): _cell(str(name), value) for name, value in row.items() if not _is_empty(value)}
         for row in rows.to_dict("records")
     ]
-    if not found:
+    if not given:
         raise InputError("a table without rows", where="rows", expected="at least one case")
-    return [{**shared, **row} for row in found]
+    return [
+        {**settings, **row}
+        for row in given
+        for settings in _product({name: value for name, value in asked.items() if name not in row})
+    ]
 
 
 def _cell(name: str, value: Any) -> Any:
@@ -313,7 +317,7 @@ class _Journal:
     def __init__(self, out: Path | None, keys: set[str]) -> None:
         self.path = None if out is None else out.with_name(f".{out.name}.cases.jsonl")
         self.done: dict[str, dict[str, Any]] = {}
-        self.file: Any = None
+        self.file: FileIO | None = None
         if out is not None and self.path is not None:
             for row in [*_written(out), *_journalled(self.path)]:
                 self.done[row["case"]] = row
@@ -333,10 +337,8 @@ class _Journal:
             return
         try:
             if self.file is None:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                self.file = self.path.open("a", encoding="utf-8")
-            self.file.write(json.dumps(row) + "\n")
-            self.file.flush()
+                self.file = self._opened(self.path)
+            _append(self.file, json.dumps(row).encode() + b"\n")
         except OSError as error:
             raise InputError(
                 f"cannot be written: {error.strerror}",
@@ -344,6 +346,17 @@ class _Journal:
                 expected="room for the table",
                 remedy="what was written is kept: the same sweep goes on from there",
             ) from None
+
+    @staticmethod
+    def _opened(path: Path) -> FileIO:
+        """The journal, to be appended to without a buffer; a line that a kill or a full disk cut short is ended."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("ab+", buffering=0)
+        if file.seek(0, os.SEEK_END):
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                _append(file, b"\n")
+        return file
 
     def close(self) -> None:
         """Close the journal; what it holds stays."""
@@ -354,6 +367,12 @@ class _Journal:
         """The table is written: the journal has served."""
         if self.path is not None:
             self.path.unlink(missing_ok=True)
+
+
+def _append(file: FileIO, line: bytes) -> None:
+    """Write all of a line. Raises OSError when there is no room for it."""
+    while line:
+        line = line[file.write(line) :]
 
 
 def _journalled(path: Path) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -96,6 +97,85 @@ def test_a_killed_sweep_goes_on_where_it_stopped(tmp_path):
     pd.testing.assert_frame_equal(
         table.drop(columns="seconds"), whole.drop(columns="seconds"), check_dtype=False
     )
+
+
+FULL = """
+import resource, sys, expost as ex
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))  # no file may grow beyond: as on a full disk
+mine = ex.load(sys.argv[1])
+try:
+    ex.sweep(mine, grid=2, k=[i / 40 for i in range(40)], out=sys.argv[2])
+except ex.InputError as error:
+    print(error)
+"""
+
+
+def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path):
+    ex.write_instance(own(), tmp_path / "own.toml")
+    out = tmp_path / "table.csv"
+    words = [sys.executable, "-c", FULL, tmp_path / "own.toml", out]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("out: cannot be written: File too large") and done.stdout.count("\n") == 1
+    journal = next(tmp_path.glob(".*.jsonl"))
+    kept = journal.read_text()
+    assert len(kept) == 4096 and not kept.endswith("\n") and not out.exists()
+    counted = []
+    k = [i / 40 for i in range(40)]
+    table = ex.sweep(own(), grid=2, k=k, out=out, progress=lambda *at: counted.append(at))
+    assert len(counted) == 40 - kept.count("\n") < 40
+    same(table, ex.sweep(own(), grid=2, k=k))
+
+
+def test_a_row_cut_short_does_not_spoil_the_next_one(tmp_path):
+    out = tmp_path / "table.csv"
+    journal = tmp_path / ".table.csv.cases.jsonl"
+    journal.write_text('{"case": "cut sho')
+    with pytest.raises(ZeroDivisionError):
+        ex.sweep(own(), grid=2, k=[0.0, 0.5, 1.0], out=out, progress=lambda *_: 1 / 0)
+    ended = journal.read_text().splitlines()
+    assert len(ended) == 2 and json.loads(ended[1])["k"] == 0.0
+
+
+def test_a_table_of_rows_and_a_product_of_what_it_leaves_out(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text("k,grid,timing\n0,2,static\n0.5,3,sequential\n1,,static\n")
+    table = ex.sweep(own(), grid=[2, 4], rows=path)
+    assert table["grid"].tolist() == [2, 3, 2, 4] and (table["error"] == "").all()
+    assert table["k"].tolist() == [0.0, 0.5, 1.0, 1.0]
+    assert table["timing"].tolist() == ["static", "sequential", "static", "static"]
+
+
+def same(one, two):
+    """Equal but for the seconds."""
+    pd.testing.assert_frame_equal(one.drop(columns="seconds"), two.drop(columns="seconds"), check_dtype=False)
+
+
+MANY = """
+import sys, numpy as np, expost as ex
+ex.sweep(ex.load(sys.argv[1]), grid=12, k=np.linspace(0, 2, 200).tolist(), out=sys.argv[2],
+         progress=lambda *at: print(at, flush=True))
+"""
+
+
+@pytest.mark.slow
+def test_ten_kills_at_random_moments_change_nothing(tmp_path):
+    ex.write_instance(own(), tmp_path / "own.toml")
+    out, rng = tmp_path / "table.csv", np.random.default_rng()
+    for kill in range(11):
+        words = [sys.executable, "-c", MANY, tmp_path / "own.toml", out]
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        if kill == 10:
+            assert process.wait() == 0
+            break
+        for _ in range(int(rng.integers(1, 15))):
+            process.stdout.readline()
+        time.sleep(rng.uniform(0.0, 0.1))
+        process.kill()
+        process.wait()
+        assert not out.exists()
+    whole = ex.sweep(own(), grid=12, k=np.linspace(0, 2, 200).tolist())
+    same(pd.read_csv(out, float_precision="round_trip").fillna({"error": ""}), whole)
 
 
 def test_the_command_line(tmp_path, capsys):

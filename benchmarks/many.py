@@ -1,0 +1,216 @@
+"""Many solves: what a sweep costs beyond its solves, how a bracket spreads, what frontiers cost a corner.
+
+    python benchmarks/many.py sweep | bracket | spread | frontier | nested
+
+Seconds are processor time, so that a busy machine changes little. With several processes the critical path is the
+processor time of the busiest one: what a quiet machine with as many processors would take.
+"""
+
+from __future__ import annotations
+
+import argparse
+import heapq
+import time
+from typing import Any
+
+import joblib
+import numpy as np
+import psutil
+
+import expost as ex
+
+
+def with_k() -> ex.Instance:
+    """The instance ``jmmz`` with the strength of interdependence as a parameter."""
+    return ex.Instance(
+        "jmmz with k",
+        [ex.Buyer("1", ["p1", "c1"], "p1 + k*c1*c2"), ex.Buyer("2", ["p2", "c2"], "p2 + k*c1*c2")],
+        parameters={"k": 1.0},
+    )
+
+
+def used() -> dict[int, float]:
+    """Processor seconds so far of this process and its children, by process."""
+    me = psutil.Process()
+    return {p.pid: sum(p.cpu_times()[:2]) for p in [me, *me.children(recursive=True)]}
+
+
+def spent(before: dict[int, float]) -> dict[int, float]:
+    return {pid: now - before.get(pid, 0.0) for pid, now in used().items()}
+
+
+def sweep(cases: int = 200, grid: int = 12) -> None:
+    k, mine = np.linspace(0.0, 2.0, cases).tolist(), with_k()
+    ex.sweep(mine, grid=grid, k=k[:2])
+    began = time.process_time()
+    for value in k:
+        ex.solve(mine.with_parameters(k=value), grid)
+    solves = time.process_time() - began
+    began = time.process_time()
+    ex.sweep(mine, grid=grid, k=k)
+    one = time.process_time() - began
+    print(f"{cases} cases at {grid} points: solves {solves:.2f} s, sweep {one:.2f} s", end="; ")
+    print(f"overhead {(one - solves) / cases * 1e3:.2f} ms a case")
+    for jobs in (2, 4):
+        before = used()
+        ex.sweep(mine, grid=[2, 3, 4, grid], k=k[:jobs], jobs=jobs)  # starts the workers
+        start = max(used()[pid] for pid in used() if pid not in before) if len(used()) > len(before) else 0.0
+        before = used()
+        ex.sweep(mine, grid=grid, k=k, jobs=jobs)
+        parts = sorted(spent(before).values())
+        path = parts[-1]
+        print(
+            f"{jobs} processes: critical path {path:.2f} s, {one / path:.2f} times as fast, efficiency "
+            f"{one / path / jobs:.2f}; all {sum(parts):.2f} s; to start a worker {start:.1f} s, once a session"
+        )
+
+
+class Log:
+    """What a bracket's tasks cost, call by call, when they are worked on one after the other."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, list[float]]] = []
+
+    def mapping(self, kind: str) -> Any:
+        def mapped(_: Any, task: Any, tasks: Any) -> list[Any]:
+            seconds: list[float] = []
+
+            def timed(one: Any) -> Any:
+                began = time.thread_time()
+                try:
+                    return task(one)
+                finally:
+                    seconds.append(time.thread_time() - began)
+
+            found = [timed(one) for one in tasks]
+            self.calls.append((kind, seconds))
+            return found
+
+        return mapped
+
+
+def makespan(seconds: list[float], workers: int) -> float:
+    """How long the tasks take on so many workers, longest first."""
+    ends = [0.0] * workers
+    for one in sorted(seconds, reverse=True):
+        heapq.heapreplace(ends, ends[0] + one)
+    return max(ends)
+
+
+def bracket(name: str = "jmmz", accuracy: float = 0.03) -> None:
+    from expost.brackets.workers import Threads, Workers
+
+    plain = Workers.map, Threads.map
+    ex.bracket(name, 0.3)
+    log = Log()
+    Workers.map, Threads.map = log.mapping("tasks"), log.mapping("threads")
+    began = time.process_time()
+    found = ex.bracket(name, accuracy)
+    whole = time.process_time() - began
+    Workers.map, Threads.map = plain
+    by = {
+        kind: [seconds for what, seconds in log.calls if what == kind and seconds]
+        for kind in ("tasks", "threads")
+    }
+    total = {kind: sum(map(sum, calls)) for kind, calls in by.items()}
+    serial = whole - sum(total.values())
+    print(f"{name} to {accuracy}: width {found.width:.4f}, {whole:.1f} s on one process, of which")
+    for kind, calls in by.items():
+        count, grain = sum(map(len, calls)), total[kind] / max(sum(map(len, calls)), 1)
+        print(
+            f"  {kind}: {total[kind] / whole:.1%} in {len(calls)} calls, {count} pieces of {grain * 1e3:.1f} ms"
+        )
+    print(f"  serial: {serial / whole:.1%}")
+    for workers in (1, 2, 4, 16, 64):
+        tasks, threads = (sum(makespan(part, workers) for part in by[kind]) for kind in ("tasks", "threads"))
+        both, away = serial + tasks + threads, serial + tasks + total["threads"]
+        law = whole / (serial + (whole - serial) / workers)
+        print(
+            f"  {workers:2d} workers: by their pieces {whole / both:.2f} times as fast (threads too), "
+            f"{whole / away:.2f} (tasks alone); Amdahl {law:.2f}"
+        )
+
+
+def spread(name: str = "jmmz", accuracy: float = 0.03) -> None:
+    """The same bracket in one, two and four processes, for real."""
+    for jobs in (1, 2, 4):
+        with joblib.parallel_config("loky"):
+            ex.bracket("one-dimensional", 0.3, jobs=jobs)
+            before, began = used(), time.perf_counter()
+            found = ex.bracket(name, accuracy, jobs=jobs)
+        wall, parts = time.perf_counter() - began, spent(before)
+        me = parts.pop(psutil.Process().pid)
+        print(
+            f"{jobs} processes: [{float(found.lower):.6f}, {float(found.upper):.6f}], this one {me:.1f} s, workers "
+            f"{', '.join(f'{one:.1f}' for one in sorted(parts.values()) if one > 0.05)} s, wall {wall:.0f} s at load "
+            f"{psutil.getloadavg()[0]:.0f}"
+        )
+
+
+def frontier(grid: int = 16, points: int = 100) -> None:
+    ex.frontier("jmmz", 4)
+    ex.solve("jmmz", grid, objective=0.5)
+    began = time.process_time()
+    found = ex.frontier("jmmz", grid, points=points)
+    mine = time.process_time() - began
+    some = found.corners[:: max(1, points // 10)]
+    began = time.process_time()
+    for corner in some:
+        ex.solve("jmmz", grid, objective=corner.share)
+    apart = (time.process_time() - began) / len(some) * len(found.corners)
+    print(f"welfare against revenue, {len(found.corners)} corners at {grid} points: {mine:.2f} s;", end=" ")
+    print(
+        f"as many separate solves {apart:.2f} s ({mine / apart:.2f}); all proved: {found.table['proved'].all()}"
+    )
+    ex.frontier("jmmz", 4, "1,2")
+    began = time.process_time()
+    found = ex.frontier("jmmz", 12, "1,2", points=1000)
+    mine = time.process_time() - began
+    print(
+        f"buyer 1 against buyer 2 at 12 points: {len(found.corners)} corners, all: {found.complete}, {mine:.2f} s"
+    )
+
+
+def nested(grid: int = 12, points: int = 1000) -> None:
+    """Closures of buyers' shares alone, without proofs: nodes a second, counting every node at every share."""
+    from expost.formulations.frontier import buyers_shares
+    from expost.formulations.second_best import type_space
+    from expost.formulations.settings import Settings
+    from expost.solver.mincut.family import Family
+    from expost.spaces.grid import Grid
+
+    instance = ex.load("jmmz")
+    settings = Settings(Grid(grid).resolve(instance))
+    objectives = buyers_shares(type_space(instance, settings), settings, (0, 1))
+    family = Family(objectives.formulation.program, *objectives.weights)
+    family.cut(family.root(), 0.5)
+    began, solved = time.process_time(), 0
+
+    def between(span: Any, low: int, high: int) -> None:
+        nonlocal solved
+        middle = (low + high) // 2
+        if middle == low:
+            return
+        cut = family.cut(span, middle / (points + 1))
+        solved += len(cut.z)
+        below, above = family.split(span, middle / (points + 1), cut)
+        between(below, low, middle)
+        between(above, middle, high)
+
+    between(family.root(), 0, points + 1)
+    seconds, nodes = time.process_time() - began, len(family.start)
+    print(
+        f"{points} nested closures of {nodes} nodes: {seconds:.2f} s, {points * nodes / seconds:.3g} nodes a second"
+    )
+    print(f"  solved: {solved} nodes, {solved / nodes:.1f} times the network")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=["sweep", "bracket", "spread", "frontier", "nested"])
+    parser.add_argument("--grid", type=int)
+    asked = parser.parse_args()
+    given = {} if asked.grid is None else {"grid": asked.grid}
+    globals()[asked.what](**given)
