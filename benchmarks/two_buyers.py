@@ -1,15 +1,15 @@
 """Two buyers: our minimum cut against HiGHS, and against bare maximum-flow codes on the same graph.
 
-    python benchmarks/two_buyers.py                # the table of docs/benchmarks.md, some minutes
+    python benchmarks/two_buyers.py                # the tables of docs/benchmarks.md, static and sequential, an hour
     python benchmarks/two_buyers.py --quick        # grids 4, 8 and 16 only
     python benchmarks/two_buyers.py --mechaudit    # also the PyPI package mechaudit, in a venv of its own
-    python benchmarks/two_buyers.py --timing sequential --grids 16,24 --repeat 3
+    python benchmarks/two_buyers.py --timing sequential --grids 16,24 --repeat 1
     python benchmarks/two_buyers.py --grids 24,32 --solvers mincut,ortools,mineflow
 
 Every solve runs in a process of its own, one after the other; compilation is cached before the clock
 starts. ``expost solve`` is the whole command, from the start of Python to the saved run, audit and
-certificate included; all other lines time the solver alone, on a program that is already built; with
---repeat each line is the run of median processor time. MineFlow is the PyPI package pymineflow. The run
+certificate included; all other lines time the solver alone, on a program that is already built, ``mincut`` with the
+coarser programs that it starts from; each line is the run of median processor time out of --repeat. MineFlow is the PyPI package pymineflow. The run
 fails when two solvers disagree on a value. At the end the cost of the minimum cut is fitted as a power of the nodes.
 """
 
@@ -44,7 +44,10 @@ PLAN = {
     32: FLOWS,
     40: LARGE,
     48: LARGE,
+    64: LARGE[:2],
 }
+SEQUENTIAL = (8, 16, 24, 32)
+"""The grids of sequential programs, which have more than twice the arcs."""
 TIMINGS = {"static": (), "sequential": ("c1", "c2")}
 """The signals that arrive first."""
 HEADER = (
@@ -54,14 +57,14 @@ HEADER = (
 
 
 def build(grid: int, timing: str) -> Any:
-    """The program of the instance on a grid."""
+    """The instance on a grid, with its program."""
     from expost.formulations.second_best import formulate
     from expost.formulations.settings import Settings
     from expost.instances.catalogue import load
     from expost.spaces.type_space import Grid, discretize
 
     settings = Settings(Grid(grid), timing, TIMINGS[timing])
-    return formulate(discretize(load(INSTANCE), grid), settings).program
+    return formulate(discretize(load(INSTANCE), grid), settings)
 
 
 def graph_of(program: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, float, float]:
@@ -77,10 +80,12 @@ def graph_of(program: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, float, f
     return tails, heads, supply, 2.0**exponent, program.constant + ceiling / 2.0**exponent
 
 
-def with_mincut(program: Any) -> float:
+def with_mincut(formulation: Any) -> float:
+    from expost.formulations.coarser import coarse_start
     from expost.solver.mincut.backend import solve_mincut
 
-    return float(program.value(solve_mincut(program).x))
+    found = solve_mincut(formulation.program, nearby=coarse_start(formulation))
+    return float(formulation.program.value(found.x))
 
 
 def with_highs(program: Any) -> float:
@@ -138,12 +143,14 @@ SOLVERS = {
 
 
 def child(solver: str, grid: int, timing: str) -> dict[str, float]:
-    """Solve in this process, after a tiny solve that loads and compiles everything."""
+    """Solve in this process, after a small solve that loads and compiles everything."""
     solve = SOLVERS[solver]
-    solve(build(3, timing))
-    program = build(grid, timing)
+    whole = solver == "mincut"
+    small, formulation = build(16 if whole else 3, timing), build(grid, timing)
+    solve(small if whole else small.program)
+    program = formulation.program
     begun, cpu = time.perf_counter(), time.process_time()
-    value = solve(program)
+    value = solve(formulation if whole else program)
     seconds = {"cpu": time.process_time() - cpu, "wall": time.perf_counter() - begun}
     return {"value": value, "nodes": program.variables} | seconds
 
@@ -242,8 +249,8 @@ def main() -> None:
     parser.add_argument("--mechaudit", action="store_true")
     parser.add_argument("--grids", help="only these, e.g. 16,24")
     parser.add_argument("--solvers", help="only these, e.g. mincut,ortools")
-    parser.add_argument("--timing", choices=list(TIMINGS), default="static")
-    parser.add_argument("--repeat", type=int, default=1, help="runs of each, of which the median counts")
+    parser.add_argument("--timing", choices=list(TIMINGS), help="only this one")
+    parser.add_argument("--repeat", type=int, default=3, help="runs of each, of which the median counts")
     parser.add_argument("--limit", type=float, default=300.0, help="seconds for one solve")
     parser.add_argument("--child", nargs="+", help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -254,12 +261,19 @@ def main() -> None:
         found.setdefault("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
         print(json.dumps(found))
         return
-    grids = (
-        [4, 8, 16] if given.quick else [int(g) for g in given.grids.split(",")] if given.grids else list(PLAN)
-    )
-    measure("mincut", 3, given.timing, given.limit)  # compiles, should that be necessary
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    print(f"{os.cpu_count()} cores, {memory:.0f} GB\n\n{HEADER}", flush=True)
+    print(f"{os.cpu_count()} cores, {memory:.0f} GB", flush=True)
+    for timing in [given.timing] if given.timing else TIMINGS:
+        table(given, timing)
+
+
+def table(given: argparse.Namespace, timing: str) -> None:
+    """All lines of one timing, and the power that they give."""
+    grids = list(PLAN) if timing == "static" else list(SEQUENTIAL)
+    if given.quick or given.grids:
+        grids = [4, 8, 16] if given.quick else [int(g) for g in given.grids.split(",")]
+    measure("mincut", 16, timing, given.limit)  # compiles, should that be necessary
+    print(f"\n{timing}\n\n{HEADER}", flush=True)
     costs: dict[int, float] = {}
     for grid in grids:
         values: dict[str, float] = {}
@@ -269,7 +283,7 @@ def main() -> None:
             if solver == "mechaudit":
                 found = mechaudit(grid, given.limit)
             else:
-                found = median(solver, grid, given.timing, given.limit, given.repeat)
+                found = median(solver, grid, timing, given.limit, given.repeat)
             print(line(grid, solver, found, given.limit), flush=True)
             if found is not None:
                 values[solver] = found["value"]
@@ -278,7 +292,7 @@ def main() -> None:
         check(grid, values)
     if len(costs) > 1:
         power = np.polyfit(np.log(list(costs)), np.log(list(costs.values())), 1)[0]
-        print(f"\nmincut: cost grows with the nodes to the power {power:.2f}")
+        print(f"\nmincut: cost grows with the nodes to the power {power:.2f}", flush=True)
 
 
 if __name__ == "__main__":

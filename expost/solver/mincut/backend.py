@@ -14,6 +14,7 @@ from expost.errors import SolverError
 from expost.solver.mincut import kernels
 from expost.solver.mincut.anytime import Incumbent
 from expost.solver.mincut.fixed_nodes import Settled, demanded, settle
+from expost.solver.mincut.kernels import ALONG, OVER
 from expost.solver.mincut.network import CYCLE_BITS, Network, build
 from expost.solver.mincut.pieces import nested, solve_pieces
 from expost.solver.mincut.preflow import PiledUpError, Preflow
@@ -25,6 +26,8 @@ from expost.solver.progress import ProgressCallback
 from expost.solver.result import Certificate, Solution, Status
 
 NAME = "mincut"
+AT_ONCE = 1 << 20
+"""Nodes whose flow is read off in one step."""
 
 
 def solve_mincut(
@@ -160,11 +163,14 @@ def _certificate(program: Program, network: Network, settled: Settled) -> Certif
     """The flow as multipliers of the program's rows."""
     graph = network.graph
     arcs = np.zeros(program.arcs, dtype=np.int64)
-    chained = np.flatnonzero(network.chain_arc >= 0)
-    arcs[network.chain_arc[chained]] = graph.node[chained, kernels.ALONG]
     packing = np.zeros(len(program.packing), dtype=np.int64)
-    paired = np.flatnonzero(network.pair_row >= 0)
-    packing[network.pair_row[paired]] = graph.node[paired, kernels.OVER]
+    for rows, numbers, column in ((arcs, network.chain_arc, ALONG), (packing, network.pair_row, OVER)):
+        # by and by: of so many nodes, what is picked takes more room than the network
+        for low in range(0, len(numbers), AT_ONCE):
+            number = numbers[low : low + AT_ONCE]
+            flow = graph.node[low : low + len(number), column]
+            there = number >= 0
+            rows[number[there]] = flow[there]
     first, last = len(network.extra_arcs), len(network.extra_arcs) + len(network.extra_rows)
     explicit = np.empty_like(graph.xflow)
     explicit[network.explicit] = graph.xflow

@@ -352,7 +352,8 @@ def reach(g: Graph, order: Int32) -> None:
 
 
 # The sweep: every excess moves to smaller labels, farthest first. Nodes that get an excess wait for their turn in
-# buckets, linked lists by label: ``first[d]`` is a node or -1, ``after[v]`` the one that follows it.
+# buckets, linked lists by label: ``first[d]`` is a node, ``after[v]`` the one that follows it; both are one more than
+# the node, 0 where there is none, so that what no label needs is never touched.
 
 
 @compiled(_nrt=False)
@@ -381,8 +382,8 @@ def sweep(
                 if count >= FAR_AHEAD:
                     fetch_far(g, label, active[count - FAR_AHEAD])
                     fetch_near(g, label, active[count - AHEAD])
-            elif first[d] >= 0:
-                v = int(first[d])
+            elif first[d] > 0:
+                v = int(first[d]) - 1
                 first[d] = after[v]
             else:
                 break
@@ -420,7 +421,7 @@ def receive(
             left += 1
         else:
             after[w] = first[d]
-            first[d] = w
+            first[d] = w + 1
     return left
 
 

@@ -75,7 +75,7 @@ class Preflow:
     @cached_property
     def _buckets(self) -> tuple[Int32, Int32]:
         """The first node of each bucket of a sweep, and after each node the next."""
-        return np.full(self.nodes + 1, -1, dtype=np.int32), np.empty(self.nodes, dtype=np.int32)
+        return np.zeros(self.nodes + 1, dtype=np.int32), np.empty(self.nodes, dtype=np.int32)
 
     def run(self, limit: float, watch: Watch | None = None) -> Status:
         """Push until no excess reaches a demand, or until the clock (time.perf_counter) shows ``limit``.
