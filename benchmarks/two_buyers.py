@@ -8,9 +8,10 @@
 
 Every solve runs in a process of its own, one after the other; compilation is cached before the clock
 starts. ``expost solve`` is the whole command, from the start of Python to the saved run, audit and
-certificate included; all other lines time the solver alone, on a program that is already built, ``mincut`` with the
-coarser programs that it starts from; each line is the run of median processor time out of --repeat. MineFlow is the PyPI package pymineflow. The run
-fails when two solvers disagree on a value. At the end the cost of the minimum cut is fitted as a power of the nodes.
+certificate included; all other lines time the solver alone, on a program that is already built, ``mincut``
+with the coarser programs that it starts from; each line is the run of median processor time out of
+--repeat. MineFlow is the PyPI package pymineflow. The run fails when two solvers disagree on a value. At the
+end the cost of the minimum cut is fitted as a power of the nodes.
 """
 
 from __future__ import annotations

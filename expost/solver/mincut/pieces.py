@@ -13,6 +13,7 @@ nothing flows.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,6 +26,9 @@ from expost.solver.mincut.network import graph_of
 from expost.solver.mincut.preflow import Preflow
 from expost.solver.mincut.watch import Watch
 from expost.solver.result import Status
+
+FEW = 8
+"""Rounds after which a bound is rather good, so that it pays to go on with the next piece."""
 
 MOST = 0.6
 """What the pieces leave open is solved by itself where it has no more than this share of the nodes."""
@@ -43,11 +47,15 @@ def solve_pieces(whole: Preflow, piece: UInt8, limit: float, watch: Watch | None
     """
     pieces = int(piece.max(initial=0)) + 1
     new = np.empty(len(piece), dtype=np.int32)
-    for which in range(pieces):
-        status = _solve(whole, piece, which, which == pieces - 1 and pieces > 1, new, limit, watch)
-        if status is not Status.OPTIMAL:
-            kernels.mark(whole.graph)
-            return status
+    # where somebody may want to stop early, no piece is finished before all have been begun
+    hurried = watch is not None or limit < math.inf
+    for most in (FEW, FEW, math.inf) if hurried else (math.inf,):
+        for which in range(pieces):
+            backwards = which == pieces - 1 and pieces > 1
+            status = _solve(whole, piece, which, backwards, new, limit, watch, most)
+            if status is not Status.OPTIMAL:
+                kernels.mark(whole.graph)
+                return status
     kernels.mark(whole.graph)
     open_ = _open(whole)
     if 0 < np.count_nonzero(open_) <= MOST * len(open_):
@@ -75,8 +83,12 @@ def _solve(
     new: Int32,
     limit: float,
     watch: Watch | None,
+    most: float = math.inf,
 ) -> Status:
-    """Solve one piece from the flow that it has, and put its flow back into the whole."""
+    """Solve one piece from the flow that it has, and put its flow back into the whole.
+
+    most: after so many rounds it is left as it is; the status is OPTIMAL then, too.
+    """
     part = Part.of(whole.graph, piece, which, backwards, new)
     preflow = Preflow(part.graph)
     rest = 0 if watch is None else whole.excess() - preflow.excess()
@@ -84,11 +96,19 @@ def _solve(
     before = whole.rounds
     whole.finished = False
 
+    enough = False
+
     def look(preflow: Preflow) -> bool:
+        nonlocal enough
         whole.rounds = before + preflow.rounds
-        return watch is not None and watch.look(whole.rounds, lambda: rest + preflow.excess())
+        if watch is not None and watch.look(whole.rounds, lambda: rest + preflow.excess()):
+            return True
+        enough = preflow.rounds >= most
+        return enough
 
     status = preflow.run(limit, look)
+    if enough and status is Status.GAP:
+        status = Status.OPTIMAL
     whole.rounds = before + preflow.rounds
     whole.work += preflow.work
     part.put_back(whole.graph)
