@@ -14,7 +14,7 @@ FLAGS = {
         "restrict", "rigorous", "rows", "run", "seed", "study", "symmetric", "time_limit", "timing", "write_model",
         "loses_to",
     )
-} | {"parameters": "--set"}  # fmt: skip
+} | {"parameters": "--set", "most": "--terms", "terms": "--add"}  # fmt: skip
 """The option of every parameter that has one; the others are arguments, or parts of a file."""
 
 _SETTING = re.compile(rf"\b({'|'.join(FLAGS)})=(\{{[^}}]*\}}|\[[^\]]*\]|\"[^\"]*\"|'[^']*'|[^\s,;]+)")

@@ -12,6 +12,10 @@ Instance = Annotated[
     typer.Argument(metavar="INSTANCE", help="A name from `expost instances`, or the path of a TOML file."),
 ]
 Run = Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `expost solve` wrote.")]
+RunOrInstance = Annotated[
+    Path,
+    typer.Argument(metavar="DIR|INSTANCE", help="A folder that a command wrote; with --prices an instance."),
+]
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on standard output, and nothing else there.")
 ]

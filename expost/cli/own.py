@@ -1,8 +1,9 @@
-"""Commands for a mechanism of the user's own: ``check`` and ``fit``."""
+"""Commands for a mechanism of the user's own: ``check``, ``fit`` and ``simplify``."""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -87,6 +88,31 @@ def fit(
 
     rows = [(name, f"{value:.6g}", "chosen") for name, value in found.parameters.items()]
     lines_table(f"{found.mechanism.name} on {found.instance}", rows + found.report.lines())
+
+
+@app.command()
+def simplify(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A saved run or bracket, static.")],
+    most: Annotated[int, typer.Option("--terms", metavar="N", help="Terms of a price, at most.")] = 2,
+    add: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--add", metavar="FORMULA", help="A term to consider beside the library; may be repeated."
+        ),
+    ] = None,
+    seed: options.Seed = 0,
+    as_json: options.Json = False,
+) -> None:
+    """Find price formulas of few terms that come close to an optimum, each an admissible mechanism."""
+    import expost as ex
+
+    found = ex.simplify(ex.open(folder), most, terms=add or (), seed=seed)
+    if as_json:
+        emit(found.to_dict())
+        return
+    from expost.show.console import lines_table
+
+    lines_table(f"simple prices on {found.instance}: {found.of}, welfare {found.welfare:.6f}", found.lines())
 
 
 def with_set(

@@ -12,6 +12,7 @@ import typer
 from expost.cli import options, parse
 from expost.cli.beyond import show_lotteries
 from expost.cli.common import app, emit, loaded, opened_run
+from expost.cli.own import with_set
 from expost.errors import InputError
 from expost.files import write_whole
 
@@ -198,9 +199,15 @@ def menu(
 def plot(
     folder: Annotated[
         Path,
-        typer.Argument(metavar="DIR", help="A folder of `expost solve` or `bracket`, or a sweep's table."),
+        typer.Argument(
+            metavar="DIR|INSTANCE",
+            help="A folder of `expost solve` or `bracket`, or a sweep's table; with --prices an instance.",
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="A .png, .svg or .pdf file.")],
+    prices: options.Prices = "",
+    grid: options.Grid = "8",
+    parameters: options.AllParameters = "",
     axes: Annotated[
         str,
         typer.Option(
@@ -219,6 +226,8 @@ def plot(
     """Draw a saved run: who wins where, what is lost against the first best, and the prices or strikes.
 
     Of a bracket the bounds over time, of a sweep's table curves.
+
+    With --prices: a mechanism of your own, or of the papers, on a grid of an instance.
     """
     import expost as ex
     from expost.runs.sweep import read_table
@@ -228,6 +237,10 @@ def plot(
     names = tuple(part.strip() for part in axes.split(",") if part.strip())
     if len(names) > 2:
         raise InputError(f"{len(names)} signals", where="axes", expected="two signals, separated by a comma")
+    if prices:
+        held = parse.numbers(at, "at", "SIGNAL=NUMBER")
+        _draw_stated(str(folder), prices, parameters, grid, out, names, held)
+        return
     if folder.is_file():
         x, y = (*names, None, None)[:2]
         write_figure(figure_of(ex.plot_sweep(read_table(folder, "run"), x, y)), out)
@@ -241,12 +254,49 @@ def plot(
 PageOption = Annotated[Path, typer.Option("--out", metavar="FILE.html", help="The page.")]
 
 
+def _draw_stated(
+    instance: str,
+    prices: str,
+    parameters: str,
+    grid: str,
+    out: Path,
+    axes: tuple[str, ...],
+    at: dict[str, float],
+) -> None:
+    """Draw a stated mechanism on a grid."""
+    from expost.runs.own import allocated
+    from expost.show.plots.stated import stated_figure
+    from expost.show.plots.style import require_format, write_figure
+
+    require_format(out)
+    stated, mechanism = with_set(instance, prices, parameters)
+    drawn = allocated(stated, mechanism, parse.grid(grid))
+    points = drawn.space.grid.describe()
+    x, y = (*axes, None, None)[:2]
+    name = mechanism if isinstance(mechanism, str) else mechanism.name
+    write_figure(stated_figure(drawn, f"{name} on {stated.name}, grid {points}", x, y, at), out)
+    sys.stderr.write(f"written to {out}\n")
+
+
 @app.command()
-def page(folder: options.Run, out: PageOption) -> None:
-    """Write a saved run as one self-contained HTML page: figures, checks, plots, terms."""
+def page(
+    folder: options.RunOrInstance,
+    out: PageOption,
+    prices: options.Prices = "",
+    grid: options.Grid = "8",
+    parameters: options.AllParameters = "",
+) -> None:
+    """Write a saved run as one self-contained HTML page: figures, checks, plots, terms.
+
+    With --prices: the check of a mechanism of your own, or of the papers, on an instance.
+    """
     import expost as ex
 
-    ex.open(folder).page(out)
+    if prices:
+        stated, mechanism = with_set(str(folder), prices, parameters)
+        ex.check(stated, mechanism, parse.grid(grid)).page(out)
+    else:
+        ex.open(folder).page(out)
     sys.stderr.write(f"written to {out}\n")
 
 

@@ -9,7 +9,7 @@ import typer
 
 from expost.cli import options, parse
 from expost.cli.beyond import show_lottery_bracket
-from expost.cli.common import app, emit, loaded
+from expost.cli.common import app, emit
 from expost.cli.own import with_set
 from expost.errors import InputError
 
@@ -95,7 +95,8 @@ def bracket(
     ] = 0.01,
     timing: options.Timing = "static",
     first: options.First = "",
-    parameters: options.Parameters = "",
+    prices: options.Prices = "",
+    parameters: options.AllParameters = "",
     time_limit: options.Limit = None,
     seed: options.Seed = 0,
     jobs: options.Jobs = 1,
@@ -113,27 +114,29 @@ def bracket(
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Bounds on the continuum value, which no grid gives: refined until they are as close as asked."""
+    """Bounds on the continuum value, which no grid gives: refined until they are as close as asked.
+
+    With --prices the lower side starts from that mechanism, too.
+    """
     import expost as ex
     from expost.files import claim_folder
 
     if out is not None:
         claim_folder(out)
+    stated, mechanism = with_set(instance, prices, parameters)
     if lotteries:
         if rigorous:
             raise InputError(
                 "rigorous bounds of lotteries", where="rigorous", expected="statistical ones: leave it out"
             )
         show_lottery_bracket(
-            ex.lottery_bracket(
-                loaded(instance, parameters), accuracy, time_limit, first=first or None, seed=seed
-            ),
+            ex.lottery_bracket(stated, accuracy, time_limit, first=first or None, seed=seed),
             out,
             as_json,
         )
         return
     found = ex.bracket(
-        loaded(instance, parameters),
+        stated,
         accuracy,
         time_limit,
         timing=timing,
@@ -141,6 +144,7 @@ def bracket(
         seed=seed,
         jobs=jobs,
         rigorous=rigorous,
+        starts_from=[mechanism] if prices else [],
     )
     if out is not None:
         found.save(out)

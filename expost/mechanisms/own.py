@@ -146,7 +146,8 @@ class Prices(Stated):
 
 class Strikes(Stated):
     """Strikes of one's own for sequential timing: for each buyer a formula or function of his first-stage signal and
-    the others' signals, which must not rise in the first (Zik, Theorem 2)."""
+    the others' signals, which must not rise in the first (Zik, Theorem 2). A buyer left out, None or ``"complete"`` is
+    completed: the lowest schedule that the others' admit."""
 
     table: ClassVar[str] = "strikes"
 
@@ -157,13 +158,7 @@ class Strikes(Stated):
             own, first = instance.buyers[i].signals, first_signal(instance, i)
             return [name for name in instance.signals if name not in own or name == first]
 
-        found = self.valuations(instance, known)
-        missing = [buyer.name for buyer, one in zip(instance.buyers, found, strict=True) if one is None]
-        if missing:
-            raise InputError(
-                f"no strike for buyer {missing[0]}", where=self.table, expected="a formula for every buyer"
-            )
-        return OwnStrikes(instance, tuple(one for one in found if one is not None), self.name)
+        return OwnStrikes(instance, tuple(self.valuations(instance, known)), self.name)
 
     def _rule(self) -> str:
         return "a strike may depend on the buyer's first signal and on the others' (Zik 2.3)"
@@ -201,18 +196,27 @@ class OwnPrices:
 
 @dataclass(frozen=True, eq=False)
 class OwnStrikes:
-    """Strike functions for one instance."""
+    """Strike functions for one instance; ``functions[i]`` is None where buyer ``i`` has none yet."""
 
     instance: Instance
-    functions: tuple[Valuation, ...] = field(repr=False)
+    functions: tuple[Valuation | None, ...] = field(repr=False)
     name: str = "mine"
     citation: str = "the user's own"
     accuracy: float = 0.0
 
+    @property
+    def open(self) -> tuple[int, ...]:
+        """The buyers without a strike."""
+        return tuple(i for i, function in enumerate(self.functions) if function is None)
+
     def strike(self, i: int, first: Float, signals: Mapping[str, Float]) -> Float:
-        """Buyer ``i``'s strike at his first signal and the others' ``signals``, all broadcasting together."""
+        """Buyer ``i``'s strike at his first signal and the others' ``signals``, all broadcasting together; +inf where
+        he has none."""
         known = {**signals, first_signal(self.instance, i): first}
-        return _number(self.functions[i](known), f"strikes.{self.instance.buyers[i].name}", known)
+        function = self.functions[i]
+        if function is None:
+            return np.full(np.broadcast_shapes(*(np.shape(column) for column in known.values())), np.inf)
+        return _number(function(known), f"strikes.{self.instance.buyers[i].name}", known)
 
 
 def _number(found: Float, where: str, signals: Mapping[str, Float]) -> Float:

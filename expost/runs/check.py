@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,12 +19,12 @@ from expost.instances.assumptions import AssumptionReport, assumption_1, assumpt
 from expost.instances.environment import Instance
 from expost.mechanisms.continuum.admissibility import Admissibility, How, search_admissibility
 from expost.mechanisms.continuum.admissibility_cells import prove_admissibility
-from expost.mechanisms.continuum.figures import Figures, continuum_figures
+from expost.mechanisms.continuum.figures import MOST, Figures, continuum_figures
 from expost.mechanisms.given import Given, first_signal
 from expost.mechanisms.mechanism import Mechanism
 from expost.mechanisms.own import OwnPrices
 from expost.mechanisms.sequential_audit import audit_mechanism
-from expost.papers.bikhchandani.pivotal import mutually_pivotal, strongly_mutually_pivotal
+from expost.papers.bikhchandani.pivotal import LoweredPrices, mutually_pivotal, strongly_mutually_pivotal
 from expost.runs.arguments import (
     GridLike,
     InstanceLike,
@@ -36,31 +36,36 @@ from expost.runs.arguments import (
     seed_of,
     words_of,
 )
-from expost.runs.own import MechanismLike, given_of, with_first
+from expost.runs.own import Allocated, MechanismLike, given_of, with_first
+from expost.spaces.quantile_space import QuantileSpace, scrambled
 from expost.spaces.type_space import TypeSpace, discretize
 from expost.tolerances import INCENTIVE, allowance
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FEW_STATES = {"states": 2**11, "starts": 16, "steps": 25}
-"""The effort of the search for two winners where every price is a search of its own."""
+FEW_STATES = {"states": 2**10, "starts": 8, "steps": 20}
+"""The effort of the search for too many winners where every price is a search of its own."""
 CELLS = 2**18
 """Cells looked at before a proof of admissibility is given up."""
-RISES = 4096
-"""States at which a strike is compared at two first signals."""
+MOST_PRICES, MOST_STRIKES = 2**6, 2**4
+"""States of the others in a replicate of the figures, at most, where prices or strikes are searches of their own."""
+RISES, FEW_RISES = 4096, 256
+"""States at which a strike is compared at two first signals; where every strike is a search of its own."""
+LOWERED, LOWERED_TYPES = 128, 2048
+"""States of the others at which a price is lowered as far as the others' admit, and own types against each."""
 
 
 @dataclass(frozen=True)
 class OnGrid:
     """The mechanism on a grid.
 
-    admissible: whether no state has two winners. incentive_compatible: by definition, every deviation of every type.
-    worst_gain: the largest gain from one (unit: values). conditionally_efficient: whether only a buyer with the
-    highest gain wins, and none with a negative one. outcomes: whether selling and, buyer by buyer, winning and losing
-    all happen. welfare, share: None where it is not admissible. dominated_gain: the largest expected gain of a rule
-    that is at least as good in every state; None where it is not implementable here or was not decided.
-    dominated_at: the state that gains most.
+    admissible: whether no state has more winners than units. incentive_compatible: by definition, every deviation of
+    every type. worst_gain: the largest gain from one (unit: values). conditionally_efficient: whether only a buyer with
+    the highest gain wins, and none with a negative one. outcomes: whether selling and, buyer by buyer, winning and
+    losing all happen. welfare, share, revenue, sold: None where it is not admissible. dominated_gain: the largest
+    expected gain of a rule that is at least as good in every state; None where it is not implementable here or was not
+    decided. dominated_at: the state that gains most. states: how many there are.
     """
 
     grid: int | str
@@ -74,6 +79,24 @@ class OnGrid:
     share: float | None
     dominated_gain: float | None
     dominated_at: Mapping[str, float] | None
+    revenue: float | None = None
+    sold: float | None = None
+    states: int = 0
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """A mechanism of the continuum that dominates prices: one buyer's lowered as far as the others' admit.
+
+    buyer: whose. gain: expected welfare that this adds, with ``error`` (half a 99% interval); harmless: whether no
+    state was seen that loses by it. at: the state that gains most.
+    """
+
+    buyer: str
+    gain: float
+    error: float
+    harmless: bool
+    at: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -90,12 +113,14 @@ class Condition:
 class CheckReport(Shown):
     """Everything found about one mechanism; figures are the continuum's unless they are in ``on_grid``.
 
-    admissible: False when refuted by ``witness``, True when sampled or proved (see ``how``), None where the continuum
-    cannot be looked at (a joint density, several units): then ``on_grid`` says it.
-    worst_violation: the largest second-highest margin V_i - t_i found; above rounding it refutes (unit: values).
+    admissible: False when refuted by ``witness``, True when sampled or proved (see ``how``).
+    worst_violation: the largest second-highest margin V_i - t_i found, of k units the (k+1)-st; above rounding it
+    refutes (unit: values).
     continuum: welfare, revenue, probability of sale with their error; None when refuted: a rule with two winners is no
-    mechanism. share: of the first-best gain. upper_bound, share_of_bound: the certified upper bound of the continuum
-    second best and the share of it, where a bracket was asked for.
+    mechanism; None, too, where all priors are discrete: then the grid is the instance, and its figures are exact.
+    lowered: prices that dominate these in the continuum, where some do by lowering one buyer's. drawn: the rule on the
+    grid, for pictures. share: of the first-best gain. upper_bound, share_of_bound: the certified upper bound of the
+    continuum second best and the share of it, where a bracket was asked for.
     conditions: what the papers ask (pivotality, the assumptions, strikes that do not rise).
     """
 
@@ -110,6 +135,8 @@ class CheckReport(Shown):
     continuum: Figures | None
     on_grid: OnGrid
     conditions: tuple[Condition, ...]
+    lowered: Lowered | None = None
+    drawn: Allocated | None = field(default=None, repr=False)
     bracket: Bracket | None = field(default=None, repr=False)
 
     @property
@@ -126,13 +153,17 @@ class CheckReport(Shown):
 
     @property
     def revenue(self) -> float | None:
-        """Expected payments for the item in the continuum."""
-        return None if self.continuum is None else self.continuum.revenue
+        """Expected payments for the item, where ``welfare`` is looked at."""
+        if self.admissible is False:
+            return None
+        return self.on_grid.revenue if self.continuum is None else self.continuum.revenue
 
     @property
     def sold(self) -> float | None:
-        """Probability of a sale in the continuum."""
-        return None if self.continuum is None else self.continuum.sold
+        """Probability of a sale (of several units: how many are sold on average), where ``welfare`` is looked at."""
+        if self.admissible is False:
+            return None
+        return self.on_grid.sold if self.continuum is None else self.continuum.sold
 
     @property
     def share(self) -> float | None:
@@ -183,6 +214,7 @@ class CheckReport(Shown):
             "upper_bound": self.upper_bound,
             "share_of_bound": self.share_of_bound,
             "dominated_gain": self.dominated_gain,
+            "lowered": None if self.lowered is None else asdict(self.lowered),
             "on_grid": asdict(self.on_grid),
             "conditions": [asdict(condition) for condition in self.conditions],
         }
@@ -205,6 +237,13 @@ class CheckReport(Shown):
                 ("revenue", f"{self.continuum.revenue:.6f}", ""),
                 ("probability of sale", f"{self.continuum.sold:.6f}", ""),
             ]
+        elif self.welfare is not None:
+            rows += [
+                ("welfare", f"{self.welfare:.6f}", f"exact: {grid.states:,} states"),
+                ("share of the first best", _percent(self.share), ""),
+                ("revenue", f"{self.revenue:.6f}", ""),
+                ("probability of sale", f"{self.sold:.6f}", ""),
+            ]
         if self.upper_bound is not None:
             seen = f"of what no mechanism exceeds: {_percent(self.share_of_bound)}"
             rows.append(("upper bound", f"{self.upper_bound:.6f}", seen))
@@ -221,6 +260,11 @@ class CheckReport(Shown):
                     f"grid {grid.grid}" + (f", most at {at}" if at else ""),
                 )
             )
+        if self.lowered is not None:
+            low = self.lowered
+            seen = f"in the continuum, error {low.error:.1g}: lower the price of buyer {low.buyer}"
+            words_ = "" if low.harmless else "; some state loses by it, so this dominates nothing"
+            rows.append(("dominated by lower prices", f"by {low.gain:.6f}", seen + words_))
         for one in self.conditions:
             residual = "" if one.residual is None else f"residual {one.residual:.3g}"
             rows.append(
@@ -272,33 +316,42 @@ def check(
         )
     points = grid_of(grid).resolve(named)
     room_for_solve(named, points, (Timing(given.timing),))
-    found, why = _admissibility(named, given, seed_of(seed))
-    figures = None
-    if found is not None and found.admissible:
-        figures = _figures(named, given, seed)
-    bound = _bound(named, given, brackets, seed) if figures is not None and brackets > 0.0 else None
+    found = _admissibility(named, given, seed_of(seed))
     space = discretize(named, points)
-    refuted = found is not None and not found.admissible
+    on_grid = _on_grid(space, given, time_limit)
+    finite = all(named.prior(name).atoms is not None for name in named.signals)
+    if finite:
+        found = _on_atoms(found, on_grid)
+    refuted = not found.admissible
+    figures = None if refuted or finite else _figures(named, given, seed)
+    bound = None if refuted or brackets <= 0.0 else _bound(named, given, brackets, seed)
     return CheckReport(
         instance=named.name,
         mechanism=given.name,
         timing=str(given.timing),
-        admissible=None if found is None else found.admissible,
-        how="" if found is None else str(found.how),
-        worst_violation=-np.inf if found is None else found.worst,
-        witness=dict(found.witness) if found is not None and refuted else None,
-        explanation=why if found is None else found.explain(),
+        admissible=found.admissible,
+        how=str(found.how),
+        worst_violation=found.worst,
+        witness=dict(found.witness) if refuted else None,
+        explanation=found.explain(),
         continuum=figures,
-        on_grid=_on_grid(space, given, time_limit),
+        on_grid=on_grid,
         conditions=tuple(_conditions(named, given, refuted)),
+        lowered=None if refuted or finite else _lowered(named, given, seed),
+        drawn=Allocated(named, space, given.on(space)),
         bracket=bound,
     )
 
 
-def _admissibility(instance: Instance, given: Given, seed: int) -> tuple[Admissibility | None, str]:
-    """What the continuum says, or why it cannot be asked."""
-    if instance.joint is not None or instance.units > 1:
-        return None, "the continuum is not looked at under a joint density or with several units"
+def _on_atoms(found: Admissibility, on_grid: OnGrid) -> Admissibility:
+    """All states of discrete priors are on the grid: a search that found nothing has looked at everything."""
+    if found.how is How.SAMPLED and on_grid.admissible:
+        return replace(found, how=How.PROVED, states=on_grid.states)
+    return found
+
+
+def _admissibility(instance: Instance, given: Given, seed: int) -> Admissibility:
+    """What the continuum says: a search for a state with too many winners, and a proof where it is one of formulas."""
     effort = {} if given.closed_form else FEW_STATES
     found = search_admissibility(
         instance, _posted(instance, given), accuracy=_accuracy(given), seed=seed, **effort
@@ -309,7 +362,7 @@ def _admissibility(instance: Instance, given: Given, seed: int) -> tuple[Admissi
             found = prove_admissibility(
                 instance, texts, found, parameters=given.prices.parameters, cells=CELLS
             )
-    return found, ""
+    return found
 
 
 def _posted(instance: Instance, given: Given) -> Any:
@@ -338,13 +391,15 @@ def _accuracy(given: Given) -> float:
 def _figures(instance: Instance, given: Given, seed: int) -> Figures:
     static = given.prices is not None
     first = () if static else tuple(first_signal(instance, i) for i in range(instance.n))
+    most = MOST if given.closed_form else MOST_PRICES if static else MOST_STRIKES
     return continuum_figures(
         instance,
         prices=given.prices,
         strikes=None if static else given.strikes,
         first=first,
         seed=seed,
-        **({} if given.closed_form else {"most": 2**8}),
+        most=most,
+        sparse=not (static or given.closed_form),
     )
 
 
@@ -373,6 +428,9 @@ def _on_grid(space: TypeSpace, given: Given, time_limit: float | None) -> OnGrid
         share=(welfare - space.seller) / best if welfare is not None and best > 0.0 else None,
         dominated_gain=gain,
         dominated_at=at,
+        revenue=None if welfare is None else mechanism.revenue(),
+        sold=None if welfare is None else mechanism.sold,
+        states=space.states,
     )
 
 
@@ -388,11 +446,43 @@ def _dominated(
     return found.gain, space.signals_at(found.example)
 
 
+def _lowered(instance: Instance, given: Given, seed: int) -> Lowered | None:
+    """What is gained where one buyer's price is lowered as far as the others' admit (Bikhchandani 2006, proof of
+    Theorem 2): more is sold and nothing is taken from anybody, so that this dominates unless a gain is negative there.
+    The buyer with whom most is gained; None where nothing is, or prices are searches of their own."""
+    if given.prices is None or not given.closed_form or instance.n <= instance.units:
+        return None
+    found = [_lowered_for(instance, given, i, seed) for i in range(instance.n)]
+    best = max(found, key=lambda one: one.gain)
+    return best if best.gain > max(best.error, 0.0) else None
+
+
+def _lowered_for(instance: Instance, given: Given, i: int, seed: int) -> Lowered:
+    from scipy.stats import t
+
+    assert given.prices is not None
+    space, rng = QuantileSpace(instance, (None,) * instance.n), np.random.default_rng([seed, i])
+    levels = [scrambled(LOWERED, width, rng)[:, None] for width in space.dims]
+    levels[i] = scrambled(LOWERED_TYPES, space.dims[i], rng)[None]
+    signals, own = space.signals(levels), instance.buyers[i].signals
+    rest = {name: column for name, column in signals.items() if name not in own}
+    shape = (LOWERED, LOWERED_TYPES)
+    value = np.broadcast_to(instance.value(i, signals), shape)
+    high = np.broadcast_to(given.prices.price(i, rest), (LOWERED, 1))
+    low = LoweredPrices(instance, given.prices, i).price(i, rest)
+    taken = (value > low + allowance(INCENTIVE, value)) & (value <= high)
+    gains = np.where(taken, np.broadcast_to(space.instance.gain(i, signals), shape), 0.0)
+    error = float(t.ppf(0.995, LOWERED - 1) * gains.mean(axis=1).std(ddof=1) / LOWERED**0.5)
+    at = np.unravel_index(int(gains.argmax()), shape)
+    state = {name: float(np.broadcast_to(column, shape)[at]) for name, column in signals.items()}
+    return Lowered(instance.buyers[i].name, float(gains.mean()), error, bool(gains.min() >= 0.0), state)
+
+
 def _conditions(instance: Instance, given: Given, refuted: bool) -> list[Condition]:
     """What the papers ask of the mechanism, unless it is none, and of the instance."""
     found: list[Condition] = []
-    if given.prices is not None and instance.n == 2 and not refuted:
-        samples = 32 if given.closed_form else 4
+    if given.prices is not None and instance.n > 1 and instance.units == 1 and not refuted:
+        samples = (32 if instance.n == 2 else 8) if given.closed_form else 2
         for test in (mutually_pivotal, strongly_mutually_pivotal):
             report = test(instance, given.prices, samples=samples)
             at = ", ".join(f"{name} = {x:.4g}" for name, x in report.others.items())
@@ -412,17 +502,16 @@ def _assumption(report: AssumptionReport, kind: str) -> Condition:
 
 def _falling(instance: Instance, given: Given) -> Condition:
     """Strikes must not rise in the first signal (Zik, Theorem 2): two first signals in each of many random states."""
-    from expost.spaces.quantile_space import QuantileSpace
-
     assert given.strikes is not None
     space, rng = QuantileSpace(instance, (None,) * instance.n), np.random.default_rng(0)
     worst, where, allowed = -np.inf, "", 0.0
     for i in range(instance.n):
-        levels = [rng.random((RISES, width)) for width in space.dims]
+        rises = RISES if given.closed_form else FEW_RISES
+        levels = [rng.random((rises, width)) for width in space.dims]
         higher = [own.copy() for own in levels]
         name = first_signal(instance, i)
         place = instance.buyers[i].signals.index(name)
-        higher[i][:, place] = levels[i][:, place] + rng.random(RISES) * (1.0 - levels[i][:, place])
+        higher[i][:, place] = levels[i][:, place] + rng.random(rises) * (1.0 - levels[i][:, place])
         posted = _posted(instance, given)
         low, high = posted(i, space.signals(levels)), posted(i, space.signals(higher))
         with np.errstate(invalid="ignore"):

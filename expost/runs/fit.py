@@ -1,9 +1,10 @@
 """``fit``: the best mechanism of a family, its parameters found by a global and then a local search.
 
-Welfare and revenue are averages over one sample of states that all parameters share (common random numbers). A
-mechanism in which two buyers win somewhere is none: states where that was seen are kept, and what they cost is an exact
-penalty, so that the optimum is admissible. Last, the parameters are drawn back until no search finds two winners any
-more. A buyer who is completed always leaves the mechanism admissible, and there is nothing to draw back.
+Welfare and revenue are averages over one sample of states that all parameters share (common random numbers), weighted
+by a joint density where there is one. A mechanism in which more buyers win somewhere than there are units is none:
+states where that was seen are kept, and what they cost is an exact penalty, so that the optimum is admissible. Last,
+the parameters are drawn back until no search finds too many winners any more. A buyer who is completed always leaves
+the mechanism of two buyers admissible, and there is nothing to draw back.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ from expost._typing import Float
 from expost.brackets.workers import Workers
 from expost.errors import InputError, LimitReached
 from expost.instances.environment import Instance
-from expost.instances.plain import require_plain
 from expost.mechanisms.continuum.admissibility import search_admissibility, state_sample
 from expost.mechanisms.own import OwnPrices, Prices
 from expost.runs.arguments import InstanceLike, jobs_of, limit_of, load, seconds_of, seed_of, weight_of
 from expost.runs.check import CheckReport, check
 from expost.runs.own import MechanismLike, stated
+from expost.spaces.efficient import last_margin
 from expost.spaces.quantile_space import QuantileSpace, lattice, scrambled
 
 if TYPE_CHECKING:
@@ -161,7 +162,6 @@ def fit(
             expected="ex.Prices with parameters to choose",
             remedy='for example ex.Prices({"1": "p2 + a*c2**b", "2": "p1 + a*c1**b"}, a=1, b=1)',
         )
-    require_plain(named, "fit")
     ranges = _ranges(own, over)
     seconds_of(brackets)
     search = _Search(
@@ -357,37 +357,33 @@ class _Search:
             self.instance.value(i, self.states) - prices.price(i, self._rest(i, self.states))
             for i in range(self.instance.n)
         ]
-        if len(margins) < 2:
-            return -np.inf
-        return float(np.partition(np.stack(margins), -2, axis=0)[-2].max())
+        return float(last_margin(np.stack(margins), self.instance.units).max())
 
     def _objective(self, prices: OwnPrices) -> float:
         total = 0.0
-        for i, (value, gain, signals) in enumerate(self.samples):
+        for i, (value, gain, weight, signals) in enumerate(self.samples):
             posted = prices.price(i, signals)
             wins = value > posted
             earned = np.where(wins, gain, 0.0) * self.alpha
             if self.alpha < 1.0:
-                earned = earned + (1.0 - self.alpha) * np.where(wins, posted, 0.0)
+                earned = earned + (1.0 - self.alpha) * np.where(wins, posted, 0.0) * weight
             total += float(earned.mean())
         return total
 
     def _completed(self, prices: OwnPrices) -> float:
         """The objective where one buyer is completed, on pairs of the others' joint types and his own."""
         assert self.pairs is not None
-        k, signals, values, gains = self.pairs
+        k, signals, values, gains, weight = self.pairs
         posted = {j: prices.price(j, self._rest(j, signals)) for j in range(self.instance.n) if j != k}
         wins = {j: values[j] > price for j, price in posted.items()}
-        if len(wins) > 1:
-            violation = np.partition(np.stack([values[j] - posted[j] for j in wins]), -2, axis=0)[-2].max()
-        else:
-            violation = -np.inf
-        taken = np.logical_or.reduce(list(wins.values()))
+        units = self.instance.units
+        violation = last_margin(np.stack([values[j] - posted[j] for j in wins]), units).max()
+        taken = np.sum(list(wins.values()), axis=0) >= units
         price = np.where(taken, values[k], 0.0).max(axis=1, keepdims=True)
         wins[k], posted[k] = values[k] > price, price
         total = sum(
             self.alpha * float(np.where(won, gains[j], 0.0).mean())
-            + (1.0 - self.alpha) * float(np.where(won, posted[j], 0.0).mean())
+            + (1.0 - self.alpha) * float((np.where(won, posted[j], 0.0) * weight).mean())
             for j, won in wins.items()
         )
         return total - PENALTY * max(float(violation), 0.0)
@@ -396,8 +392,9 @@ class _Search:
         own = self.instance.buyers[i].signals
         return {name: column for name, column in signals.items() if name not in own}
 
-    def _fibres(self, i: int, rng: np.random.Generator) -> tuple[Float, Float, dict[str, Float]]:
-        """Values and gains of buyer ``i``, (others, own types), and the others' signals, (others, 1)."""
+    def _fibres(self, i: int, rng: np.random.Generator) -> tuple[Float, Float, Float, dict[str, Float]]:
+        """Values and gains of buyer ``i`` and the density of states, (others, own types), and the others' signals,
+        (others, 1)."""
         width = sum(self.space.dims) - self.space.dims[i]
         joint = scrambled(OTHERS, max(width, 1), rng)
         own = (
@@ -412,10 +409,13 @@ class _Search:
                 rest |= {name: column[:, None] for name, column in self.space.own(k, part).items()}
                 place += self.space.dims[k]
         signals |= rest
-        return self.instance.value(i, signals), self.instance.gain(i, signals), rest
+        weight = self.space.density(signals)
+        return self.instance.value(i, signals), self.space.instance.gain(i, signals), weight, rest
 
-    def _pairs(self, rng: np.random.Generator) -> tuple[int, dict[str, Float], list[Float], list[Float]]:
-        """The completed buyer, all signals (others, own types), values and gains there."""
+    def _pairs(
+        self, rng: np.random.Generator
+    ) -> tuple[int, dict[str, Float], list[Float], list[Float], Float]:
+        """The completed buyer, all signals (others, own types), values and gains there, and the density."""
         k, (count, types) = self.open[0], PAIRS
         joint = scrambled(count, sum(self.space.dims) - self.space.dims[k], rng)
         own = scrambled(types, self.space.dims[k], rng)
@@ -426,8 +426,8 @@ class _Search:
                 signals |= {name: column[:, None] for name, column in self.space.own(j, part).items()}
                 place += self.space.dims[j]
         values = [self.instance.value(i, signals) for i in range(self.instance.n)]
-        gains = [self.instance.gain(i, signals) for i in range(self.instance.n)]
-        return k, signals, values, gains
+        gains = [self.space.instance.gain(i, signals) for i in range(self.instance.n)]
+        return k, signals, values, gains, self.space.density(signals)
 
     def _add_violation(self, point: Float) -> bool:
         """Look for a state with two winners at these parameters; keep it. Whether there is one."""

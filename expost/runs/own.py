@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
 from expost._typing import Timing
 from expost.errors import InputError
+from expost.formulations.second_best import room_for_solve
 from expost.instances.environment import Instance
 from expost.mechanisms.given import Given, priced_mechanism, strike_mechanism
-from expost.mechanisms.own import OwnPrices, Prices, Strikes, parse_stated, read_stated
+from expost.mechanisms.mechanism import Mechanism
+from expost.mechanisms.own import OwnPrices, OwnStrikes, Prices, Strikes, parse_stated, read_stated
 from expost.papers.bikhchandani.pivotal import LoweredPrices
+from expost.papers.zik.completed_strikes import CompletedStrikes
+from expost.runs.arguments import GridLike, grid_of
+from expost.spaces.type_space import TypeSpace, discretize
 
 MechanismLike: TypeAlias = "str | Path | Prices | Strikes"
 
@@ -45,14 +50,15 @@ def given_of(mechanism: MechanismLike, instance: Instance) -> Given:
 
         return constructions.get(own, instance)
     if isinstance(own, Strikes):
-        strikes = own.bind(instance)
+        stated_ = own.bind(instance)
+        strikes = completed_strikes(stated_)
         return Given(
             own.name,
             OWN,
             Timing.SEQUENTIAL,
             lambda space: strike_mechanism(space, strikes),
             strikes=strikes,
-            closed_form=True,
+            closed_form=not stated_.open,
         )
     bound = own.bind(instance)
     prices = completed(bound)
@@ -73,14 +79,54 @@ def completed(prices: OwnPrices) -> OwnPrices | LoweredPrices:
     """
     if not prices.open:
         return prices
-    if len(prices.open) > 1 or prices.instance.n == 1:
-        names = ", ".join(prices.instance.buyers[i].name for i in prices.open)
-        raise InputError(
-            f"no price for buyers {names}" if prices.instance.n > 1 else "no price for the only buyer",
-            where="prices",
-            expected="at most one buyer to complete, given the prices of all others",
-        )
+    _require_one(prices, "price")
     return LoweredPrices(prices.instance, prices, prices.open[0], prices.name, OWN)
+
+
+def completed_strikes(strikes: OwnStrikes) -> OwnStrikes | CompletedStrikes:
+    """The strikes with the open buyer's the lowest that the others' admit.
+
+    Raises InputError where more than one buyer is open.
+    """
+    if not strikes.open:
+        return strikes
+    _require_one(strikes, "strike")
+    return CompletedStrikes(strikes.instance, strikes, strikes.open[0], strikes.name, OWN)
+
+
+def _require_one(own: OwnPrices | OwnStrikes, what: str) -> None:
+    """Raise InputError unless one buyer of several is open."""
+    if len(own.open) > 1 or own.instance.n == 1:
+        names = ", ".join(own.instance.buyers[i].name for i in own.open)
+        raise InputError(
+            f"no {what} for buyers {names}" if own.instance.n > 1 else f"no {what} for the only buyer",
+            where=f"{what}s",
+            expected=f"at most one buyer to complete, given the {what}s of all others",
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Allocated:
+    """A stated mechanism on a grid: who wins where, and on what terms."""
+
+    instance: Instance
+    space: TypeSpace
+    mechanism: Mechanism
+
+    @property
+    def share(self) -> float | None:
+        """The part of the first-best gain that the rule reaches on the grid; None where that is nothing."""
+        best = self.space.first_best - self.space.seller
+        realized = self.mechanism.welfare(self.space.gains, self.space.seller) - self.space.seller
+        return realized / best if best > 0.0 else None
+
+
+def allocated(instance: Instance, mechanism: MechanismLike, grid: GridLike) -> Allocated:
+    """A stated mechanism on a grid. Raises InputError where it is not defined, or the grid is too large."""
+    given, points = given_of(mechanism, instance), grid_of(grid)
+    room_for_solve(instance, points, (Timing(given.timing),))
+    space = discretize(instance, points)
+    return Allocated(instance, space, given.on(space))
 
 
 def with_first(instance: Instance, first: list[str]) -> Instance:

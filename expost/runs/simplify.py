@@ -94,6 +94,37 @@ class Simplification(Shown):
         """The same as ``table``."""
         return self.table
 
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values: what ``expost simplify --json`` prints."""
+        return {
+            "instance": self.instance,
+            "welfare": self.welfare,
+            "of": self.of,
+            "mechanisms": [
+                {
+                    "terms": one.terms,
+                    "prices": one.formulas(),
+                    "welfare": one.report.welfare,
+                    "error": one.report.error,
+                    "kept": one.welfare / self.welfare,
+                    "admissible": one.report.admissible,
+                }
+                for one in self.mechanisms
+            ],
+        }
+
+    def lines(self) -> list[tuple[str, str, str]]:
+        """Rows of a table: terms, welfare with what it keeps, formulas."""
+        return [
+            (
+                f"{one.terms} term{'s' if one.terms > 1 else ''}",
+                f"{one.welfare:.6f}",
+                f"keeps {one.welfare / self.welfare:.2%}: "
+                + "; ".join(f"{buyer}: {text}" for buyer, text in one.formulas().items()),
+            )
+            for one in self.mechanisms
+        ]
+
     def best(self, terms: int) -> SimpleMechanism:
         """The mechanism with so many terms. Raises KeyError when there is none."""
         return {one.terms: one for one in self.mechanisms}[terms]

@@ -21,6 +21,8 @@ from expost.spaces.quantile_space import QuantileSpace, lattice, scrambled
 REPLICATES = 16
 OWN_TYPES = 512
 """Own types against each state of the others: the indicator of winning makes these the noise, not the others."""
+ROWS = 16
+"""First levels of own types against a state of the others, where strikes are searches of their own."""
 FEWEST, MOST = 2**8, 2**12
 """States of the others in a replicate: what one begins with, and doubles to."""
 CONFIDENCE = 0.99
@@ -59,9 +61,11 @@ def continuum_figures(
     accuracy: float = 1.5e-4,
     seed: int = 0,
     most: int = MOST,
+    sparse: bool = False,
 ) -> Figures:
     """The figures of ``prices`` (static) or ``strikes`` (``first``: each buyer's first signal), until the error of
-    welfare is at most ``accuracy`` times the first best, or ``most`` states of the others a replicate.
+    welfare is at most ``accuracy`` times the first best, or ``most`` states of the others a replicate. sparse: strikes
+    are searches of their own, and computed at a few first signals against each state of the others.
 
     Revenue of strikes counts what is paid for the item, not fees. Raises InputError for a joint density that is none.
     The mechanism is not checked here: see ``admissibility``.
@@ -69,12 +73,15 @@ def continuum_figures(
     from scipy.stats import t
 
     space = QuantileSpace(instance, (None,) * instance.n)
-    count, seeds = FEWEST, np.random.SeedSequence(seed)
+    count, seeds = min(FEWEST, most), np.random.SeedSequence(seed)
     first_best, no_sale = _benchmarks(space, seeds.spawn(1)[0])
     factor = float(t.ppf(0.5 + 0.5 * CONFIDENCE, REPLICATES - 1)) / REPLICATES**0.5
     while True:
         found = np.array(
-            [_replicate(space, prices, strikes, first, count, child) for child in seeds.spawn(REPLICATES)]
+            [
+                _replicate(space, prices, strikes, first, count, child, sparse)
+                for child in seeds.spawn(REPLICATES)
+            ]
         )
         error = factor * float(found[:, 0].std(ddof=1))
         if error <= accuracy * max(abs(first_best), 1e-300) or count >= most:
@@ -106,6 +113,7 @@ def _replicate(
     first: tuple[str | None, ...],
     count: int,
     seed: np.random.SeedSequence,
+    sparse: bool,
 ) -> Float:
     """Welfare less first best, revenue and probability of sale of one replicate: (3,)."""
     rng, total = np.random.default_rng(seed), np.zeros(3)
@@ -117,9 +125,22 @@ def _replicate(
         for start in range(0, count, step):
             some = joint[start : start + step]
             own = (types + rng.random((len(some), 1, space.dims[i]))) % 1.0
+            rows = _in_rows(space, i, own, first) if prices is None and sparse else own.shape[1]
             signals = _signals(space, i, others, some, own)
-            total += _buyer(space, i, signals, prices, strikes, first)
+            total += _buyer(space, i, signals, prices, strikes, first, rows)
     return total / (count * OWN_TYPES)
+
+
+def _in_rows(space: QuantileSpace, i: int, own: Float, first: tuple[str | None, ...]) -> int:
+    """Give runs of own types (P, types, d) one first level each, spread evenly; returns how many runs. Each type stays
+    uniform."""
+    name = first[i]
+    assert name is not None
+    place = space.stated.buyers[i].signals.index(name)
+    shift = own[:, :1, place]
+    level = (np.repeat(np.arange(ROWS), own.shape[1] // ROWS) / ROWS + shift / ROWS) % 1.0
+    own[:, :, place] = level
+    return ROWS
 
 
 def _signals(space: QuantileSpace, i: int, others: list[int], joint: Float, own: Float) -> dict[str, Float]:
@@ -141,6 +162,7 @@ def _buyer(
     prices: PriceFunction | None,
     strikes: StrikeFunction | None,
     first: tuple[str | None, ...],
+    rows: int,
 ) -> Float:
     """Sums over states of one buyer: gains won less gains that he should win, payments, sales."""
     instance, mine = space.instance, space.stated.buyers[i].signals
@@ -151,7 +173,9 @@ def _buyer(
     else:
         name = first[i]
         assert strikes is not None and name is not None
-        posted = strikes.strike(i, signals[name], rest)
+        step = value.shape[1] // rows
+        posted = np.broadcast_to(strikes.strike(i, signals[name][:, ::step], rest), (len(value), rows))
+        posted = np.repeat(posted, step, axis=1)
     gains = np.stack([np.broadcast_to(instance.gain(k, signals), value.shape) for k in range(instance.n)])
     wins = value > posted
     should = should_win(gains, i, space.units)

@@ -1,8 +1,12 @@
 """Pivotal signals and (strongly) mutually pivotal prices (Bikhchandani 2006, section 4), as checks with witnesses.
 
-A signal of buyer i is pivotal at the other's signal s_j when his value there equals his price t_i(s_j). A pair is
-mutually pivotal when each is pivotal at the other. Checks are made at finitely many s_j: a violation found is a fact,
-none found means none at the signals tried.
+A signal of buyer i is pivotal at the others' signals s_-i when his value there equals his price t_i(s_-i). Two buyers'
+signals are mutually pivotal when each is pivotal at all others'. Checks are made at finitely many s_-i: a violation
+found is a fact, none found means none at the signals tried.
+
+The paper has two buyers. With more, some rival has to be pivotal where i is: where none ever is, i's price can be
+lowered, which is the proof of Theorem 2; and for Theorem 3 the two have to value the item alike, and nobody else more:
+only then does neither a lower nor a higher price of i gain anything.
 """
 
 from __future__ import annotations
@@ -32,7 +36,7 @@ class PivotalReport:
     """What a check found.
 
     claim: what was checked. worst: the largest residual over the signals tried (unit: values); the claim holds when it
-    is at most ``allowed``. buyer, others: whose fibre it is, and the other's signals there. own: the buyer's signals
+    is at most ``allowed``. buyer, others: whose fibre it is, and the others' signals there. own: the buyer's signals
     that come closest to being mutually pivotal, None where no pivotal signal exists. clause: which part of the
     definition decides there. tried: fibres tried, all buyers together; pivotal: in how many a pivotal signal exists.
     """
@@ -56,15 +60,16 @@ class PivotalReport:
 def mutually_pivotal(
     instance: Instance, prices: PriceFunction, *, samples: int = 32, seed: int = 0
 ) -> PivotalReport:
-    """Whether prices are mutually pivotal: at every s_j with a pivotal signal of i there is a mutually pivotal pair.
+    """Whether prices are mutually pivotal: at every s_-i with a pivotal signal of i there is one at which some rival is
+    pivotal too.
 
-    samples: signals s_j tried for each buyer, uniform on their supports. Raises InputError unless there are two buyers.
+    samples: s_-i tried for each buyer, uniform on their supports. Raises InputError for one buyer, or several units.
     """
     return _worst(
         "mutually pivotal",
         [
-            _clause_i(instance, prices, i, _draw(instance, 1 - i, samples, seed), strongly=False)
-            for i in _pair(instance)
+            _clause_i(instance, prices, i, _draw(instance, i, samples, seed), strongly=False)
+            for i in _buyers(instance)
         ],
     )
 
@@ -74,11 +79,11 @@ def strongly_mutually_pivotal(
 ) -> PivotalReport:
     """Whether prices are strongly mutually pivotal: clauses (i), (ii) and (iii) before Theorem 3.
 
-    samples: signals s_j tried for each buyer, uniform on their supports. Raises InputError unless there are two buyers.
+    samples: s_-i tried for each buyer, uniform on their supports. Raises InputError for one buyer, or several units.
     """
     found = []
-    for i in _pair(instance):
-        others = _draw(instance, 1 - i, samples, seed)
+    for i in _buyers(instance):
+        others = _draw(instance, i, samples, seed)
         found += [
             _clause_i(instance, prices, i, others, strongly=True),
             *_clauses_ii_iii(instance, prices, i, others),
@@ -98,23 +103,42 @@ class _Clause:
     scale: float
 
 
-def _pair(instance: Instance) -> range:
-    if instance.n != 2:
+def _buyers(instance: Instance) -> range:
+    if instance.n < 2 or instance.units > 1:
         raise InputError(
-            f"{instance.n} buyers",
+            f"{instance.n} buyers and {instance.units} units",
             where="pivotal signals",
-            expected="two buyers (Bikhchandani 2006, section 4)",
+            expected="rivals for one unit (Bikhchandani 2006, section 4)",
         )
-    return range(2)
+    return range(instance.n)
 
 
-def _draw(instance: Instance, j: int, samples: int, seed: int) -> dict[str, Float]:
-    rng = np.random.default_rng([seed, j])
-    return own_signals(instance, j, rng.random((len(instance.buyers[j].signals), samples)))
+def _draw(instance: Instance, i: int, samples: int, seed: int) -> dict[str, Float]:
+    """Signals of everybody but ``i``, (samples,) each."""
+    found: dict[str, Float] = {}
+    for j in _rivals(instance, i):
+        rng = np.random.default_rng([seed, j])
+        found |= own_signals(instance, j, rng.random((len(instance.buyers[j].signals), samples)))
+    return found
+
+
+def _rivals(instance: Instance, i: int) -> list[int]:
+    return [j for j in range(instance.n) if j != i]
+
+
+def _price_in(fibre: Fibres, prices: PriceFunction, j: int) -> Function:
+    """t_j in the fibres of another buyer."""
+    own = set(fibre.instance.buyers[j].signals)
+
+    def function(x: Float, rows: Place) -> Float:
+        rest = {name: column for name, column in fibre.signals(x, rows).items() if name not in own}
+        return np.broadcast_to(prices.price(j, rest), rows.shape)
+
+    return function
 
 
 def pivotal_fibres(instance: Instance, prices: PriceFunction, i: int, others: Mapping[str, Float]) -> Int8:
-    """At each of the other's signals: 0 where buyer ``i`` has a pivotal signal, -1 where he always wins, else 1."""
+    """At each of the others' signals: 0 where buyer ``i`` has a pivotal signal, -1 where he always wins, else 1."""
     fibre, shape = fibres(instance, i, others)
     price = np.broadcast_to(prices.price(i, others), shape).ravel()
     low, high = fibre.at(0.0, fibre.value(i)), fibre.at(1.0, fibre.value(i))
@@ -124,23 +148,20 @@ def pivotal_fibres(instance: Instance, prices: PriceFunction, i: int, others: Ma
 def _clause_i(
     instance: Instance, prices: PriceFunction, i: int, others: Mapping[str, Float], *, strongly: bool
 ) -> _Clause:
-    """How far the best signal on the pivotal curve is from being mutually pivotal."""
+    """How far the best signal on the pivotal curve is from being mutually pivotal with some rival's."""
     fibre, _ = fibres(instance, i, others)
-    price, j = np.broadcast_to(prices.price(i, others), (fibre.count,)), 1 - i
-    own_value, rival_value = fibre.value(i), fibre.value(j)
+    price = np.broadcast_to(prices.price(i, others), (fibre.count,))
+    own_value = fibre.value(i)
 
     def below(x: Float, rows: Place) -> Float:
         return own_value(x, rows) - price[rows]
 
-    def closeness(x: Float, rows: Place) -> Float:
-        value, rival = own_value(x, rows), rival_value(x, rows)
-        off = np.maximum(
-            np.abs(value - price[rows]), np.abs(rival - prices.price(j, own_signals(instance, i, x)))
-        )
-        return -(np.maximum(off, np.abs(value - rival)) if strongly else off)
-
     applies = pivotal_fibres(instance, prices, i, others) == 0
-    best, place = highest_at(closeness, below, fibre.dims, fibre.count)
+    best, place = np.full(fibre.count, -np.inf), np.full((fibre.dims, fibre.count), np.nan)
+    for j in _rivals(instance, i):
+        found, at = highest_at(_closeness(fibre, prices, j, price, strongly), below, fibre.dims, fibre.count)
+        place = np.where(found > best, at, place)
+        best = np.maximum(best, found)
     residual = np.where(applies, -best, -np.inf)
     own = own_signals(instance, i, np.where(np.isnan(place), 0.0, place))
     return _Clause(
@@ -148,29 +169,49 @@ def _clause_i(
     )
 
 
+def _closeness(fibre: Fibres, prices: PriceFunction, j: int, price: Float, strongly: bool) -> Function:
+    """Minus how far a point of buyer i's fibres is from being mutually pivotal with ``j``'s signal there."""
+    own_value, rival_value, rival_price = fibre.value(fibre.i), fibre.value(j), _price_in(fibre, prices, j)
+    rest = [fibre.value(k) for k in _rivals(fibre.instance, fibre.i) if k != j]
+
+    def closeness(x: Float, rows: Place) -> Float:
+        value, rival = own_value(x, rows), rival_value(x, rows)
+        off = np.maximum(np.abs(value - price[rows]), np.abs(rival - rival_price(x, rows)))
+        if strongly:
+            off = np.maximum(off, np.abs(value - rival))
+            for third in rest:
+                off = np.maximum(off, third(x, rows) - value)
+        return -off
+
+    return closeness
+
+
 def _clauses_ii_iii(
     instance: Instance, prices: PriceFunction, i: int, others: Mapping[str, Float]
 ) -> tuple[_Clause, _Clause]:
-    """Where buyer ``i`` always wins he has to be worth at least the other at his lowest signal; where he never does, at
-    most the other at his highest, and the other has to win everywhere."""
+    """Where buyer ``i`` always wins he has to be worth at least any rival at his lowest signal; where he never does, at
+    most some rival at his highest, and somebody else has to win everywhere."""
     fibre, _ = fibres(instance, i, others)
-    side, j = pivotal_fibres(instance, prices, i, others), 1 - i
-    gap = [fibre.at(corner, fibre.value(i)) - fibre.at(corner, fibre.value(j)) for corner in (0.0, 1.0)]
-    loses = _margin_of_other(prices, fibre, j)
+    side, rivals = pivotal_fibres(instance, prices, i, others), _rivals(instance, i)
+    gap = []
+    for corner in (0.0, 1.0):
+        best = np.max([fibre.at(corner, fibre.value(j)) for j in rivals], axis=0)
+        gap.append(fibre.at(corner, fibre.value(i)) - best)
+    loses = _margin_of_others(prices, fibre, rivals)
     scale = float(np.abs(gap).max(initial=0.0))
     second = np.where(side == -1, np.maximum(-gap[0], 0.0), -np.inf)
     third = np.where(side == 1, np.maximum(np.maximum(gap[1], -loses), 0.0), -np.inf)
     return _Clause("(ii)", i, others, second, None, scale), _Clause("(iii)", i, others, third, None, scale)
 
 
-def _margin_of_other(prices: PriceFunction, fibre: Fibres, j: int) -> Float:
-    """The least V_j - t_j(s_i) over a grid of s_i in each fibre: (count,)."""
+def _margin_of_others(prices: PriceFunction, fibre: Fibres, rivals: list[int]) -> Float:
+    """The least over a grid of s_i, in each fibre, of the rivals' largest V_j - t_j: (count,)."""
     axes = np.meshgrid(*[np.linspace(0.0, 1.0, SIDE)] * fibre.dims, indexing="ij")
     x = np.stack([axis.ravel() for axis in axes])
     points = np.tile(x, fibre.count)
     rows = np.repeat(np.arange(fibre.count), x.shape[1])
-    price = prices.price(j, own_signals(fibre.instance, fibre.i, x))
-    return (fibre.value(j)(points, rows).reshape(fibre.count, -1) - price).min(axis=1)
+    margins = [fibre.value(j)(points, rows) - _price_in(fibre, prices, j)(points, rows) for j in rivals]
+    return np.asarray(np.max(margins, axis=0).reshape(fibre.count, -1).min(axis=1))
 
 
 def _worst(claim: str, clauses: list[_Clause]) -> PivotalReport:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from expost.brackets import Bracket
 from expost.runs.bayesian import Bayesian
+from expost.runs.check import CheckReport
 from expost.runs.compare import Comparison
 from expost.runs.dominate import Dominance
 from expost.runs.epsilon import EpsilonFrontier
@@ -25,6 +26,7 @@ from expost.show.plots.lottery_brackets import plot_lottery_bracket
 from expost.show.plots.overview import run_figure
 from expost.show.plots.regions import plot_losses, plot_regions
 from expost.show.plots.slices import At
+from expost.show.plots.stated import CheckPlots
 from expost.show.plots.style import require_matplotlib
 from expost.show.plots.terms import plot_fees, plot_prices, plot_shadow_prices, plot_strikes
 
@@ -256,6 +258,7 @@ ACCESSORS: dict[type, type] = {
     Run: RunPlots,
     Bracket: BracketPlots,
     Comparison: ComparisonPlots,
+    CheckReport: CheckPlots,
     Dominance: DominancePlots,
     Frontier: FrontierPlots,
     LotteryRun: LotteryPlots,

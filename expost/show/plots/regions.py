@@ -12,6 +12,7 @@ from expost._typing import Array, Bool, Int64
 from expost.errors import InputError
 from expost.instances.environment import Instance
 from expost.runs.labelled import labelled
+from expost.runs.own import Allocated
 from expost.runs.run import Run
 from expost.show.first_best import efficient_rule
 from expost.show.plots.slices import At, average, axes_of, axis_label, hold, points, spoken
@@ -38,7 +39,7 @@ MANY = 6
 
 
 def plot_regions(
-    run: Run,
+    run: Run | Allocated,
     x: str | None = None,
     y: str | None = None,
     at: At = None,
@@ -71,7 +72,7 @@ def plot_regions(
 
 
 def plot_losses(
-    run: Run, x: str | None = None, y: str | None = None, at: At = None, *, ax: Axes | None = None
+    run: Run | Allocated, x: str | None = None, y: str | None = None, at: At = None, *, ax: Axes | None = None
 ) -> Axes:
     """What the second best loses against the first best in each state (unit: values), over two signals.
 
@@ -115,7 +116,9 @@ def draw_quantity(
     return image
 
 
-def _multiples(run: Run, x: str | None, y: str | None, at: At, over: str, first_best: bool) -> list[Axes]:
+def _multiples(
+    run: Run | Allocated, x: str | None, y: str | None, at: At, over: str, first_best: bool
+) -> list[Axes]:
     names = axes_of(run.space, x, y)
     if over not in run.instance.signals or over in names:
         left = [name for name in run.instance.signals if name not in names]
@@ -149,7 +152,7 @@ def _multiples(run: Run, x: str | None, y: str | None, at: At, over: str, first_
     return drawn
 
 
-def _coded(run: Run, rule: Bool) -> xr.DataArray:
+def _coded(run: Run | Allocated, rule: Bool) -> xr.DataArray:
     """The set of winners of each state as a number, a bit for each buyer."""
     bits = np.left_shift(np.int64(1), np.arange(len(rule)))
     codes = np.tensordot(bits, rule.astype(np.int64), axes=1) if len(rule) > 1 else rule[0].astype(np.int64)
