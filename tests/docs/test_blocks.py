@@ -8,7 +8,7 @@ import pytest
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
 SAID = {
-    "brackets.md": ["0 with more than one winner"],
+    "brackets.md": ["0 with more winners than units"],
     "instances.md": ["Assumption 3 (non-trivial): holds"],
     "sequential.md": ["(64, 8)", "('p1', 'p2'): True, ('p1', 'c2'): False"],
 }

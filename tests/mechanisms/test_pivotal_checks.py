@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from expost.errors import InputError
 from expost.instances import catalogue
 from expost.instances.environment import Buyer, Instance
 from expost.mechanisms.given import priced_mechanism
@@ -90,9 +89,3 @@ def test_lowered_prices_dominate_in_every_state():
         change = after.state_welfare(space.gains) - before.state_welfare(space.gains)
         assert change.min() >= 0.0
         assert change.max() > 0.5
-
-
-def test_more_than_two_buyers_are_refused():
-    instance = catalogue.load("three-buyers")
-    with pytest.raises(InputError, match="3 buyers"):
-        mutually_pivotal(instance, ExampleTwoPrices(instance))
