@@ -106,7 +106,10 @@ def simplify(
     """Find price formulas of few terms that come close to an optimum, each an admissible mechanism."""
     import expost as ex
 
-    found = ex.simplify(ex.open(folder), most, terms=add or (), seed=seed)
+    saved = ex.open(folder)
+    if not isinstance(saved, ex.Run | ex.Bracket):
+        raise InputError(f"{folder} is a {type(saved).__name__}", where="run", expected="a run or a bracket")
+    found = ex.simplify(saved, most, terms=add or (), seed=seed)
     if as_json:
         emit(found.to_dict())
         return
