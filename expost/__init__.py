@@ -48,6 +48,7 @@ _HOMES = {
     "expost.runs.epsilon": ("EpsilonFrontier", "epsilon"),
     "expost.runs.explain": ("Explanation",),
     "expost.runs.items": ("ItemsRun", "items"),
+    "expost.runs.items_check": ("ItemsCheck", "items_check"),
     "expost.runs.lotteries": ("LotteryRun",),
     "expost.runs.lottery_bracket": ("LotteryBracket", "lottery_bracket"),
     "expost.runs.frontier": ("Frontier", "frontier"),
@@ -84,6 +85,7 @@ __all__ = [
     "Grid",
     "InputError",
     "Instance",
+    "ItemsCheck",
     "ItemsRun",
     "LimitReached",
     "LotteryBracket",
@@ -115,6 +117,7 @@ __all__ = [
     "implementability",
     "instance_to_toml",
     "items",
+    "items_check",
     "load",
     "lottery_bracket",
     "open",
@@ -176,6 +179,7 @@ if TYPE_CHECKING:
     from expost.runs.fit import Fit, fit
     from expost.runs.frontier import Frontier, frontier
     from expost.runs.items import ItemsRun, items
+    from expost.runs.items_check import ItemsCheck, items_check
     from expost.runs.lotteries import LotteryRun
     from expost.runs.lottery_bracket import LotteryBracket, lottery_bracket
     from expost.runs.opening import open  # noqa: A004

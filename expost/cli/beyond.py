@@ -13,6 +13,7 @@ from expost.cli.common import app, emit, loaded, opened_run, show
 from expost.errors import InputError
 
 if TYPE_CHECKING:
+    from expost.runs.items_check import ItemsCheck
     from expost.runs.lotteries import LotteryRun
     from expost.runs.lottery_bracket import LotteryBracket
 
@@ -139,6 +140,17 @@ def items(
     tables: Annotated[
         bool, typer.Option("--tables", help="Only the papers' Tables 1 and 2, computed (example3).")
     ] = False,
+    prices: Annotated[
+        str,
+        typer.Option(
+            "--prices",
+            metavar="NAME",
+            help="Check a paper's prices in the continuum: t*, (15) or (15) repaired.",
+        ),
+    ] = "",
+    samples: Annotated[
+        int, typer.Option("--samples", metavar="N", help="Random states of a check (--prices).")
+    ] = 512,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -159,12 +171,28 @@ def items(
     points = parse.grid(grid)
     if not isinstance(points, int):
         raise InputError(f"{grid}", where="grid", expected="one number of points for every signal")
+    if prices:
+        from expost.files import claim_file
+        from expost.instances.items import load_items
+
+        stated = load_items(instance, **parse.numbers(parameters, "parameters"))
+        if out is not None:
+            claim_file(out, suffixes=(".csv", ".json", ".parquet", ".tex"))
+        show_items_check(ex.items_check(stated, prices, samples=samples), points, out, as_json)
+        return
     claim(out, (".csv",))
     found = ex.items(instance, points, time_limit=time_limit, **parse.numbers(parameters, "parameters"))
     if out is not None and out.suffix == ".csv":
         write_whole(out, found.allocation.to_csv(index=False).encode(), where="out")
     else:
         keep(found, out)
+    show(found, as_json)
+
+
+def show_items_check(found: ItemsCheck, points: int, out: Path | None, as_json: bool) -> None:
+    """Print what checking a paper's prices found; ``out`` gets the prices on a grid of ``points`` points."""
+    if out is not None:
+        found.save(out, points)
     show(found, as_json)
 
 

@@ -11,8 +11,8 @@ FLAGS = {
     for name in (
         "accuracy", "axes", "at", "backend", "bayesian", "between", "brackets", "digits", "epsilon", "first", "format",
         "gap", "grid", "jobs", "keep", "lotteries", "objective", "out", "over", "participation", "points", "prices",
-        "restrict", "rigorous", "rows", "run", "seed", "study", "symmetric", "time_limit", "timing", "write_model",
-        "loses_to",
+        "restrict", "rigorous", "rows", "run", "samples", "seed", "study", "symmetric", "time_limit", "timing",
+        "loses_to", "write_model",
     )
 } | {"parameters": "--set", "most": "--terms", "terms": "--add"}  # fmt: skip
 """The option of every parameter that has one; the others are arguments, or parts of a file."""

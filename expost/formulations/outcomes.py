@@ -113,12 +113,13 @@ def best_outcomes(
     nothing = np.zeros(outcomes.shape, dtype=np.intp)
     point = _point(outcomes, program, nothing if start is None else start)
     answer = solve_linear(program, time_limit=_left(ends), start=point)
-    if answer.x is None:
+    x = point if answer.x is None else answer.x
+    if x is None:
         raise LimitReached(
             f"branch and bound stopped ({answer.status}) before it had a rule; allow more time"
         )
     count = outcomes.welfare.shape[-1]
-    choice = answer.x[: outcomes.states * count].reshape(*outcomes.shape, count).argmax(axis=-1)
+    choice = x[: outcomes.states * count].reshape(*outcomes.shape, count).argmax(axis=-1)
     zeros = np.zeros(program.rows)
     proof = root(program, zeros if relaxed.multipliers is None else relaxed.multipliers)
     enough = welfare_of(outcomes, choice) + WELFARE * program.scale

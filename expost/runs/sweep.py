@@ -256,7 +256,7 @@ def _solved(case: Case) -> dict[str, Any]:
         folder = case.keep / case.key
         if not folder.exists():
             run.save(folder)
-    record = run.record.to_dict()
+    record = run.to_dict() | {"value": run.welfare} if case.asked.get("lotteries") else run.record.to_dict()
     return {name: record[name] for name in FIGURES}
 
 
