@@ -269,3 +269,12 @@ def test_objectives_that_cannot_be_are_refused_in_words():
         'the seller\'s best strikes and fees are not a function of the rule alone; use timing="static"'
     )
     assert assemble(space, blocks, alpha=1.0).alpha == 1.0
+
+
+def test_a_rule_that_is_not_incentive_compatible_is_written_as_it_is():
+    space = discretize(two_stages(), 2)
+    formulation = assemble(space, build_blocks(space, ("static", "static")))
+    bad = np.zeros((2, *space.shape), dtype=bool)
+    bad[0, 0] = True  # the least type wins alone
+    x = formulation.vector(bad)
+    assert np.array_equal(formulation.allocation(x), bad) and formulation.program.violations(x) > 0

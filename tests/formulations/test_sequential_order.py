@@ -86,3 +86,28 @@ def test_ties_do_not_multiply_arcs():
     assert len(order.tails) <= 3 * sums.size
     flat = sequential_order(np.zeros((1, m, m)), WIDTH)
     assert len(flat.tails) <= 2 * flat.size
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_with_ties_no_arc_of_a_type_leads_where_another_of_his_leads(seed):
+    values = rising(np.random.default_rng(seed), (2, 4, 4), 6)
+    order = sequential_order(values, WIDTH)
+    pairs = list(zip(order.tails.tolist(), order.heads.tolist(), strict=True))
+    assert len(set(pairs)) == len(pairs)
+    reach = reachable(order.size, order.tails, order.heads)
+    for tail in order.variable.ravel().tolist():
+        mine = [head for start, head in pairs if start == tail]
+        assert not any(reach[other, one] for one in mine for other in mine if other != one)
+
+
+def test_types_are_numbered_along_the_smaller_step():
+    def numbers(along, across, shape):
+        rows, seconds = np.indices(shape)
+        return sequential_order((rows * across + seconds * along)[None].astype(float), WIDTH).variable[0]
+
+    by_rows, by_columns = np.arange(8).reshape(2, 4), np.arange(8).reshape(4, 2).T
+    assert (numbers(1.0, 3.1, (2, 4)) == by_rows).all() and (numbers(3.1, 1.0, (2, 4)) == by_columns).all()
+    assert (numbers(1.0, 1.3, (2, 4)) == by_rows).all() and (numbers(1.3, 1.0, (2, 4)) == by_columns).all()
+    assert (numbers(1.0, 1.3, (4, 2)) == np.arange(8).reshape(4, 2)).all()
+    assert (numbers(1.3, 1.0, (4, 2)) == np.arange(8).reshape(2, 4).T).all()
+    assert (numbers(1.0, 1.0, (2, 4)) == by_rows).all()  # neither is smaller

@@ -8,7 +8,7 @@ import pytest
 from support.programs import random_program, reference_program
 
 from expost.solver.cases import tree_bound
-from expost.solver.certificate import LARGEST_EXPONENT, check
+from expost.solver.certificate import LARGEST_EXPONENT, Rows, check
 from expost.solver.half_sums import derive, malformed
 from expost.solver.program import Program
 from expost.solver.result import Certificate, HalfSums, Tree
@@ -340,3 +340,36 @@ def test_a_tree_without_nodes_proves_nothing():
     }
     none |= {name: np.zeros((0, 2), dtype=np.int64) for name in ("arcs", "packing", "covering")}
     assert bound_of(rows(), replace(one, **none)) == (math.inf, ["a tree whose arrays do not fit together"])
+
+
+# ---- rows made once
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_rows_made_once_say_what_the_program_says(seed):
+    rng = np.random.default_rng(seed)
+    program = replace(random_program(rng, 1 + seed % 3, 2, cover=0.4, fix=0.2), capacity=1 + seed % 2)
+    once = Rows(program)
+    counts = program.arcs, len(program.packing), len(program.covering)
+    for _ in range(5):
+        certificate = Certificate(6, *(rng.integers(0, 40, count) for count in counts))
+        x = rng.integers(0, 2, program.variables)
+        assert check(program, certificate, x, once) == check(program, certificate, x)
+
+
+def test_rows_made_once_end_at_the_edge_too():
+    edge = 2.0**62
+
+    def both(program, certificate):
+        with_rows, without = check(program, certificate, None, Rows(program)), check(program, certificate)
+        assert with_rows == without
+        return with_rows
+
+    state = Program(np.array([-0.9999 * edge]), np.array([0, 1]), NONE, NONE, np.array([[0]], dtype=np.int32))
+    near = Certificate(0, ints(), ints(int(0.9989 * edge)), ints())
+    assert both(state, near).reasons == ("reduced weights that may not fit into int64",)
+    assert both(state, replace(near, packing=ints(int(0.99 * edge)))).valid
+    assert both(rows(), Certificate(0, ints(1, 2), ints(10, 20), ints(5))).integer_bound == 25
+    assert both(rows(), Certificate(0, ints(2**61, 0), ints(2**62, 0), ints(0))).valid
+    assert both(rows(), Certificate(0, ints(2**62, 0), ints(2**62, 0), ints(2**62))).reasons
+    assert both(single(1.0), bare(0)).integer_bound == 1
