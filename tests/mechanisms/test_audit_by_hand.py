@@ -1,6 +1,7 @@
 """Prices and the audits of them by hand: what each says, where, and at the edge of what it allows."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -150,7 +151,6 @@ def menu():
 
 
 def test_menus_that_are_right_gain_nothing_and_each_wrong_one_is_named():
-    from dataclasses import replace
 
     values, wins, right = menu()
     assert audit_menu(values, wins, right).passed
@@ -260,3 +260,52 @@ def test_loops_over_small_rules_agree_with_the_audit_of_prices():
                 for r in range(2):
                     worst = max(worst, (values[a, s] - levels[s] if wins[r, s] else 0.0) - truth)
             assert audit_prices(values, wins, prices).gain == pytest.approx(worst, abs=1e-12)
+
+
+# ---- menus against the same loops: a fee, and the strike for whoever wins
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_menus_against_loops(seed):
+    rng = np.random.default_rng(seed)
+    layout = LAYOUTS[2 + seed % 2]
+    values = rng.random((4, 6))
+    shape = layout.fibres(values).shape
+    wins = rng.random(shape) < 0.5
+    wins[0], wins[1, 0] = False, True  # whole rows that lose, and one that wins
+    fee, strike = rng.uniform(-0.1, 0.05, shape[:2]) * (seed % 3), rng.random(shape[:2])
+    menu = replace(
+        menu_from_rule(values, layout.states(wins, values.shape), layout.stages),
+        seller_best=fee,
+        strike=strike,
+    )
+    pays = fee[:, :, None] + strike[:, :, None] * wins
+    found = audit_menu(values, layout.states(wins, values.shape), menu, (Fees.SELLER_BEST,))
+    assert found.gain == pytest.approx(literal_lottery(values, wins * 1.0, pays, layout), abs=1e-12)
+
+
+def test_a_loser_who_would_rather_win_at_the_strike_is_named_with_his_state():
+    values, wins = np.array([1.0, 4.0, 2.0, 5.0]), np.array([False, True, False, True])
+    right = menu_from_rule(values, wins, Stages(0, ("a", "b"), (2, 2), "a"))
+    nothing = np.zeros((1, 2))
+    low = replace(right, strike=nothing + 0.5, seller_best=nothing, integral=nothing)
+    found = audit_menu(values, wins, low)
+    assert found.deviation == "another report in the second stage"
+    assert found.state == (2,) and found.gain == pytest.approx(1.5)
+    high = audit_menu(values, wins, replace(low, strike=nothing + 4.5))
+    assert high.deviation == "another report in the second stage" and high.state == (1,)
+    assert high.gain == pytest.approx(0.5)
+    fine = audit_menu(values, wins, replace(low, strike=nothing + 3.0))
+    assert fine.gain == 0.0 and fine.deviation == "none" and fine.state == (0,)
+
+
+def test_a_mechanism_with_menus_and_prices_audits_each_by_its_own_terms():
+    values = np.array([[[1.0], [4.0], [2.0], [5.0]], [[1.0], [1.0], [1.0], [1.0]]])
+    wins = np.array([False, True, False, True]).reshape(4, 1)
+    first = menu_from_rule(values[0], wins, Stages(0, ("a", "b"), (2, 2), "a"))
+    second = implementing_prices(values[1], ~wins, 1)
+    found = audit_mechanism(values, Mechanism(np.stack([wins, ~wins]), (first, second)))
+    assert found.passed and [buyer.buyer for buyer in found.buyers] == [0, 1]
+    low = replace(first, strike=first.strike * 0.0)
+    wrong = audit_mechanism(values, Mechanism(np.stack([wins, ~wins]), (low, second)))
+    assert not wrong.passed and wrong.buyers[0] == audit_menu(values[0], wins, low)

@@ -11,7 +11,7 @@ from expost.solver.cases import tree_bound
 from expost.solver.certificate import LARGEST_EXPONENT, Rows, check
 from expost.solver.half_sums import derive, malformed
 from expost.solver.program import Program
-from expost.solver.result import Certificate, HalfSums, Tree
+from expost.solver.result import Certificate, Grain, HalfSums, Tree
 
 NONE = np.empty(0, np.int32)
 
@@ -373,3 +373,17 @@ def test_rows_made_once_end_at_the_edge_too():
     assert both(rows(), Certificate(0, ints(2**61, 0), ints(2**62, 0), ints(0))).valid
     assert both(rows(), Certificate(0, ints(2**62, 0), ints(2**62, 0), ints(2**62))).reasons
     assert both(single(1.0), bare(0)).integer_bound == 1
+
+
+def test_a_grain_that_is_none_is_said_to_be_none():
+    program, zero = single(1.0), bare(0)
+    for grain in (Grain(0, 0), Grain(-1, 0), Grain(2**62, 0)):
+        reason = f"a grain of {grain.numerator} * 2**0: expected a positive one within range"
+        assert check(program, replace(zero, grain=grain)).reasons == (reason,)
+    assert check(program, replace(zero, grain=3)).reasons == ("a grain of type int: expected Grain",)
+    assert check(single(0.5, 0.5, 0.5), replace(bare(1), grain=Grain(1, 0))).upper_bound <= 1.5 + 1e-12
+
+
+def test_a_program_without_variables_is_worth_its_constant():
+    found = check(single(constant=2.0), bare(0), np.zeros(0, dtype=np.int8))
+    assert found.valid and found.proves_optimal and found.upper_bound == pytest.approx(2.0, abs=1e-12)
