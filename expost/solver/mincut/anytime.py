@@ -44,11 +44,8 @@ class Incumbent:
         z = self.settled.complete(guess.copy())
         kernels.close_up(self.network.graph, z, self._room)
         self.offer(z)
-        self.follow(guess)
-
-    def follow(self, guess: Int8) -> tuple[Int8, Int8]:
-        """Offer, and return, the closures that keep a guess in one block where they can, the other block adapted."""
-        return self._follow(guess, 0), self._follow(guess, 1)
+        for block in (0, 1):
+            self.follow(guess, block)
 
     def round(self, label: Int32, active: Int32, *, once: bool = False) -> None:
         """Offer closures that the labels suggest; ``active`` lists the nodes with excess, nearest first.
@@ -66,11 +63,11 @@ class Incumbent:
                 self.complete((label >= distance).astype(np.int8))
             return
         before, known = self.value, self.z is not None
-        self._follow((label >= distances[self._share]).astype(np.int8), 0)
+        self.follow((label >= distances[self._share]).astype(np.int8), 0)
         if known and self.value == before:
             self._share = (self._share + 1) % len(SHARES)
 
-    def _follow(self, guess: Int8, block: int) -> Int8:
+    def follow(self, guess: Int8, block: int) -> Int8:
         """Offer the closure that keeps the guess in ``block`` where it can, the other block adapted, then this one;
         return it."""
         graph, second = self.network.graph, self.network.second

@@ -110,9 +110,7 @@ def _pieces(network: Network, incumbent: Incumbent, start: Nearby) -> UInt8 | No
     """The pieces that the rule of a nearby program makes of the network, uint8 (nodes,); None where it makes none."""
     if start.rule is None or not network.acyclic or incumbent.settled.one is not None:
         return None
-    closures = incumbent.follow(guess(network, start.rule))
-    # of two closures that are about as good, the one that makes pieces of about the same size
-    piece = nested([min(closures, key=lambda z: abs(float(z.mean()) - 0.5))])
+    piece = nested([incumbent.follow(guess(network, start.rule), 0)])
     return piece if piece.any() else None
 
 

@@ -129,7 +129,7 @@ def build(program: Program, spare_bits: int = 0) -> Network:
         extra_rows,
         explicit,
         exponent,
-        bool(kernels.is_acyclic(graph)),
+        len(xtail) == 0 or bool(kernels.is_acyclic(graph)),
     )
 
 
