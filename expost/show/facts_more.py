@@ -10,6 +10,7 @@ from expost.runs.fit import Fit
 from expost.runs.frontier import Frontier
 from expost.runs.items import ItemsRun
 from expost.runs.lotteries import LotteryRun
+from expost.runs.lottery_bracket import LotteryBracket
 from expost.runs.simplify import Simplification
 from expost.show.facts import Facts, facts, number
 
@@ -106,6 +107,7 @@ def _(found: Bayesian) -> Facts:
         f"Status {found.status}: the multipliers prove that no Bayesian mechanism on this grid has more than "
         f"{number(found.upper_bound)}.",
         (
+            ("found.plot()", "what the two cost"),
             ("found.payments", "what each type pays"),
             ("ex.compare(..., bayesian=True)", "beside everything else"),
         ),
@@ -131,6 +133,25 @@ def _(run: LotteryRun) -> Facts:
         f"that gains more than {run.audit.worst_gain:.2g}.",
         (("run.plot()", "the lotteries over strikes"), (f"run.menus[{buyer!r}]", "the menu of a buyer")),
         run.share,
+    )
+
+
+@facts.register
+def _(found: LotteryBracket) -> Facts:
+    figures = [
+        (word, number(bound.value), f"{bound.method} ({bound.kind})")
+        for word, bound in (("at least", found.lower), ("at most", found.upper))
+    ]
+    figures.append(
+        ("width", number(found.width), f"{found.width / abs(found.upper.value):.2%} of the upper end")
+    )
+    return Facts(
+        f"{found.instance}: lotteries, {found.first} first, the continuum's second best",
+        f"{found.seconds:.1f} s; accuracy {found.accuracy:.2%} asked",
+        tuple(figures),
+        f"Both sides hold together with confidence {found.confidence:.2%}; no audited type gains more than "
+        f"{found.incentive_gain:.2g} by another option.",
+        (("b.plot()", "the menu of the lower side"), ("b.mechanism", "its options")),
     )
 
 
@@ -179,7 +200,11 @@ def _(run: ItemsRun) -> Facts:
         f"grid {run.grid}; {run.seconds:.1f} s",
         tuple(figures),
         f"Status {run.status}: no mechanism on this grid has more than {number(run.upper_bound)}.",
-        (("run.allocation", "every state's bundles and payments"), ("run.table", "all columns")),
+        (
+            ("run.plot()", "on one scale"),
+            ("run.allocation", "every state's bundles and payments"),
+            ("run.table", "all columns"),
+        ),
     )
 
 
@@ -205,6 +230,7 @@ def _(found: Explanation) -> Facts:
         tuple(figures),
         f"The account is exact in integers: {found.residual:g} is left over.{decided}",
         (
+            ("found.plot()", "the charges as bars"),
             ("found.by_region", "the charges by halves of each signal"),
             ("found.deviations", "the costliest lies"),
         ),

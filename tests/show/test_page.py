@@ -94,6 +94,42 @@ def browser():
     opened.quit()
 
 
+@pytest.fixture(scope="module")
+def firefox():
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+    program, driver = shutil.which("firefox-esr") or shutil.which("firefox"), shutil.which("geckodriver")
+    if program is None or driver is None:
+        pytest.skip("no Firefox with its driver here")
+    options = webdriver.FirefoxOptions()
+    options.binary_location = program
+    options.add_argument("-headless")
+    opened = webdriver.Firefox(options=options, service=webdriver.FirefoxService(driver))
+    yield opened
+    opened.quit()
+
+
+@pytest.mark.slow
+def test_the_page_works_in_a_second_browser(firefox, run, evil, tmp_path):
+    moved = (
+        "const s = document.querySelector('#sliders input'), before = document.getElementById('buyers').innerHTML;"
+        "s.value = Number(s.value) ? 0 : Number(s.max); s.dispatchEvent(new Event('input'));"
+        "return before !== document.getElementById('buyers').innerHTML"
+    )
+    fetched = (
+        "return performance.getEntriesByType('resource').map(e => e.name).filter(n => !n.startsWith('data:'))"
+    )
+    for k, result in enumerate([run, evil, ex.compare("jmmz", 2)]):
+        path = result.page(tmp_path / f"{k}.html")
+        for width in (1280, 768, 500):  # its windows are no narrower
+            firefox.set_window_size(width, 900)
+            firefox.get(path.as_uri())
+            wide, inner = firefox.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
+            assert wide <= inner, (k, width)
+        assert firefox.execute_script(fetched) == []
+        if k < 2:
+            assert firefox.execute_script(moved)
+
+
 def requests(browser):
     messages = (json.loads(entry["message"])["message"] for entry in browser.get_log("performance"))
     sent = (message for message in messages if message["method"] == "Network.requestWillBeSent")
