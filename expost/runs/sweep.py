@@ -201,7 +201,7 @@ def _table(rows: pd.DataFrame | str | Path, asked: Mapping[str, Any]) -> list[di
 
     if not isinstance(rows, pd.DataFrame):
         try:
-            rows = pd.read_csv(BytesIO(read_regular(path_of(rows, "rows"))))
+            rows = pd.read_csv(BytesIO(read_regular(path_of(rows, "rows"))), float_precision="round_trip")
         except (OSError, ValueError) as error:
             raise InputError(
                 f"cannot be read: {error}"[:120], where="rows", expected="a CSV file with a column a keyword"
@@ -404,7 +404,10 @@ def read_table(path: Path, where: str = "out") -> pd.DataFrame:
 
     try:
         content = BytesIO(read_regular(path))
-        table = pd.read_parquet(content) if path.suffix == ".parquet" else pd.read_csv(content)
+        if path.suffix == ".parquet":
+            table = pd.read_parquet(content)
+        else:
+            table = pd.read_csv(content, float_precision="round_trip")
     except (OSError, ValueError, ImportError) as error:
         raise InputError(
             f"{path}: {error}"[:160], where=where, expected="a new file, or a sweep's table"

@@ -130,3 +130,11 @@ def test_figures_agree_with_plain_sampling():
     assert not (wins[0] & wins[1]).any()
     assert found.welfare == pytest.approx((value[0] * wins[0] + value[1] * wins[1]).mean(), abs=4e-3)
     assert found.sold == pytest.approx((wins[0] | wins[1]).mean(), abs=4e-3)
+
+
+@pytest.mark.slow
+def test_jobs_change_nothing_of_a_fit():
+    one, two = (
+        ex.fit("jmmz", ex.Prices(FAMILY, a=0.9, b=2.0), over={"a": (0.8, 1.2)}, jobs=n) for n in (1, 2)
+    )
+    assert one.parameters == two.parameters and one.evaluations == two.evaluations

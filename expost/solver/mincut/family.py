@@ -99,7 +99,10 @@ class Span:
 SPARE_BITS = 4
 """Weights are so much coarser than int64 allows: sums over a variable's few rows then fit without a closer look."""
 
-NARROW = 0.5
+FEW = 10_000
+"""Smaller rings are solved as they are: two more solves would take longer than they save."""
+
+NARROW = 0.65
 """Where weights do not all rise, a ring is settled anew once the shares are nearer to each other by this factor: that
 takes two more solves."""
 
@@ -205,10 +208,15 @@ class Family:
         if span.inside is not None or span.outside is not None:
             span.ring = self._narrowed(span.ring, span.inside, span.outside, span.high - span.low)
             span.inside = span.outside = None
-        elif not self.way and span.new and span.high - span.low <= NARROW * span.ring.width:
+        elif self._worth_enclosing(span):
             self._enclose(span, limit)
         span.new = False
         return span.ring
+
+    def _worth_enclosing(self, span: Span) -> bool:
+        if self.way or not span.new or len(span.ring.nodes) < FEW:
+            return False
+        return span.high - span.low <= NARROW * span.ring.width
 
     def _enclose(self, span: Span, limit: float) -> None:
         """Leave in the ring what is between best closures of the least and of the most weights in the span.
