@@ -15,7 +15,7 @@ from expost._typing import Array, Float, Place
 from expost.errors import InputError
 from expost.formulations.assemble import Formulation
 from expost.solver.nearby import Nearby
-from expost.solver.result import Certificate
+from expost.solver.result import Certificate, Status
 from expost.spaces.type_space import Grid, TypeSpace, discretize, type_counts
 
 LEAST_STATES = 40_000
@@ -29,7 +29,7 @@ SHARE = 0.25
 def coarse_start(formulation: Formulation, time_limit: float | None = None) -> Nearby | None:
     """What the second best on a grid half as fine says about the program; None where there is none, or no use for it.
 
-    time_limit: seconds for the whole solve, of which the start takes a share.
+    time_limit: seconds for the whole solve, of which the start takes a share. Raises KeyboardInterrupt on Ctrl-C.
     """
     begun = time.perf_counter()
     coarse = _coarser(formulation)
@@ -42,6 +42,8 @@ def coarse_start(formulation: Formulation, time_limit: float | None = None) -> N
     from expost.solver.mincut.backend import solve_mincut
 
     found = solve_mincut(coarse.program, time_limit=limit, nearby=start, extremes=False)
+    if found.status is Status.INTERRUPTED:  # there is nothing yet that could be answered
+        raise KeyboardInterrupt
     if found.x is None or not isinstance(found.certificate, Certificate):
         return None
     maps = [_cells(formulation.space, coarse.space, i) for i in range(2)]

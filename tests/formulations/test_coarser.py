@@ -9,6 +9,7 @@ from expost.formulations.second_best import answer, formulate, type_space
 from expost.formulations.settings import Settings
 from expost.solver.backends import solve_program
 from expost.solver.certificate import check
+from expost.solver.result import Solution, Status
 from expost.spaces.type_space import Grid
 
 CASES = {
@@ -62,3 +63,23 @@ def test_a_rule_of_the_coarse_grid_is_nearly_optimal(monkeypatch):
     found = solve_program(formulation.program, gap=0.5, nearby=start)
     assert found.details["rounds"] <= 1
     assert formulation.program.value(found.x) >= 0.97 * best.welfare
+
+
+def test_an_interrupt_of_the_start_ends_the_solve(monkeypatch):
+    monkeypatch.setattr(coarser, "LEAST_STATES", 300)
+    settings = Settings(Grid(8))
+    formulation = formulate(type_space(ex.load("jmmz"), settings), settings)
+    interrupted = Solution("mincut", Status.INTERRUPTED)
+    monkeypatch.setattr("expost.solver.mincut.backend.solve_mincut", lambda *_, **__: interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        answer(formulation)
+
+
+def test_a_limit_holds_for_the_start_too(monkeypatch):
+    monkeypatch.setattr(coarser, "LEAST_STATES", 300)
+    settings = Settings(Grid(12))
+    formulation = formulate(type_space(ex.load("jmmz"), settings), settings)
+    found = answer(formulation, time_limit=1e-6)
+    assert found.solution.status is Status.TIME_LIMIT
+    assert found.solution.bound >= found.welfare
+    assert formulation.program.violations(found.solution.x) == 0
