@@ -10,7 +10,7 @@ from expost.brackets import Bracket
 from expost.brackets import bracket as search
 from expost.papers.constructions import starts
 from expost.runs.arguments import InstanceLike, Words, jobs_of, limit_of, load, seed_of, words_of
-from expost.runs.own import MechanismLike, given_of
+from expost.runs.own import MechanismLike, given_of, with_first
 from expost.solver.progress import ProgressCallback
 
 
@@ -42,7 +42,8 @@ def bracket(
     """
     jobs_of(jobs)
     stated = load(instance)
-    own = [given_of(mechanism, stated) for mechanism in starts_from]
+    ordered = with_first(stated, words_of(first, "first"))
+    own = [given_of(mechanism, ordered) for mechanism in starts_from]
     with bar(f"bracket of {stated.name}") as shown:
         return search(
             stated,

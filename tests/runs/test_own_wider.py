@@ -222,6 +222,10 @@ def test_the_command_line_takes_prices_everywhere(tmp_path, capsys, monkeypatch)
     capsys.readouterr()
     assert run_command(["bracket", "jmmz", *prices, "--time-limit", "3", "--accuracy", "0.2", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["lower"]["value"] > 0.5
+    (tmp_path / "mine.toml").write_text('[strikes]\n1 = "p2 + c2**2 - 0.1*c1"\n', encoding="utf-8")
+    late = ["--timing", "sequential", "--first", "c1,c2", "--time-limit", "3", "--accuracy", "0.9", "--json"]
+    assert run_command(["bracket", "jmmz", "--prices", "mine.toml", *late]) == 0
+    assert json.loads(capsys.readouterr().out)["first"] == ["c1", "c2"]
     assert run_command(["bracket", "jmmz", "--prices", "1: p1", "--time-limit", "3"]) == 2
     assert "prices.1" in capsys.readouterr().err
 
