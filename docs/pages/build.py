@@ -25,6 +25,7 @@ PAGES = ("bikhchandani", "zik")
 sys.path.insert(0, str(HERE))
 
 import figures_b  # noqa: E402
+import figures_beyond  # noqa: E402
 import figures_z  # noqa: E402
 import numbers_of_pages  # noqa: E402
 
@@ -86,6 +87,7 @@ def figure_list() -> dict[
         "z-figure-4": (figures_z.figure_4, one, single),
         "z-figure-5": (figures_z.figure_5, one, single),
         "z-figure-6": (figures_z.figure_6, one, single),
+        "lottery-map": (figures_beyond.lottery_map, one, single),
     }
 
 

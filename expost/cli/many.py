@@ -44,6 +44,9 @@ def sweep(
         typer.Option("--prices", help="Mechanisms to check instead of solving; may be repeated."),
     ] = None,
     bracket: Annotated[bool, typer.Option("--bracket", help="Brackets of the continuum, not grids.")] = False,
+    bayesian: Annotated[
+        bool, typer.Option("--bayesian", help="The Bayesian benchmark: what information and robustness cost.")
+    ] = False,
     accuracy: Annotated[
         float | None,
         typer.Option("--accuracy", help="Of brackets; by default 0.02."),
@@ -85,6 +88,7 @@ def sweep(
     table = ex.sweep(
         loaded(instance, parameters),
         bracket=bracket,
+        bayesian=bayesian,
         prices=prices or asked.pop("prices", None),
         rows=rows,
         out=out,

@@ -53,6 +53,7 @@ SOLVE = (
 )
 BRACKET = ("timing", "first", "accuracy", "time_limit", "seed")
 CHECK = ("first", "seed")
+BAYESIAN = ("participation", "time_limit")
 FIGURES = (
     "status", "welfare", "upper_bound", "gap", "first_best", "no_sale", "share", "revenue", "sold", "value", "states",
     "binaries", "backend",
@@ -70,6 +71,16 @@ CHECKED = (
 )
 ENDED: Mapping[type[ExpostError], str] = {InputError: "refused", LimitReached: "limit"}
 """The ``status`` of a case that failed; of any other failure it is ``failed``."""
+BENCHMARK = (
+    "status",
+    "first_best",
+    "welfare",
+    "upper_bound",
+    "ex_post",
+    "private_information",
+    "robustness",
+    "revenue",
+)
 IMPORTS = 300 * 2**20
 """Memory that a worker needs before it solves anything, in bytes."""
 WHOLE = ("grid", "seed")
@@ -118,6 +129,7 @@ def sweep(
     grid: Any = 8,
     *,
     bracket: bool = False,
+    bayesian: bool = False,
     prices: MechanismLike | Sequence[MechanismLike] | None = None,
     rows: pd.DataFrame | str | Path | None = None,
     out: str | Path | None = None,
@@ -133,7 +145,8 @@ def sweep(
     grid: points per signal, one grid or a list. over: for a parameter of the instance, or for ``timing``, ``first``
     (``"c1,c2"``), ``objective``, ``restrict``, ``points``, ``backend``, ``symmetric``, ``time_limit``, one value or a
     list. rows: a table of cases instead (DataFrame or CSV file), a column for each keyword. bracket: brackets of the
-    continuum instead of grids; ``accuracy`` and ``seed`` may vary too. prices: mechanisms to check instead.
+    continuum instead of grids; ``accuracy`` and ``seed`` may vary too. bayesian: the Bayesian benchmark instead, with
+    what private information and robustness cost. prices: mechanisms to check instead.
     out: a .csv or .parquet file for the table; what it or an interrupted sweep already holds is not computed again.
     keep: a folder in which every run is saved. jobs: cases worked on at once, no more than fit into memory; joblib's
     backend decides where. progress: called with the number of finished cases and of all.
@@ -143,7 +156,7 @@ def sweep(
     """
     import pandas as pd
 
-    base, what = load(instance), "bracket" if bracket else "check" if prices is not None else "solve"
+    base, what = load(instance), _kind(bracket, bayesian, prices is not None)
     asked = dict(over) if bracket else {"grid": grid, **over}
     if prices is not None:
         asked["prices"] = prices
@@ -177,6 +190,14 @@ def sweep(
         write_table(table, target)
         journal.remove()
     return table
+
+
+def _kind(bracket: bool, bayesian: bool, checks: bool) -> str:
+    """What every case is. Raises InputError where more than one thing is asked."""
+    kinds = [name for name, on in (("bracket", bracket), ("bayesian", bayesian), ("check", checks)) if on]
+    if len(kinds) > 1:
+        raise InputError(" and ".join(kinds), where=kinds[0], expected="one of them")
+    return kinds[0] if kinds else "solve"
 
 
 def _product(asked: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -232,7 +253,10 @@ def _is_empty(value: Any) -> bool:
 
 def _case(base: Instance, settings: Mapping[str, Any], what: str, keep: str | Path | None) -> Case:
     """The case of ``settings``: parameters go to the instance, the rest to what is asked."""
-    known = {"solve": SOLVE, "bracket": BRACKET, "check": CHECK}[what] + ("grid", "prices")
+    known = {"solve": SOLVE, "bracket": BRACKET, "check": CHECK, "bayesian": BAYESIAN}[what] + (
+        "grid",
+        "prices",
+    )
     parameters = {name: value for name, value in settings.items() if name in base.parameters}
     asked = {name: value for name, value in settings.items() if name not in parameters}
     for name in asked:
@@ -276,6 +300,13 @@ def _bracketed(case: Case) -> dict[str, Any]:
     }
 
 
+def _benchmark(case: Case) -> dict[str, Any]:
+    from expost.runs.bayesian import bayesian
+
+    found = bayesian(case.instance, **case.asked).to_dict()
+    return {name: found[name] for name in BENCHMARK}
+
+
 def _checked(case: Case) -> dict[str, Any]:
     from expost.runs.check import check
 
@@ -289,6 +320,7 @@ _COMPUTE: dict[str, Callable[[Case], dict[str, Any]]] = {
     "solve": _solved,
     "bracket": _bracketed,
     "check": _checked,
+    "bayesian": _benchmark,
 }
 
 

@@ -76,3 +76,13 @@ def test_lotteries_are_swept_too():
     table = ex.sweep("lottery", grid=4, timing="sequential", lotteries=[False, True])
     assert (table["error"] == "").all()
     assert table["welfare"].iloc[1] > table["welfare"].iloc[0]
+
+
+def test_the_bayesian_benchmark_is_swept_over_the_strength_of_interdependence(capsys):
+    table = ex.sweep("jmmz", grid=2, bayesian=True, participation=["interim", "ex post"])
+    assert (table["error"] == "").all() and table["welfare"].nunique() == 1
+    assert table["robustness"].iloc[0] == table["welfare"].iloc[0] - table["ex_post"].iloc[0]
+    assert run_command(["sweep", "jmmz", "--grid", "2|3", "--bayesian", "--json"]) == 0
+    assert [row["grid"] for row in json.loads(capsys.readouterr().out)["rows"]] == [2, 3]
+    with pytest.raises(ex.InputError, match="one of them"):
+        ex.sweep("jmmz", grid=2, bayesian=True, bracket=True)
