@@ -63,3 +63,19 @@ def test_what_was_refused_is_said_below(monkeypatch):
     found = ex.compare("one-dimensional", 3, firsts=[("s1", None)], constructions=False)
     text = printed(monkeypatch, 60, lambda: console.comparison_table(found))
     assert "refused" in text and "s1 first: " in text
+
+
+@pytest.mark.parametrize(
+    ("asked", "columns"),
+    [
+        ({}, "buyer & p1 & c1 & p2 & c2 & price & buys"),
+        (
+            {"timing": "sequential", "first": ["c1", "c2"]},
+            "buyer & p1 & c1 & p2 & c2 & from & to & strike & fee & buys",
+        ),
+    ],
+)
+def test_terms_in_latex_fit_a_page(asked, columns):
+    text = ex.solve("jmmz", 2, **asked).to_latex(digits=3)
+    assert rf"{columns} \\" in text.splitlines()
+    assert r"strike\_lower" in ex.solve("jmmz", 2, **asked).to_latex(digits=None)
