@@ -50,6 +50,7 @@ def test_arcs_of_static_blocks_are_the_order_of_the_values(seed, shape):
 def test_values_closer_than_the_width_are_equal_and_the_spread_is_told():
     width = tie_width(np.array([1.0]))
     assert width == pytest.approx(TIE)
+    assert tie_width(np.array([-1000.0, 3.0])) == pytest.approx(1000 * TIE)
     values = np.array([0.0, 1.0, 1.0 + 0.4 * width, 0.5])
     block = static_block(values, 0)
     assert block.tie_spread == pytest.approx(0.4 * width, rel=1e-3)
