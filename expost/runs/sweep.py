@@ -222,7 +222,7 @@ def _table(rows: pd.DataFrame | str | Path, asked: Mapping[str, Any]) -> list[di
 
     if not isinstance(rows, pd.DataFrame):
         try:
-            rows = pd.read_csv(BytesIO(read_regular(path_of(rows, "rows"))), float_precision="round_trip")
+            rows = _csv(read_regular(path_of(rows, "rows")))
         except (OSError, ValueError) as error:
             raise InputError(
                 f"cannot be read: {error}"[:120], where="rows", expected="a CSV file with a column a keyword"
@@ -435,11 +435,8 @@ def read_table(path: Path, where: str = "out") -> pd.DataFrame:
     import pandas as pd
 
     try:
-        content = BytesIO(read_regular(path))
-        if path.suffix == ".parquet":
-            table = pd.read_parquet(content)
-        else:
-            table = pd.read_csv(content, float_precision="round_trip")
+        content = read_regular(path)
+        table = pd.read_parquet(BytesIO(content)) if path.suffix == ".parquet" else _csv(content)
     except (OSError, ValueError, ImportError) as error:
         raise InputError(
             f"{path}: {error}"[:160], where=where, expected="a new file, or a sweep's table"
@@ -449,6 +446,14 @@ def read_table(path: Path, where: str = "out") -> pd.DataFrame:
             f"{path} is no sweep's table", where=where, expected="a new file, or a sweep's table"
         )
     return table
+
+
+def _csv(content: bytes) -> pd.DataFrame:
+    """A CSV file's table, every digit as it was written: from pandas 3.1 on that is how it reads."""
+    import pandas as pd
+
+    new = tuple(int(part) for part in pd.__version__.split(".")[:2]) >= (3, 1)
+    return pd.read_csv(BytesIO(content), **({} if new else {"float_precision": "round_trip"}))
 
 
 def write_table(table: pd.DataFrame, out: Path) -> None:
