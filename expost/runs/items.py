@@ -206,8 +206,8 @@ def items(instance: Any, grid: int = 2, *, time_limit: float | None = 60.0, **pa
     """The best ex post mechanism for several items on a grid (static timing, uniform signals).
 
     instance: the path of a TOML file with ``items = [..]``, a name (``example3``, ``example3-unit-demand``), or an
-    ``ItemsInstance``. grid: points per signal. time_limit: seconds for branch and bound; the best rule by then is
-    returned with the gap that is left. parameters: of the file.
+    ``ItemsInstance``. grid: points per signal. time_limit: seconds; the best rule by then is returned with
+    the gap that is left. parameters: of the file.
 
     Beside it: the demand mechanism at the prices (12), and (15) where they are defined, audited on the same grid; and,
     for additive values, each item sold on its own by its best static mechanism. Raises InputError for unusable input or
@@ -222,7 +222,8 @@ def items(instance: Any, grid: int = 2, *, time_limit: float | None = 60.0, **pa
     made = [_demand_row(stated, grid, name, prices, outcomes) for name, prices in _prices(stated)]
     starts = [(row.welfare or 0.0, choice) for row, choice in made if choice is not None]
     start = max(starts, key=lambda found: found[0])[1] if starts else None
-    rule = best_outcomes(outcomes, time_limit=limit, start=start)
+    left = None if limit is None else max(limit - (time.perf_counter() - started), 0.1)
+    rule = best_outcomes(outcomes, time_limit=left, start=start)
     rows = [
         *_best_rows(rule),
         *(row for row, _ in made),

@@ -27,6 +27,8 @@ WATCHED = 4
 """Parts of a cell between whose ends types are watched for deviations."""
 MARGIN = 3e-5
 """By how much a type prefers his option, relative to the span of values, per product of distances."""
+SPENT = 0.02
+"""Seconds that are none: a solver's process takes longer to begin."""
 ROUNDS = 40
 SPACINGS = 1
 NEAR = 3
@@ -89,7 +91,8 @@ def solve_cells(
     """
     found = None
     for _ in range(rounds):
-        solved = _solve(cells, allowed, active, remaining())
+        left = remaining()
+        solved = None if left is not None and left <= SPENT else _solve(cells, allowed, active, left)
         if solved is None:
             break
         found = solved

@@ -217,6 +217,8 @@ class _Search:
         values = self.replicates(lambda: welfare_replicate(self.stage, options, self.rng))
         if values is None:
             return False
+        if self.over():
+            return False
         method = f"menu of {len(options.fee)} lotteries over strikes, {CELLS[effort]} cells"
         self.mechanisms[method] = options, best_deviation(self.stage, options, AUDITED)
         self._add(LOWER, values, method)

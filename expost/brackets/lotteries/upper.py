@@ -23,6 +23,8 @@ from expost.solver.result import Status
 
 SECOND = 1024
 """Second-stage points on which a dual is evaluated: more make the expected maximum closer to the maximum."""
+SPENT = 0.02
+"""Seconds that are none: a solver's process takes longer to begin."""
 STRIKES = 4
 """Strikes of the program that multipliers come from, for each first-stage type."""
 
@@ -76,6 +78,8 @@ def incentive_multipliers(stage: Stage, first: Float, strikes: Float, seconds: f
 
     from expost.solver.adapters.lp import solve_linear
 
+    if seconds is not None and seconds <= SPENT:
+        raise LimitReached("no time is left for another program")
     types, count = len(first), len(strikes)
     worth, welfare = stage.tables(first, strikes, stage.sample(4 * SECOND, None))
     a, o = (index.ravel() for index in np.indices((types, types)))
