@@ -73,11 +73,12 @@ class Dual(Evidence):
 
     def facts(self) -> dict[str, Any]:
         """Sizes and the mesh."""
-        return {"nodes": self.u.nodes, "floor": self.u.floor, **asdict(self.size)}
+        ridge = {} if self.u.ridge is None else {"ridge": [*self.u.ridge.places, self.u.ridge.nodes]}
+        return {"nodes": self.u.nodes, "floor": self.u.floor, **asdict(self.size), **ridge}
 
     def arrays(self) -> dict[str, Array]:
         """The shadow prices."""
-        return {"mesh": self.u.mesh}
+        return {"mesh": self.u.mesh} | ({} if self.u.ridge is None else {"ridge": self.u.ridge.mesh})
 
 
 @dataclass(frozen=True, eq=False)

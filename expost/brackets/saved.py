@@ -1,7 +1,7 @@
 """A bracket as a folder: both sides with what proves them, re-opened and checked without any search.
 
 bracket.json      figures, history, seeds, sizes and replicates of every proof, and the digest of every other file
-proofs.npz        the meshes of shadow prices: ``proof_K_mesh``
+proofs.npz        the meshes of shadow prices: ``proof_K_mesh``, ``proof_K_ridge``
 mechanism.json, mechanism.npz, instance.toml    what attains the lower bound (``mechanisms/continuum/saved.py``)
 proof_K/          the mechanism of another lower bound, less good or rigorous, where there is one
 """
@@ -25,6 +25,7 @@ from expost.brackets.records import Bound, Bounds, Control, Estimate, Evidence, 
 from expost.brackets.upper.basis import ShadowPrices
 from expost.brackets.upper.dual import Quadrature
 from expost.brackets.upper.finite import FiniteSets
+from expost.brackets.upper.ridge import Ridge, mesh_shape
 from expost.errors import InputError
 from expost.files import new_folder
 from expost.instances.toml_file import instance_to_toml
@@ -132,6 +133,11 @@ def _rebuilt(path: Path, record: Mapping[str, Any], mechanism: ContinuumMechanis
         for k, facts in enumerate(record["proofs"])
         if facts["evidence"] == AtomPrices.kind
     }
+    meshes |= {
+        f"proof_{k}_ridge": mesh_shape(space.dims, _ridge(space, facts["ridge"])[2])
+        for k, facts in enumerate(record["proofs"])
+        if facts["evidence"] == Dual.kind and "ridge" in facts
+    }
     arrays = read_arrays(path / PROOFS, meshes)
     proofs = tuple(
         _proof(facts, _proving(path / f"proof_{k}", facts, mechanism), _stored(arrays, k))
@@ -166,9 +172,20 @@ def _rebuilt(path: Path, record: Mapping[str, Any], mechanism: ContinuumMechanis
     )
 
 
-def _stored(arrays: Mapping[str, Float], k: int) -> Array | None:
-    """What a proof keeps in the archive."""
-    return next((arrays[name] for name in (f"proof_{k}_mesh", f"proof_{k}_shadow") if name in arrays), None)
+def _stored(arrays: Mapping[str, Float], k: int) -> dict[str, Float]:
+    """What a proof keeps in the archive, by the last word of its name."""
+    own = f"proof_{k}_"
+    return {name.removeprefix(own): array for name, array in arrays.items() if name.startswith(own)}
+
+
+def _ridge(space: QuantileSpace, stated: Any) -> tuple[int, int, int]:
+    """Both places and the nodes of a ridge. Raises ValueError for what no instance of two static buyers has."""
+    if space.n != 2 or space.sequential or not isinstance(stated, list) or len(stated) != 3:
+        raise ValueError(f"ridge = {stated!r}")
+    for number, most in zip(stated, (space.dims[0] - 1, space.dims[1] - 1, 1 << 12), strict=True):
+        if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= most:
+            raise ValueError(f"ridge = {stated!r}")
+    return stated[0], stated[1], stated[2]
 
 
 def _number(value: Any) -> float:
@@ -201,16 +218,18 @@ def _proving(path: Path, facts: Mapping[str, Any], mechanism: ContinuumMechanism
     return own
 
 
-def _proof(facts: Mapping[str, Any], mechanism: ContinuumMechanism, mesh: Array | None) -> Proof:
+def _proof(facts: Mapping[str, Any], mechanism: ContinuumMechanism, stored: Mapping[str, Float]) -> Proof:
     return Proof(
         _bound(str(facts["side"]), facts["bound"]),
-        _evidence(facts, mechanism, mesh),
+        _evidence(facts, mechanism, stored),
         tuple(int(key) for key in facts["spawn_key"]),
         tuple(None if value is None else _number(value) for value in facts["values"]),
     )
 
 
-def _evidence(facts: Mapping[str, Any], mechanism: ContinuumMechanism, mesh: Array | None) -> Evidence:
+def _evidence(
+    facts: Mapping[str, Any], mechanism: ContinuumMechanism, stored: Mapping[str, Float]
+) -> Evidence:
     """What the facts of a proof describe. Raises ValueError for an unknown kind and for sizes that are none."""
     kind = facts["evidence"]
 
@@ -234,11 +253,15 @@ def _evidence(facts: Mapping[str, Any], mechanism: ContinuumMechanism, mesh: Arr
         if not isinstance(mechanism, AtomMechanism):
             raise ValueError("a rule on atoms that is none")
         return AtomRule(mechanism)
-    if kind == AtomPrices.kind and mesh is not None:
-        return AtomPrices(_prices(mesh))
-    if kind not in (Dual.kind, DualCells.kind) or mesh is None:
+    if kind == AtomPrices.kind:
+        return AtomPrices(_prices(stored["shadow"]))
+    if kind not in (Dual.kind, DualCells.kind):
         raise ValueError(f"evidence {kind!r}")
-    u = ShadowPrices(mechanism.space.dims, int(facts["nodes"]), _number(facts["floor"]), _prices(mesh))
+    space, ridge = mechanism.space, None
+    if "ridge" in stored:
+        one, other, nodes = _ridge(space, facts["ridge"])
+        ridge = Ridge(space.dims, (one, other), nodes, _prices(stored["ridge"]))
+    u = ShadowPrices(space.dims, int(facts["nodes"]), _number(facts["floor"]), _prices(stored["mesh"]), ridge)
     if kind == DualCells.kind:
         return DualCells(u, size("cells"))
     names = ("replicates", "fibres", "types", "rows", "bins")

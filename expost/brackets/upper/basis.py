@@ -5,17 +5,20 @@
 with phi the hat functions of a mesh of ``nodes`` equally spaced nodes per signal and base(s) the second largest gain
 (of k units the (k+1)-st) where it is positive. In two-buyer instances with a private part, the optimal u piles up where
 the buyers' willingness to pay crosses, in proportion to the smaller gain; the base carries that kink, and the mesh
-stays smooth."""
+stays smooth. Two static buyers may have a part of u on a surface besides (``ridge``)."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy import sparse
 
 from expost._typing import Float
+from expost.brackets.symmetry import symmetrized
+from expost.brackets.upper.ridge import Ridge, ridge_nodes
 from expost.spaces.efficient import last_margin
 from expost.spaces.mesh import hats, mesh_points
 
@@ -30,12 +33,30 @@ def base_gain(gains: Float, floor: float, units: int = 1) -> Float:
 
 @dataclass(frozen=True, eq=False)
 class ShadowPrices:
-    """A function u(s) >= 0. ``mesh`` has one axis per buyer, of length nodes**d_i; ``floor`` as in ``base_gain``."""
+    """A function u(s) >= 0. ``mesh`` has one axis per buyer, of length nodes**d_i; ``floor`` as in ``base_gain``.
+    ridge: what lies on a surface beside it."""
 
     dims: tuple[int, ...]
     nodes: int
     floor: float
     mesh: Float = field(repr=False)
+    ridge: Ridge | None = None
+
+    @property
+    def parts(self) -> tuple[Float, ...]:
+        """The mesh, and that of the ridge where there is one."""
+        return (self.mesh,) if self.ridge is None else (self.mesh, self.ridge.mesh)
+
+    def with_parts(self, parts: Iterable[Float]) -> ShadowPrices:
+        """The same with other numbers on the meshes, in the order of ``parts``."""
+        mesh, *pile = parts
+        ridge = self.ridge and replace(self.ridge, mesh=pile[0])
+        return replace(self, mesh=mesh, ridge=ridge)
+
+    def symmetrized(self) -> ShadowPrices:
+        """The mean over the orders of exchangeable buyers."""
+        ridge = self.ridge and self.ridge.symmetrized()
+        return replace(self, mesh=symmetrized(self.mesh), ridge=ridge)
 
     def slices(self, i: int) -> Float:
         """The mesh as (others' nodes, own nodes) of buyer ``i``."""
@@ -43,7 +64,8 @@ class ShadowPrices:
         return np.ascontiguousarray(others).reshape(-1, self.mesh.shape[i])
 
     def evaluate(self, i: int, outer: sparse.csr_array, inner: sparse.csr_array, base: Float) -> Float:
-        """u at P states of the others (their ``hats`` (P, others' nodes)) and Q own types (Q, own nodes): (P, Q)."""
+        """u off the ridge at P states of the others (their ``hats`` (P, others' nodes)) and Q own types (Q, own nodes):
+        (P, Q)."""
         if self.nodes == 0:
             return np.zeros(base.shape)
         return base * np.asarray((inner @ (outer @ self.slices(i)).T).T)
@@ -57,7 +79,8 @@ class ShadowPrices:
             mesh = np.moveaxis(
                 (spread @ flat.reshape(flat.shape[0], -1)).reshape(-1, *flat.shape[1:]), 0, axis
             )
-        return ShadowPrices(self.dims, nodes, self.floor, np.ascontiguousarray(mesh))
+        ridge = self.ridge and self.ridge.refined(max(self.ridge.nodes, ridge_nodes(nodes)))
+        return ShadowPrices(self.dims, nodes, self.floor, np.ascontiguousarray(mesh), ridge)
 
 
 def constant_prices(dims: tuple[int, ...], nodes: int, floor: float, value: float) -> ShadowPrices:

@@ -74,11 +74,11 @@ def _side(
     for start in range(0, len(outer), step):
         clock.check()
         fibres = draw_fibres(
-            space, i, outer[start : start + step], size.types, size.rows, u.nodes, u.floor, rng
+            space, i, outer[start : start + step], size.types, size.rows, u.nodes, u.floor, rng, u.ridge
         )
-        shadow = fibres.prices(u)
-        best, _ = respond(fibres, shadow, bins=size.bins)
-        priced = space.units * shadow.mean(axis=1) - fibres.best_gain
+        net, mean = fibres.net(u)
+        best, _ = respond(fibres, net, bins=size.bins)
+        priced = space.units * mean - fibres.best_gain
         total += float((best + priced / space.n).sum())
     return total / len(outer)
 

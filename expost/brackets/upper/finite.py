@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
+from scipy import sparse
 
 from expost._typing import Float
 from expost.brackets.clock import ENDLESS, Clock, OutOfTime
@@ -22,6 +23,7 @@ from expost.brackets.records import Estimate
 from expost.brackets.starts import first_names, timings
 from expost.brackets.statistics import Limit, one_sided
 from expost.brackets.upper.basis import ShadowPrices, base_gain
+from expost.brackets.upper.ridge import in_band
 from expost.brackets.workers import Workers
 from expost.formulations.assemble import assemble
 from expost.formulations.static import static_block
@@ -29,6 +31,9 @@ from expost.formulations.timing import build_blocks
 from expost.spaces.mesh import hats
 from expost.spaces.quantile_space import QuantileSpace, finite_space, scrambled
 from expost.spaces.type_space import Grid, discretize
+
+PILED = 1.2
+"""How much denser than everywhere shadow prices are near a surface that is taken to carry a ridge."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +64,13 @@ class FiniteSets:
 @dataclass(frozen=True)
 class Solved:
     """One finite set: its bound less its first best, and its shadow prices gathered at the nodes of a mesh: the sums
-    over states of u x hat, and of base x hat."""
+    over states of u x hat, and of base x hat. near: the sums of u and of base over the states near each surface that
+    may carry a ridge."""
 
     excess: float
     shadow: Float = field(repr=False)
     mass: Float = field(repr=False)
+    near: dict[tuple[int, int], tuple[float, float]] = field(default_factory=dict)
 
 
 def solve_set(
@@ -73,8 +80,9 @@ def solve_set(
     nodes: int,
     floor: float,
     clock: Clock,
+    pairs: Sequence[tuple[int, int]] = (),
 ) -> Solved:
-    """Draw one set and solve it. Raises OutOfTime."""
+    """Draw one set and solve it; ``pairs``: of levels whose equality may carry a ridge. Raises OutOfTime."""
     rng = np.random.default_rng(seed)
     if sets.grid:
         offset = {signal: float(rng.random()) for signal in space.instance.signals}
@@ -95,8 +103,8 @@ def solve_set(
     base = base_gain(np.asarray(types.gains), floor, space.units)
     if types.weights is not None:
         shadow, base = (array * types.weights.chances for array in (shadow, base))
-    gathered = [np.asarray(two.T @ np.asarray(one.T @ array).T).T for array in (shadow, base)]
-    return Solved(excess, gathered[0], gathered[1])
+    near = {places: (in_band(levels, places, shadow), in_band(levels, places, base)) for places in pairs}
+    return Solved(excess, gathered(one, two, shadow), gathered(one, two, base), near)
 
 
 def _grid_levels(space: QuantileSpace, i: int, points: int, offset: dict[str, float]) -> Float:
@@ -109,6 +117,11 @@ def _grid_levels(space: QuantileSpace, i: int, points: int, offset: dict[str, fl
     return np.stack(np.meshgrid(*own, indexing="ij"), axis=-1).reshape(-1, space.dims[i])
 
 
+def gathered(one: sparse.csr_array, two: sparse.csr_array, array: Float) -> Float:
+    """``array`` (types of 0, types of 1) summed at the nodes of both buyers' hats."""
+    return np.asarray(two.T @ np.asarray(one.T @ array).T).T
+
+
 def finite_sets(
     space: QuantileSpace,
     sets: FiniteSets,
@@ -116,6 +129,7 @@ def finite_sets(
     *,
     nodes: int = 0,
     floor: float = 0.0,
+    pairs: Sequence[tuple[int, int]] = (),
     clock: Clock = ENDLESS,
     workers: Workers | None = None,
 ) -> list[Solved | None]:
@@ -123,7 +137,14 @@ def finite_sets(
     buyers); None for those that ran out of time. Raises InputError where a set is too large."""
     jobs = min((workers or Workers(1)).count, sets.replicates)
     one = partial(
-        _before, clock=clock, share=jobs / sets.replicates, space=space, sets=sets, nodes=nodes, floor=floor
+        _before,
+        clock=clock,
+        share=jobs / sets.replicates,
+        space=space,
+        sets=sets,
+        nodes=nodes,
+        floor=floor,
+        pairs=pairs,
     )
     seeds = seed.spawn(sets.replicates)
     return (workers or Workers(1)).map(one, seeds)
@@ -138,10 +159,11 @@ def _before(
     sets: FiniteSets,
     nodes: int,
     floor: float,
+    pairs: Sequence[tuple[int, int]],
 ) -> Solved | None:
     """One set in its share of the time, or nothing where it is over."""
     try:
-        return solve_set(seed, space, sets, nodes, floor, Clock(share * clock.whole))
+        return solve_set(seed, space, sets, nodes, floor, Clock(share * clock.whole), pairs)
     except OutOfTime:
         return None
 
@@ -162,6 +184,21 @@ def averaged(space: QuantileSpace, solved: list[Solved], nodes: int, floor: floa
     mass = sum((one.mass for one in solved), np.zeros(solved[0].mass.shape))
     mesh = shadow / (mass + 1e-3 * mass.mean() + 1e-300)
     return ShadowPrices(space.dims, nodes, floor, np.maximum(mesh, 0.0))
+
+
+def piled(solved: list[Solved]) -> tuple[int, int] | None:
+    """The pair of levels near whose equality the shadow prices of several sets are densest, the base as the measure;
+    None where that is hardly more than everywhere."""
+    shadow = sum(float(one.shadow.sum()) for one in solved)
+    mass = sum(float(one.mass.sum()) for one in solved)
+    dense = {
+        places: sum(one.near[places][0] for one in solved)
+        * mass
+        / max(sum(one.near[places][1] for one in solved) * shadow, 1e-300)
+        for places in solved[0].near
+    }
+    best = max(dense, key=lambda places: dense[places], default=None)
+    return best if best is not None and dense[best] >= PILED else None
 
 
 def grid_excess(space: QuantileSpace, points: int, clock: Clock = ENDLESS) -> float:

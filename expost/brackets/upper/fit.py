@@ -11,6 +11,7 @@ a bound: bounds come from fresh samples (``dual``).
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -19,7 +20,6 @@ import numpy as np
 from expost._typing import Float
 from expost.brackets.clock import ENDLESS, Clock, OutOfTime
 from expost.brackets.memory import room
-from expost.brackets.symmetry import symmetrized
 from expost.brackets.upper.basis import ShadowPrices, mesh_size
 from expost.brackets.upper.samples import FibreSample, draw_fibres, outer_points, respond
 from expost.brackets.workers import Workers
@@ -27,6 +27,8 @@ from expost.spaces.quantile_space import QuantileSpace
 
 PARTS = 2
 """Parts of a sample for each buyer, each handled by one thread."""
+RECENT = 0.02
+"""What the latest step counts in the mean over the last ones."""
 BYTES = 48
 """Of memory for each state of a sample."""
 
@@ -86,33 +88,44 @@ def fit_prices(
     clock: Clock = ENDLESS,
     workers: Workers | None = None,
     symmetric: bool = False,
-) -> ShadowPrices:
-    """The best shadow prices found on the mesh of ``start``; stops early when the clock runs out. symmetric: the buyers
-    are exchangeable (see ``symmetry``)."""
-    even = symmetrized if symmetric else np.asarray
+) -> list[ShadowPrices]:
+    """The last shadow prices of a fit on the mesh of ``start``, and their mean over the last steps, which has less of
+    the samples' noise; stops early when the clock runs out. symmetric: the buyers are exchangeable
+    (see ``symmetry``)."""
     plan = _fitting(plan, space.n)
     try:
         samples = [_draw(space, start, plan, rng, clock) for _ in range(plan.samples)]
     except OutOfTime:
-        return start
+        return [start]
     scale = max(float(np.mean([part.best_gain.mean() for part in samples[0]])), 1e-300)
-    masses = sum((_masses(start, sample) for sample in samples), np.zeros(start.mesh.shape)) / plan.samples
-    masses = even(masses) + 1e-3 * masses.mean() + 1e-300
-    mesh, adam = even(start.mesh), Adam(start.mesh.shape)
+    u = start.symmetrized() if symmetric else start
+    masses = _masses(u, samples, symmetric=symmetric)
+    adams = [Adam(part.shape) for part in u.parts]
+    mean = list(u.parts)
     with (workers or Workers(1)).threads() as pool:
         for step, done in clock.paced(plan.steps):
             if plan.refresh and step and step % plan.refresh == 0:
                 samples[step // plan.refresh % plan.samples] = _draw(space, start, plan, rng)
-            u = ShadowPrices(start.dims, start.nodes, start.floor, mesh)
             smoothing = scale * plan.smoothing[0] * (plan.smoothing[1] / plan.smoothing[0]) ** done
-            parts = pool.map(
-                partial(_subgradient, u, smoothing=smoothing, share=space.units / space.n),
-                samples[step % plan.samples],
-            )
-            gradient = even(sum(parts, np.zeros(mesh.shape))) / masses
+            one = partial(_subgradient, u, smoothing=smoothing, share=space.units / space.n)
+            gradient = _summed(u, pool.map(one, samples[step % plan.samples]), symmetric=symmetric)
             rate = plan.rate[0] * (1.0 - done) + plan.rate[1]
-            mesh = np.maximum(mesh - adam.step(gradient, rate, 0.05), 0.0)
-    return ShadowPrices(start.dims, start.nodes, start.floor, mesh)
+            u = u.with_parts(
+                np.maximum(part - adam.step(slope / mass, rate, 0.05), 0.0)
+                for part, adam, slope, mass in zip(u.parts, adams, gradient.parts, masses, strict=True)
+            )
+            recent = max(RECENT, 1.0 / (1 + step))
+            mean = [(1.0 - recent) * kept + recent * part for kept, part in zip(mean, u.parts, strict=True)]
+    return [u, u.with_parts(mean)]
+
+
+def _summed(u: ShadowPrices, found: Iterable[tuple[Float, ...]], *, symmetric: bool) -> ShadowPrices:
+    """Sums over the parts of a sample, in the shape of ``u``."""
+    total = [np.zeros(part.shape) for part in u.parts]
+    for parts in found:
+        total = [kept + part for kept, part in zip(total, parts, strict=True)]
+    summed = u.with_parts(total)
+    return summed.symmetrized() if symmetric else summed
 
 
 def _fitting(plan: FitPlan, n: int) -> FitPlan:
@@ -141,22 +154,42 @@ def _draw(
             clock.check()
             if len(outer):
                 parts.append(
-                    draw_fibres(space, i, outer, plan.types, plan.rows, start.nodes, start.floor, rng)
+                    draw_fibres(
+                        space, i, outer, plan.types, plan.rows, start.nodes, start.floor, rng, start.ridge
+                    )
                 )
     return parts
 
 
-def _masses(u: ShadowPrices, sample: list[FibreSample]) -> Float:
+def _masses(u: ShadowPrices, samples: list[list[FibreSample]], *, symmetric: bool) -> list[Float]:
     """E[base x hat] of every node."""
-    total = np.zeros(u.mesh.shape)
-    for fibres in sample:
-        total += spread(u, fibres, fibres.base / (fibres.base.size * len(sample)))
-    return total
+    found = (
+        gathered(u, fibres, *(base / (base.size * len(sample) * len(samples)) for base in fibres.bases))
+        for sample in samples
+        for fibres in sample
+    )
+    return [mass + 1e-3 * mass.mean() + 1e-300 for mass in _summed(u, found, symmetric=symmetric).parts]
 
 
-def _subgradient(u: ShadowPrices, fibres: FibreSample, smoothing: float, share: float) -> Float:
-    _, wins = respond(fibres, fibres.prices(u), smoothing=smoothing, bins=128, rule=fibres.rows > 1)
-    return spread(u, fibres, fibres.base * (share - wins) / (wins.size * PARTS))
+def _subgradient(u: ShadowPrices, fibres: FibreSample, smoothing: float, share: float) -> tuple[Float, ...]:
+    """Of every node of each part of ``u``: base x (share - chance to win), averaged over its hat."""
+    _, wins = respond(fibres, fibres.net(u)[0], smoothing=smoothing, bins=128, rule=fibres.rows > 1)
+    split = np.split(wins, [fibres.gains.shape[1]], axis=1)
+    weights = (
+        base * (share - won) / (base.size * PARTS) for base, won in zip(fibres.bases, split, strict=False)
+    )
+    return gathered(u, fibres, *weights)
+
+
+def gathered(
+    u: ShadowPrices, fibres: FibreSample, weights: Float, pile: Float | None = None
+) -> tuple[Float, ...]:
+    """``weights`` (P, Q) of the states at the nodes of the mesh, and ``pile`` (P, R) of the types on the ridge at the
+    nodes of the ridge."""
+    mesh = spread(u, fibres, weights)
+    if u.ridge is None or fibres.ridge is None or pile is None:
+        return (mesh,)
+    return mesh, u.ridge.spread(fibres.buyer, fibres.ridge, pile)
 
 
 def spread(u: ShadowPrices, fibres: FibreSample, weights: Float) -> Float:

@@ -14,17 +14,23 @@ from scipy import sparse
 from expost._typing import Float, Int32
 from expost.brackets.upper.basis import ShadowPrices, base_gain
 from expost.brackets.upper.responses import sequential_response, static_response
+from expost.brackets.upper.ridge import Ridge, RidgeSample
 from expost.formulations.blocks import tie_width
 from expost.spaces.efficient import best_gains
 from expost.spaces.mesh import hats
 from expost.spaces.quantile_space import QuantileSpace, lattice, scrambled
 
+RIDGE_SHARE = 16
+"""Types of a fibre for each one on the surface."""
+RIDGE_FEWEST = 8
+"""Types of a fibre on the surface, at least."""
+
 
 @dataclass(frozen=True, eq=False)
 class FibreSample:
-    """P fibres of buyer ``i`` with Q own types each; arrays (P, Q) in the order of the sample.
+    """P fibres of buyer ``i`` with Q own types each, and R more on the ridge; arrays (P, Q) in the order of the sample.
 
-    order: own types by increasing value within each row (rows = 1 unless sequential).
+    values (P, Q + R). order (P, Q + R): own types by increasing value within each row (rows = 1 unless sequential).
     """
 
     buyer: int
@@ -36,10 +42,23 @@ class FibreSample:
     order: Int32 = field(repr=False)
     outer: sparse.csr_array = field(repr=False)
     inner: sparse.csr_array = field(repr=False)
+    ridge: RidgeSample | None = None
 
-    def prices(self, u: ShadowPrices) -> Float:
-        """u at every state of the sample."""
-        return u.evaluate(self.buyer, self.outer, self.inner, self.base)
+    @property
+    def bases(self) -> tuple[Float, ...]:
+        """The base off the ridge (P, Q), and on it (P, R) where there is one."""
+        return (self.base,) if self.ridge is None else (self.base, self.ridge.base)
+
+    def net(self, u: ShadowPrices) -> tuple[Float, Float]:
+        """Gains less u at every type (P, Q + R), such that their mean over a fibre is what it gains in all; and the
+        mean of u (P,)."""
+        shadow = u.evaluate(self.buyer, self.outer, self.inner, self.base)
+        if self.ridge is None or u.ridge is None:
+            return self.gains - shadow, shadow.mean(axis=1)
+        pile = u.ridge.evaluate(self.buyer, self.ridge)
+        off, on = shadow.shape[1], pile.shape[1]
+        net = np.concatenate([(self.gains - shadow) / off, pile / -on], axis=1) * (off + on)
+        return net, shadow.mean(axis=1) + pile.mean(axis=1)
 
 
 def own_types(
@@ -82,15 +101,19 @@ def draw_fibres(
     nodes: int,
     floor: float,
     rng: np.random.Generator,
+    ridge: Ridge | None = None,
 ) -> FibreSample:
     """Fibres of buyer ``i`` at the others' levels ``outer`` (P, their dimensions), each with the same random own
-    types."""
+    types, and some on the surface of ``ridge``."""
     inner, rows = own_types(space, i, types, rows, rng)
     signals = space.signals(split_levels(space, i, outer, inner))
     shape = (len(outer), len(inner))
     gains = np.stack([np.broadcast_to(space.instance.gain(j, signals), shape) for j in range(space.n)])
     values = np.broadcast_to(space.instance.value(i, signals), shape)
-    order = np.argsort(values.reshape(len(outer), rows, -1), axis=2).astype(np.int32).reshape(shape)
+    pile = None if ridge is None else draw_ridge(space, i, outer, types, ridge, floor, rng)
+    if pile is not None:
+        values = np.concatenate([values, pile.values], axis=1)
+    order = np.argsort(values.reshape(len(outer), rows, -1), axis=2).astype(np.int32).reshape(values.shape)
     joint = hats(outer, nodes) if nodes and outer.shape[1] else sparse.csr_array(np.ones((len(outer), 1)))
     return FibreSample(
         i,
@@ -102,15 +125,48 @@ def draw_fibres(
         order,
         joint,
         hats(inner, max(nodes, 1)),
+        pile,
+    )
+
+
+def draw_ridge(
+    space: QuantileSpace,
+    i: int,
+    outer: Float,
+    types: int,
+    ridge: Ridge,
+    floor: float,
+    rng: np.random.Generator,
+) -> RidgeSample:
+    """Random types of buyer ``i`` on the surface, at the rival's levels ``outer`` (P, d_j); ``types``: of the whole
+    fibre."""
+    own_place, rival_place = ridge.places[i], ridge.places[1 - i]
+    count = max(RIDGE_FEWEST, types // RIDGE_SHARE) if space.dims[i] > 1 else 1
+    free = space.dims[i] - 1
+    rest = lattice(count, free, rng.random(free)) if free else np.zeros((1, 0))
+    common = outer[:, rival_place]
+    inner = np.empty((len(outer), count, space.dims[i]))
+    inner[..., [k for k in range(space.dims[i]) if k != own_place]] = rest
+    inner[..., own_place] = common[:, None]
+    rivals = np.broadcast_to(outer[:, None], (len(outer), count, outer.shape[1]))
+    levels = [inner, rivals] if i == 0 else [rivals, inner]
+    signals = space.signals(levels)
+    shape = inner.shape[:2]
+    gains = np.stack([np.broadcast_to(space.instance.gain(j, signals), shape) for j in range(2)])
+    moved = np.concatenate([np.delete(outer, rival_place, axis=1), common[:, None]], axis=1)
+    return RidgeSample(
+        base_gain(gains, floor),
+        np.broadcast_to(space.instance.value(i, signals), shape),
+        hats(moved, ridge.nodes),
+        hats(rest, ridge.nodes) if free else sparse.csr_array(np.ones((1, 1))),
     )
 
 
 def respond(
-    fibres: FibreSample, u: Float, *, smoothing: float = 0.0, bins: int = 512, rule: bool = False
+    fibres: FibreSample, net: Float, *, smoothing: float = 0.0, bins: int = 512, rule: bool = False
 ) -> tuple[Float, Float]:
-    """The maxima of the fibres (P,) at shadow prices ``u`` (P, Q), and a response (P, Q) when asked for by
-    ``smoothing`` (static) or ``rule`` (sequential), else an empty array."""
-    net = fibres.gains - u
+    """The maxima of the fibres (P,) at gains ``net`` of shadow prices (P, Q + R), and a response (P, Q + R) when asked
+    for by ``smoothing`` (static) or ``rule`` (sequential), else an empty array."""
     best = np.empty(len(net))
     wanted = smoothing > 0.0 or rule
     wins = np.empty(net.shape) if wanted else np.empty((0, 0))

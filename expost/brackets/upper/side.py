@@ -15,7 +15,7 @@ from expost.brackets.evidence import Dual, DualCells, Sets, Sizeless
 from expost.brackets.optimum import check_states
 from expost.brackets.records import UPPER, Control
 from expost.brackets.statistics import Limit
-from expost.brackets.symmetry import exchangeable, symmetrized
+from expost.brackets.symmetry import exchangeable
 from expost.brackets.upper.basis import ShadowPrices, constant_prices
 from expost.brackets.upper.dual import affordable, dual_limit, dual_replicate, first_best
 from expost.brackets.upper.dual_cells import guaranteed_dual
@@ -26,8 +26,10 @@ from expost.brackets.upper.finite import (
     finite_sets,
     grid_excess,
     mean_limit,
+    piled,
 )
 from expost.brackets.upper.fit import fit_prices, largest_nodes
+from expost.brackets.upper.ridge import candidates, constant_ridge, ridge_nodes
 from expost.brackets.upper.tails import NO_MEAN, NO_VARIANCE, tail_growth
 from expost.errors import InputError
 from expost.mechanisms.continuum.monotone import NotMonotone
@@ -84,7 +86,10 @@ class UpperSide:
     def __init__(self, account: Account) -> None:
         self.account = account
         self.u: ShadowPrices | None = None
+        self.flat: ShadowPrices | None = None  # without a ridge
+        self.places: tuple[int, int] | None = None  # of the ridge
         self.symmetric = exchangeable(account.space)
+        self.pairs = [] if account.only_rigorous else candidates(account.space, symmetric=self.symmetric)
         self.floor = 0.02 * account.first_best.mean if any_negative(account) else 0.0
 
     def stage(self, effort: Effort) -> None:
@@ -100,8 +105,12 @@ class UpperSide:
         if not starts:
             starts = [constant_prices(space.dims, nodes, self.floor, 0.5)]
         start = self._best(starts)
-        account.tell(f"fitting shadow prices, {nodes} nodes per signal")
         plan = effort.fit if self.u is None and len(starts) == 1 else effort.fit.resumed()
+        if (
+            self.u is not None and self.places is not None and start.ridge is None
+        ):  # at first samples are too small for it
+            start, plan = self._on_surface(self.places, nodes), effort.fit
+        account.tell(f"fitting shadow prices, {nodes} nodes per signal")
         fitted = fit_prices(
             space,
             start,
@@ -111,8 +120,14 @@ class UpperSide:
             workers=account.workers,
             symmetric=self.symmetric,
         )
-        self.u = self._best([fitted, start])
+        self.u = self._best([*fitted, *starts])
         self._evaluate(effort)
+
+    def _on_surface(self, places: tuple[int, int], nodes: int) -> ShadowPrices:
+        """A start with about half of the shadow prices on the surface where two levels are equal."""
+        dims = self.account.space.dims
+        even = constant_prices(dims, nodes, self.floor, 0.3)
+        return replace(even, ridge=constant_ridge(dims, places, ridge_nodes(nodes), 0.3))
 
     def _sets(self, effort: Effort, nodes: int) -> list[ShadowPrices]:
         """The bound of random finite sets of types, and their shadow prices, averaged (two buyers)."""
@@ -134,6 +149,7 @@ class UpperSide:
                 seed,
                 nodes=nodes,
                 floor=self.floor,
+                pairs=self.pairs,
                 clock=account.clock.part(0.1 if space.n > 2 else 0.25),
                 workers=account.workers,
             )
@@ -151,8 +167,10 @@ class UpperSide:
         usable = [one for one in solved if one is not None and one.shadow.size]
         if not usable:
             return []
+        self.places = piled(usable)
         found = averaged(space, usable, nodes, self.floor)
-        return [replace(found, mesh=symmetrized(found.mesh)) if self.symmetric else found]
+        self.flat = found.symmetrized() if self.symmetric else found
+        return [self.flat]
 
     def _affordable(self, effort: Effort) -> int:
         """States of a set: fewer where a quarter of the time that is left would not do."""
@@ -197,12 +215,12 @@ class UpperSide:
             account.leave_out(
                 what, "it needs bounded supports, independent signals and a seller's value that does not vary"
             )
-        elif self.u is not None:
+        elif (u := self.flat if self.u is not None and self.u.ridge else self.u) is not None:
             account.tell(f"bounding shadow prices on {cells} cells per signal")
             try:
-                value = guaranteed_dual(space, self.u, cells, clock, account.workers) + account.kept.mean
+                value = guaranteed_dual(space, u, cells, clock, account.workers) + account.kept.mean
                 method = f"dual function on cells, {cells} per signal"
-                account.rigorous(UPPER, method, value, DualCells(self.u, cells))
+                account.rigorous(UPPER, method, value, DualCells(u, cells))
             except NotMonotone as reason:
                 account.leave_out(what, reason)
 
@@ -217,6 +235,14 @@ class UpperSide:
             seeds = np.random.SeedSequence([account.seed, 54321]).spawn(PILOT.replicates)
             scores.append(sum(account.workers.map(one, seeds)))
         return candidates[int(np.argmin(scores))]
+
+    def _surface(self, u: ShadowPrices) -> str:
+        """Where the ridge is, in words."""
+        if u.ridge is None:
+            return ""
+        pair = zip(self.account.space.instance.buyers, u.ridge.places, strict=True)
+        one, other = (buyer.signals[place] for buyer, place in pair)
+        return f" and on {one} = {other}"
 
     def _evaluate(self, effort: Effort) -> None:
         account, u = self.account, self.u
@@ -238,7 +264,7 @@ class UpperSide:
         )
         account.statistical(
             UPPER,
-            f"dual function, multilinear shadow prices on {u.nodes} nodes per signal"
+            f"dual function, multilinear shadow prices on {u.nodes} nodes per signal" + self._surface(u)
             if u.nodes
             else "each buyer's best prices on random finite sets of types",
             limit,
