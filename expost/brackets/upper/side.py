@@ -106,9 +106,8 @@ class UpperSide:
             starts = [constant_prices(space.dims, nodes, self.floor, 0.5)]
         start = self._best(starts)
         plan = effort.fit if self.u is None and len(starts) == 1 else effort.fit.resumed()
-        if (
-            self.u is not None and self.places is not None and start.ridge is None
-        ):  # at first samples are too small for it
+        if self.u is not None and self.places is not None and start.ridge is None:
+            # the samples of the first stage are too small for it
             start, plan = self._on_surface(self.places, nodes), effort.fit
         account.tell(f"fitting shadow prices, {nodes} nodes per signal")
         fitted = fit_prices(
