@@ -83,10 +83,10 @@ def test_one_buyer_to_a_ten_thousandth():
 
 def test_a_bracket_is_a_record_that_json_takes():
     lines = []
-    found = bracket(load("one-dimensional"), 0.05, progress=lines.append)
+    found = bracket(load("one-dimensional"), 0.01, progress=lines.append)
     record = json.loads(json.dumps(found.to_dict()))
     assert record["lower"]["value"] <= 5 / 6 <= record["upper"]["value"]
-    assert record["reached"] and record["relative_width"] <= 0.05
+    assert record["reached"] and record["relative_width"] <= 0.01
     assert {"method", "kind", "error", "confidence", "seconds"} <= set(record["upper"])
     assert record["estimates"][0]["kind"].startswith("estimate")
     assert lines and lines[-1].bound >= lines[-1].incumbent
