@@ -189,7 +189,11 @@ class Instance:
 
     def gain(self, i: int, signals: Signals) -> Float:
         """w_i(s) = V_i + E_i - V_0: the planner's gain from giving the item to ``i``."""
-        return self.value(i, signals) + self.externality(i, signals) - self.seller_value(signals)
+        value, externality = self.valuations[i]
+        found = value(signals)
+        if not externality.is_zero:
+            found = found + externality(signals)
+        return found if self.seller_valuation.is_zero else found - self.seller_valuation(signals)
 
 
 def non_finite_witness(instance: Instance, signals: Signals) -> str | None:

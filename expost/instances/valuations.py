@@ -37,6 +37,8 @@ class Valuation:
     ) -> None:
         self._function, self.signals, self.text, self._where = function, signals, text, where
         self._constants = dict(constants)
+        self.is_zero = text is not None and text.strip() in ("0", "0.0")
+        """Whether the text says 0: most externalities, which need not be computed."""
 
     def __call__(self, signals: Mapping[str, Float]) -> Float:
         """The value at the given signals, float64 of their broadcast shape.
@@ -51,9 +53,9 @@ class Valuation:
                 expected="an array for every signal that the valuation uses",
             )
         shape = np.broadcast_shapes(*(np.shape(array) for array in signals.values()))
+        if self.text is not None:
+            return _own(self._function(signals), shape)
         with np.errstate(all="ignore"):
-            if self.text is not None:
-                return _own(self._function(signals), shape)
             given = {name: signals[name] for name in self.signals} | self._constants
             return self._checked(self._function(**given), shape)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from pathlib import Path
 from typing import TypeAlias
@@ -31,6 +32,7 @@ __all__ = [
     "flag_of",
     "grid_of",
     "jobs_of",
+    "left_of",
     "limit_of",
     "load",
     "load_any",
@@ -184,6 +186,12 @@ def seconds_of(brackets: float) -> float:
     if isinstance(brackets, bool) or not isinstance(brackets, Real) or not 0.0 <= brackets < float("inf"):
         raise InputError(f"{_shown(brackets)}", where="brackets", expected="seconds, or 0 for no brackets")
     return float(brackets)
+
+
+def left_of(limit: float | None) -> Callable[[], float | None]:
+    """How much of a limit is left, a millisecond at least; always None without one. Time runs from now on."""
+    ends = None if limit is None else time.monotonic() + limit
+    return lambda: None if ends is None else max(ends - time.monotonic(), 1e-3)
 
 
 def jobs_of(jobs: int) -> int:

@@ -22,7 +22,7 @@ from expost.mechanisms.export.csv_files import Columns
 from expost.mechanisms.export.formats import export_table
 from expost.mechanisms.sequential_audit import audit_mechanism
 from expost.runs.answers import Answer, Tables, write_answer
-from expost.runs.arguments import GridLike, InstanceLike, grid_of, limit_of, load
+from expost.runs.arguments import GridLike, InstanceLike, grid_of, left_of, limit_of, load
 from expost.runs.checks import Check
 from expost.runs.record import finite
 from expost.runs.sampled import sampled_arrays, sampled_toml
@@ -246,7 +246,7 @@ def bayesian(
     """The best mechanism on a grid whose incentives hold in expectation over the others' signals (static timing).
 
     participation: ``interim`` (every type expects to gain) or ``ex post`` (nobody loses in any state); the welfare is
-    the same. time_limit: seconds for each of the two programs, this one and the ex post second best beside it.
+    the same. time_limit: seconds for the two programs together, this one and the ex post second best beside it.
 
     Raises InputError for unusable input, correlated buyers or a size out of reach, LimitReached when the limit came
     before any mechanism, AuditError when one fails the audit by definition.
@@ -254,11 +254,11 @@ def bayesian(
     if participation not in (INTERIM, EX_POST):
         raise InputError(f"{participation!r}", where="participation", expected=f"{INTERIM} or {EX_POST}")
     started = time.perf_counter()
-    stated, limit = load(instance), limit_of(time_limit)
+    stated, left = load(instance), left_of(limit_of(time_limit))
     settings = Settings(grid_of(grid).resolve(stated))
     space = discretize(stated, settings.grid)
-    found = bayesian_second_best(space, time_limit=limit)
-    robust = second_best(space, settings, time_limit=limit)
+    found = bayesian_second_best(space, time_limit=left())
+    robust = second_best(space, settings, time_limit=left())
     return Bayesian(
         stated,
         space.grid.describe(),

@@ -11,6 +11,7 @@ import numpy as np
 from expost._shown import Shown
 from expost._typing import Float, Timing
 from expost.brackets import Bracket
+from expost.brackets.clock import ENDLESS, Clock, OutOfTime
 from expost.errors import InputError, LimitReached
 from expost.formulations.conditional import allowed_winners
 from expost.formulations.dominance import dominate as dominate_rule
@@ -20,7 +21,7 @@ from expost.instances.environment import Instance
 from expost.mechanisms.continuum.admissibility import Admissibility, How, search_admissibility
 from expost.mechanisms.continuum.admissibility_cells import prove_admissibility
 from expost.mechanisms.continuum.figures import MOST, Figures, continuum_figures
-from expost.mechanisms.given import Given, first_signal
+from expost.mechanisms.given import Given, first_signal, priced_mechanism, strike_mechanism
 from expost.mechanisms.mechanism import Mechanism
 from expost.mechanisms.own import OwnPrices
 from expost.mechanisms.sequential_audit import audit_mechanism
@@ -38,7 +39,7 @@ from expost.runs.arguments import (
 )
 from expost.runs.own import Allocated, MechanismLike, given_of, with_first
 from expost.spaces.quantile_space import QuantileSpace, scrambled
-from expost.spaces.type_space import TypeSpace, discretize
+from expost.spaces.type_space import Grid, TypeSpace, discretize
 from expost.tolerances import INCENTIVE, allowance
 
 if TYPE_CHECKING:
@@ -302,11 +303,14 @@ def check(
 
     mechanism: ``Prices`` or ``Strikes``, a construction's name, a TOML file, or ``1: FORMULA; 2: FORMULA``.
     grid: points per signal of the grid part. first: the signals that arrive first (strikes). brackets: seconds for a
-    bracket, whose upper end is the certified bound; 0: none. time_limit: seconds for deciding dominance.
+    bracket, whose upper end is the certified bound; 0: none. time_limit: seconds for
+    all but the bracket, of which dominance gets what is left.
 
-    Raises InputError for a mechanism that is not defined for the instance.
+    Raises InputError for a mechanism that is not defined for the instance, LimitReached when the limit came before the
+    report.
     """
-    limit_of(time_limit)
+    limit = limit_of(time_limit)
+    clock = ENDLESS if limit is None else Clock(limit)
     seconds_of(brackets)
     named = with_first(load(instance), words_of(first, "first"))
     given = given_of(mechanism, named)
@@ -316,15 +320,27 @@ def check(
         )
     points = grid_of(grid).resolve(named)
     room_for_solve(named, points, (Timing(given.timing),))
-    found = _admissibility(named, given, seed_of(seed))
+    seed_of(seed)
+    watched = given if given.closed_form or limit is None else watched_by(clock, given)
+    try:
+        found = _report(named, watched, points, clock, seed)
+    except OutOfTime:
+        raise LimitReached("the limit came before the mechanism was looked at; allow more time") from None
+    if found.admissible and brackets > 0.0:
+        return replace(found, bracket=_bound(named, given, brackets, seed))
+    return found
+
+
+def _report(named: Instance, given: Given, points: Grid, clock: Clock, seed: int) -> CheckReport:
+    """The report without a bracket. Raises OutOfTime when the clock has run out."""
+    found = _admissibility(named, given, seed)
     space = discretize(named, points)
-    on_grid = _on_grid(space, given, time_limit)
+    on_grid = _on_grid(space, given, max(clock.left, 1e-3) if clock.limited else None)
     finite = all(named.prior(name).atoms is not None for name in named.signals)
     if finite:
         found = _on_atoms(found, on_grid)
     refuted = not found.admissible
     figures = None if refuted or finite else _figures(named, given, seed)
-    bound = None if refuted or brackets <= 0.0 else _bound(named, given, brackets, seed)
     return CheckReport(
         instance=named.name,
         mechanism=given.name,
@@ -339,8 +355,40 @@ def check(
         conditions=tuple(_conditions(named, given, refuted)),
         lowered=None if refuted or finite else _lowered(named, given, seed),
         drawn=Allocated(named, space, given.on(space)),
-        bracket=bound,
+        bracket=None,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Watched:
+    """Prices or strikes that raise OutOfTime instead of a figure when the clock has run out."""
+
+    function: Any
+    clock: Clock
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.function, name)
+
+    def price(self, i: int, signals: Mapping[str, Float]) -> Float:
+        """Buyer ``i``'s price."""
+        self.clock.check()
+        return self.function.price(i, signals)
+
+    def strike(self, i: int, first: Float, signals: Mapping[str, Float]) -> Float:
+        """Buyer ``i``'s strike."""
+        self.clock.check()
+        return self.function.strike(i, first, signals)
+
+
+def watched_by(clock: Clock, given: Given) -> Given:
+    """The same mechanism, evaluated only while there is time."""
+    if given.prices is not None:
+        prices = _Watched(given.prices, clock)
+        return replace(given, prices=prices, build=lambda space: priced_mechanism(space, prices))
+    if given.strikes is not None:
+        strikes = _Watched(given.strikes, clock)
+        return replace(given, strikes=strikes, build=lambda space: strike_mechanism(space, strikes))
+    return given
 
 
 def _on_atoms(found: Admissibility, on_grid: OnGrid) -> Admissibility:

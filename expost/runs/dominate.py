@@ -14,7 +14,7 @@ from expost.formulations.dominance import dominate as dominate_rule
 from expost.formulations.second_best import room_for_solve
 from expost.mechanisms.mechanism import Mechanism
 from expost.mechanisms.winners import winners
-from expost.runs.arguments import GridLike, InstanceLike, grid_of, limit_of, load
+from expost.runs.arguments import GridLike, InstanceLike, grid_of, left_of, limit_of, load
 from expost.runs.labelled import labelled
 from expost.runs.own import MechanismLike, given_of
 from expost.runs.record import finite
@@ -158,6 +158,7 @@ def dominate(
     LimitReached when a limit came before any rule.
     """
     limit = limit_of(time_limit)
+    left = left_of(limit)
     if isinstance(mechanism, Path) and mechanism.suffix != ".toml":
         mechanism = open_run(mechanism)
     if isinstance(mechanism, Run):
@@ -169,7 +170,7 @@ def dominate(
     points = grid_of(grid)
     room_for_solve(stated, points, (Timing(given.timing),))
     space = discretize(stated, points)
-    found = dominate_rule(space, given.on(space).allocation, timing=given.timing, time_limit=limit)
+    found = dominate_rule(space, given.on(space).allocation, timing=given.timing, time_limit=left())
     return Dominance(stated.name, space.grid.describe(), given.name, given.citation, space, found)
 
 

@@ -21,7 +21,7 @@ from expost.instances.environment import Instance
 from expost.instances.valuations import ValuationLike
 from expost.mechanisms.export.csv_files import Columns
 from expost.runs.answers import Answer, Tables, write_answer
-from expost.runs.arguments import GridLike, InstanceLike, grid_of, limit_of, load_any
+from expost.runs.arguments import GridLike, InstanceLike, grid_of, left_of, limit_of, load_any
 from expost.runs.checks import Check
 from expost.runs.record import finite, share_of
 from expost.runs.rules import bound_check, reopened, rule_arrays, word_of
@@ -183,12 +183,12 @@ def epsilon(
 
     epsilon: one number or several (unit: values); 0 is ex post incentive compatibility. loses_to: what a buyer
     feels when another wins, ``{"1": {"2": "-0.1*p2"}}``, in place of what the instance says; society counts it.
-    time_limit: seconds for each epsilon; the best rule by then is returned with the gap that is left.
+    time_limit: seconds for all of it; the best rule by then is returned with the gap that is left.
 
     Raises InputError for unusable input or a size out of reach, LimitReached when a limit came before any rule.
     """
     started = time.perf_counter()
-    stated, limit = with_feelings(load_any(instance), loses_to), limit_of(time_limit)
+    stated, left = with_feelings(load_any(instance), loses_to), left_of(limit_of(time_limit))
     values = _numbers(epsilon)
     settings = Settings(grid_of(grid).resolve(stated))
     space = discretize(stated, settings.grid)
@@ -196,7 +196,7 @@ def epsilon(
     for each in values:
         outcomes = winner_outcomes(space, each)
         start = rules[-1].choice if rules and each >= rules[-1].outcomes.epsilon else None
-        rules.append(best_outcomes(outcomes, time_limit=limit, start=start))
+        rules.append(best_outcomes(outcomes, time_limit=left(), start=start))
     return EpsilonFrontier(stated, settings, space, values, tuple(rules), time.perf_counter() - started)
 
 

@@ -12,6 +12,7 @@ divided among buyers, types and regions.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from expost._shown import Shown
 from expost._typing import Bool, Float, Int64
 from expost.errors import InputError, LimitReached
 from expost.formulations.assemble import Formulation
-from expost.runs.arguments import limit_of
+from expost.runs.arguments import left_of, limit_of
 from expost.solver.program import Program
 from expost.spaces.type_space import TypeSpace
 
@@ -169,11 +170,11 @@ class Explanation(Shown):
 
 
 def explain(run: Solved, *, time_limit: float | None = None) -> Explanation:
-    """What the certificate of ``run`` says; ``time_limit``: seconds for each program that is solved again.
+    """What the certificate of ``run`` says; ``time_limit``: seconds for the programs that are solved again.
 
     Raises InputError for a run without a certificate, or with another objective than welfare.
     """
-    limit = limit_of(time_limit)
+    left = left_of(limit_of(time_limit))
     formulation, certificate, space = run.formulation, run.certificate, run.space
     if formulation.alpha != 1.0:
         raise InputError(
@@ -206,7 +207,7 @@ def explain(run: Solved, *, time_limit: float | None = None) -> Explanation:
         {name: float(part.sum()) * unit for name, part in zip(names, flow, strict=True)},
         _forced(run),
         _deviations(formulation, certificate.arcs, unit),
-        tuple(_dropped(run, limit)),
+        tuple(_dropped(run, left)),
     )
 
 
@@ -328,7 +329,7 @@ def _deviation(
     )
 
 
-def _dropped(run: Solved, limit: float | None) -> list[Dropped]:
+def _dropped(run: Solved, left: Callable[[], float | None]) -> list[Dropped]:
     """Each buyer's incentives dropped in turn, then admissibility."""
     program = run.formulation.program
     families = []
@@ -338,7 +339,7 @@ def _dropped(run: Solved, limit: float | None) -> list[Dropped]:
         families.append((f"buyer {buyer.name}'s incentives", looser))
     if len(program.packing):
         families.append(("admissibility", replace(program, packing=program.packing[:0].copy(), capacity=1)))
-    return [_again(run, name, looser, limit) for name, looser in families]
+    return [_again(run, name, looser, left()) for name, looser in families]
 
 
 def _again(run: Solved, name: str, program: Program, limit: float | None) -> Dropped:

@@ -50,6 +50,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "items": ("items", "example3-unit-demand", "--grid", "1"),
     "epsilon": ("epsilon", "jmmz", "--grid", "2"),
     "validate": ("validate", "B-Lemma-1", "--quick"),
+    "simplify": ("simplify", "{static}", "--terms", "1"),
     "explain": ("explain", "{static}"),
     "verify": ("verify", "{static}"),
     "menu": ("menu", "{static}"),
@@ -82,6 +83,9 @@ BAD: dict[str, tuple[str, ...]] = {
     "--over": ("", "k", "k=", "a=1", "a=1:0", "a=nan:1", "a=0:inf", "q=0:1:3", "a=0:1:0", "a=0:1:999999999", LONG,
                "k=x:y:z"),
     "--between": ("", "welfare", "welfare,welfare", "1,9", "a,b,c", LONG),
+    "--terms": ("", "x", "0", "-1", "1.5", "nan"),
+    "--add": ("q", "p2 +", "__import__('os')", "log(-1)", LONG),
+    "--samples": ("", "x", "0", "-1", "1.5", "nan"),
     "--participation": ("", "ex ante", LONG),
     "--epsilon": ("", "x", "-1", "nan", "inf", "0,,1", LONG),
     "--loses-to": ("1", "1<2", "1<9: 0", "9<1: 0", "1<1: 0", "1<2: q", "1<2: 1/0", LONG),
@@ -141,7 +145,7 @@ def _with(name: str, flag: str, value: str) -> Case:
         base += [flag, value]
     if name == "dominate" and flag == "--run":
         base = ["dominate", flag, value]
-    fine = (flag, value) in HARMLESS or (name, flag, value) in HARMLESS_HERE
+    fine = (flag, value) in HARMLESS or (name, flag, value) in HARMLESS_HERE or (name, flag) in BESIDE_PRICES
     return Case(f"{name} {flag} {_short(value)}", tuple(base), codes=ANY if fine else REFUSED)
 
 
@@ -149,7 +153,13 @@ def _short(value: str) -> str:
     return ascii(value if len(value) < 40 else value[:10] + "..." + value[-6:])
 
 
-HARMLESS_HERE = {("frontier", "--points", "2"), ("compare", "--prices", "")}
+HARMLESS_HERE = {("frontier", "--points", "2")} | {
+    (name, "--prices", "") for name in ("compare", "bracket", "items", "plot", "page")
+}
+BESIDE_PRICES = {(name, flag) for name in ("plot", "page") for flag in ("--grid", "--set")} | {
+    ("items", "--samples")
+}
+"""Options of prices, which mean nothing where none are given."""
 
 ODD = {
     "limits of nothing": [(*base, "--time-limit", "0") for base in (
@@ -458,6 +468,7 @@ FOLDERS: dict[str, bytes | Make] = {
     "a bracket of nothing": lambda path: (path.mkdir(), (path / "bracket.json").write_text("{}")),
 }
 READERS = {
+    "simplify": ("simplify", "run"),
     "explain": ("explain", "run"),
     "verify": ("verify", "run"),
     "menu": ("menu", "run"),
