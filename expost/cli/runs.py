@@ -207,6 +207,7 @@ def plot(
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="A .png, .svg or .pdf file.")],
     prices: options.Prices = "",
     grid: options.Grid = "8",
+    first: options.First = "",
     parameters: options.AllParameters = "",
     axes: Annotated[
         str,
@@ -239,8 +240,9 @@ def plot(
         raise InputError(f"{len(names)} signals", where="axes", expected="two signals, separated by a comma")
     if prices:
         held = parse.numbers(at, "at", "SIGNAL=NUMBER")
-        _draw_stated(str(folder), prices, parameters, grid, out, names, held)
+        _draw_stated(str(folder), prices, parameters, grid, first, out, names, held)
         return
+    _no_order_of_a_folder(first)
     if folder.is_file():
         x, y = (*names, None, None)[:2]
         write_figure(figure_of(ex.plot_sweep(read_table(folder, "run"), x, y)), out)
@@ -251,6 +253,13 @@ def plot(
     sys.stderr.write(f"written to {out}\n")
 
 
+def _no_order_of_a_folder(first: str) -> None:
+    if first:
+        raise InputError(
+            "signals that arrive first", where="first", expected="nothing without strikes of your own"
+        )
+
+
 PageOption = Annotated[Path, typer.Option("--out", metavar="FILE.html", help="The page.")]
 
 
@@ -259,6 +268,7 @@ def _draw_stated(
     prices: str,
     parameters: str,
     grid: str,
+    first: str,
     out: Path,
     axes: tuple[str, ...],
     at: dict[str, float],
@@ -270,7 +280,7 @@ def _draw_stated(
 
     require_format(out)
     stated, mechanism = with_set(instance, prices, parameters)
-    drawn = allocated(stated, mechanism, parse.grid(grid))
+    drawn = allocated(stated, mechanism, parse.grid(grid), first)
     points = drawn.space.grid.describe()
     x, y = (*axes, None, None)[:2]
     name = mechanism if isinstance(mechanism, str) else mechanism.name
@@ -284,6 +294,7 @@ def page(
     out: PageOption,
     prices: options.Prices = "",
     grid: options.Grid = "8",
+    first: options.First = "",
     parameters: options.AllParameters = "",
 ) -> None:
     """Write a saved run as one self-contained HTML page: figures, checks, plots, terms.
@@ -294,8 +305,9 @@ def page(
 
     if prices:
         stated, mechanism = with_set(str(folder), prices, parameters)
-        ex.check(stated, mechanism, parse.grid(grid)).page(out)
+        ex.check(stated, mechanism, parse.grid(grid), first=first).page(out)
     else:
+        _no_order_of_a_folder(first)
         ex.open(folder).page(out)
     sys.stderr.write(f"written to {out}\n")
 

@@ -19,6 +19,7 @@ def compare(
     instance: options.Instance,
     grid: options.Grid = "8",
     prices: options.Prices = "",
+    first: options.First = "",
     parameters: options.AllParameters = "",
     time_limit: options.Limit = None,
     brackets: Annotated[
@@ -39,6 +40,7 @@ def compare(
         stated,
         parse.grid(grid),
         mechanisms=[mechanism] if prices else [],
+        first=first,
         time_limit=time_limit,
         brackets=brackets,
         bayesian=bayesian,
@@ -60,6 +62,7 @@ def dominate(
     prices: options.Prices = "",
     run: Annotated[Path | None, typer.Option("--run", metavar="DIR", help="A saved run instead.")] = None,
     grid: options.Grid = "8",
+    first: options.First = "",
     parameters: options.AllParameters = "",
     time_limit: options.Limit = None,
     as_json: options.Json = False,
@@ -75,10 +78,10 @@ def dominate(
             remedy="for example: expost dominate jmmz --prices 't*'",
         )
     if run is not None:
-        found = ex.dominate(None, run, time_limit=time_limit)
+        found = ex.dominate(None, run, first=first, time_limit=time_limit)
     else:
         stated, mechanism = with_set(str(instance), prices, parameters)
-        found = ex.dominate(stated, mechanism, parse.grid(grid), time_limit=time_limit)
+        found = ex.dominate(stated, mechanism, parse.grid(grid), first=first, time_limit=time_limit)
     if as_json:
         emit(found.to_dict())
         return

@@ -35,9 +35,8 @@ from expost.runs.arguments import (
     load,
     seconds_of,
     seed_of,
-    words_of,
 )
-from expost.runs.own import Allocated, MechanismLike, given_of, with_first
+from expost.runs.own import Allocated, MechanismLike, given_in_order
 from expost.spaces.quantile_space import QuantileSpace, scrambled
 from expost.spaces.type_space import Grid, TypeSpace, discretize
 from expost.tolerances import INCENTIVE, allowance
@@ -312,12 +311,7 @@ def check(
     limit = limit_of(time_limit)
     clock = ENDLESS if limit is None else Clock(limit)
     seconds_of(brackets)
-    named = with_first(load(instance), words_of(first, "first"))
-    given = given_of(mechanism, named)
-    if words_of(first, "first") and Timing(given.timing) is not Timing.SEQUENTIAL:
-        raise InputError(
-            "signals that arrive first", where="first", expected="nothing: a static price knows no order"
-        )
+    named, given = given_in_order(load(instance), mechanism, first)
     points = grid_of(grid).resolve(named)
     room_for_solve(named, points, (Timing(given.timing),))
     seed_of(seed)

@@ -31,8 +31,18 @@ from expost.instances.environment import Instance
 from expost.mechanisms.given import Given
 from expost.mechanisms.mechanism import Mechanism
 from expost.mechanisms.sequential_audit import audit_mechanism
-from expost.runs.arguments import GridLike, InstanceLike, grid_of, jobs_of, limit_of, load, seconds_of
-from expost.runs.own import MechanismLike, given_of
+from expost.runs.arguments import (
+    GridLike,
+    InstanceLike,
+    Words,
+    grid_of,
+    jobs_of,
+    limit_of,
+    load,
+    seconds_of,
+    words_of,
+)
+from expost.runs.own import MechanismLike, given_in_order
 from expost.runs.record import finite, share_of
 from expost.solver.backends import known_backend
 from expost.spaces.type_space import TypeSpace
@@ -199,6 +209,7 @@ def compare(
     *,
     constructions: bool = True,
     mechanisms: Sequence[MechanismLike] = (),
+    first: Words = (),
     firsts: Sequence[Sequence[str | None]] | None = None,
     backend: str = "auto",
     time_limit: float | None = None,
@@ -209,6 +220,7 @@ def compare(
     """First best, second bests in every order of arrival, the papers' constructions, and brackets.
 
     grid: points per signal. constructions: those of the papers, too. mechanisms: prices or strikes of one's own.
+    first: the signals that arrive first in these strikes (by default the declared ones).
     firsts: which first signals to compare, one tuple of names a row, None for a static buyer (by default every
     combination of one signal for each buyer who has at least two).
     time_limit: seconds for everything but brackets; what is not reached by then is a row without figures.
@@ -231,8 +243,11 @@ def compare(
     cases: list[tuple[Any, ...]] = [
         (_second_best, space, tuple(first), backend, deadline) for first in orders
     ]
-    given = [*(_defined(stated) if constructions else ()), *(given_of(own, stated) for own in mechanisms)]
-    cases += [(_construction, space, made, deadline) for made in given]
+    cases += [(_construction, space, made, deadline) for made in (_defined(stated) if constructions else ())]
+    cases += [
+        (_construction, own_space, made, deadline)
+        for own_space, made in _of_ones_own(space, settings, mechanisms, first)
+    ]
     found: list[Row] = []
     with bar(f"compare {stated.name}", len(cases)) as shown:
         for row in in_turn(_called, cases, jobs_of(jobs)):
@@ -358,6 +373,19 @@ def _dominated_by(
     except LimitReached:
         return None
     return 0.0 if found.constrained_efficient else found.gain
+
+
+def _of_ones_own(
+    space: TypeSpace, settings: Settings, mechanisms: Sequence[MechanismLike], first: Words
+) -> Iterator[tuple[TypeSpace, Given]]:
+    """Mechanisms of one's own, each with the type space whose signals arrive in its order."""
+    if words_of(first, "first") and not mechanisms:
+        raise InputError(
+            "signals that arrive first", where="first", expected="nothing without strikes of your own"
+        )
+    for own in mechanisms:
+        ordered, given = given_in_order(space.instance, own, first)
+        yield (space if ordered is space.instance else type_space(ordered, settings)), given
 
 
 def _defined(instance: Instance) -> Iterator[Given]:

@@ -14,9 +14,9 @@ from expost.formulations.dominance import dominate as dominate_rule
 from expost.formulations.second_best import room_for_solve
 from expost.mechanisms.mechanism import Mechanism
 from expost.mechanisms.winners import winners
-from expost.runs.arguments import GridLike, InstanceLike, grid_of, left_of, limit_of, load
+from expost.runs.arguments import GridLike, InstanceLike, Words, grid_of, left_of, limit_of, load, words_of
 from expost.runs.labelled import labelled
-from expost.runs.own import MechanismLike, given_of
+from expost.runs.own import MechanismLike, given_in_order
 from expost.runs.record import finite
 from expost.runs.run import Run, open_run
 from expost.spaces.type_space import TypeSpace, discretize
@@ -147,12 +147,14 @@ def dominate(
     mechanism: MechanismLike | Run,
     grid: GridLike = 8,
     *,
+    first: Words = (),
     time_limit: float | None = None,
 ) -> Dominance:
     """The rule that dominates a mechanism by the most on a grid, among rules of the same timing.
 
     mechanism: the name of a construction (``t*``, ``example2``, ..), ``Prices`` or ``Strikes``, a file or a line of
-    them, or a solved or saved run, whose own instance and grid then count.
+    them, or a solved or saved run, whose own instance, grid and order then count. first: the signals that arrive first
+    (strikes).
 
     Raises InputError when the mechanism is unknown, not defined for the instance or not implementable on the grid;
     LimitReached when a limit came before any rule.
@@ -162,16 +164,23 @@ def dominate(
     if isinstance(mechanism, Path) and mechanism.suffix != ".toml":
         mechanism = open_run(mechanism)
     if isinstance(mechanism, Run):
+        _no_order_of_a_run(first)
         return _dominate_run(mechanism, limit)
     if instance is None:
         raise InputError("no instance", where="instance", expected="the instance of the prices")
-    stated = load(instance)
-    given = given_of(mechanism, stated)
+    stated, given = given_in_order(load(instance), mechanism, first)
     points = grid_of(grid)
     room_for_solve(stated, points, (Timing(given.timing),))
     space = discretize(stated, points)
     found = dominate_rule(space, given.on(space).allocation, timing=given.timing, time_limit=left())
     return Dominance(stated.name, space.grid.describe(), given.name, given.citation, space, found)
+
+
+def _no_order_of_a_run(first: Words) -> None:
+    if words_of(first, "first"):
+        raise InputError(
+            "signals that arrive first", where="first", expected="nothing: a run has an order of its own"
+        )
 
 
 def _dominate_run(run: Run, limit: float | None) -> Dominance:

@@ -15,7 +15,7 @@ from expost.mechanisms.mechanism import Mechanism
 from expost.mechanisms.own import OwnPrices, OwnStrikes, Prices, Strikes, parse_stated, read_stated
 from expost.papers.bikhchandani.pivotal import LoweredPrices
 from expost.papers.zik.completed_strikes import CompletedStrikes
-from expost.runs.arguments import GridLike, grid_of
+from expost.runs.arguments import GridLike, Words, grid_of, words_of
 from expost.spaces.type_space import TypeSpace, discretize
 
 MechanismLike: TypeAlias = "str | Path | Prices | Strikes"
@@ -121,12 +121,28 @@ class Allocated:
         return realized / best if best > 0.0 else None
 
 
-def allocated(instance: Instance, mechanism: MechanismLike, grid: GridLike) -> Allocated:
+def allocated(instance: Instance, mechanism: MechanismLike, grid: GridLike, first: Words = ()) -> Allocated:
     """A stated mechanism on a grid. Raises InputError where it is not defined, or the grid is too large."""
-    given, points = given_of(mechanism, instance), grid_of(grid)
-    room_for_solve(instance, points, (Timing(given.timing),))
-    space = discretize(instance, points)
-    return Allocated(instance, space, given.on(space))
+    ordered, given = given_in_order(instance, mechanism, first)
+    points = grid_of(grid)
+    room_for_solve(ordered, points, (Timing(given.timing),))
+    space = discretize(ordered, points)
+    return Allocated(ordered, space, given.on(space))
+
+
+def given_in_order(instance: Instance, mechanism: MechanismLike, first: Words = ()) -> tuple[Instance, Given]:
+    """The instance with ``first`` arriving first, and the mechanism for it.
+
+    Raises InputError where the mechanism is not defined there, and for an order of prices, which know none.
+    """
+    names = words_of(first, "first")
+    ordered = with_first(instance, names)
+    given = given_of(mechanism, ordered)
+    if names and Timing(given.timing) is not Timing.SEQUENTIAL:
+        raise InputError(
+            "signals that arrive first", where="first", expected="nothing: a static price knows no order"
+        )
+    return ordered, given
 
 
 def with_first(instance: Instance, first: list[str]) -> Instance:

@@ -127,6 +127,50 @@ def test_strikes_with_a_buyer_left_out_are_a_mechanism_on_a_grid():
         ex.dominate(instance, ex.Strikes({"1": "complete"}), 3)
 
 
+@pytest.mark.parametrize("first", ["c", "p"])
+def test_strikes_in_another_order_are_those_of_an_instance_that_declares_it(first):
+    own = ex.Strikes({"1": f"0.3 + p2 + 0.5*c2 - 0.3*{first}1"})
+    order = f"{first}1,{first}2"
+    buyers = [
+        replace(buyer, stages=((f"{first}{buyer.name}",), tuple(s for s in buyer.signals if s[0] != first)))
+        for buyer in ex.load("jmmz").buyers
+    ]
+    declared = replace(ex.load("jmmz"), buyers=tuple(buyers))
+    asked, plain = ex.dominate("jmmz", own, 3, first=order), ex.dominate(declared, own, 3)
+    assert (asked.welfare, asked.gain) == (plain.welfare, plain.gain)
+    row = ex.compare(
+        "jmmz", 3, constructions=False, mechanisms=[own], first=order, brackets=0.0
+    ).constructions[0]
+    assert row.welfare == asked.welfare
+    assert row.dominated_by == asked.gain
+
+
+def test_an_order_is_for_strikes_of_ones_own(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.toml").write_text(
+        '[strikes]\n1 = "1.3 + p2 - 0.3*c1"\n2 = "1.3 + p1 - 0.3*c2"\n', encoding="utf-8"
+    )
+    late = ["--prices", "mine.toml", "--grid", "3", "--first", "c1,c2"]
+    assert run_command(["dominate", "jmmz", *late, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["welfare"] > 0.05
+    assert run_command(["compare", "jmmz", *late, "--brackets", "0", "--json"]) == 0
+    made = json.loads(capsys.readouterr().out)["constructions"]
+    assert made[-1]["timing"] == ["sequential"]
+    assert made[-1]["welfare"] > 0.05
+    assert run_command(["plot", "jmmz", *late, "--axes", "c1,c2", "--out", "who.png"]) == 0
+    assert run_command(["page", "jmmz", *late, "--out", "own.html"]) == 0
+    capsys.readouterr()
+    for command in ("dominate", "compare", "plot", "page"):
+        out = ["--out", "x.png"] if command == "plot" else ["--out", "x.html"] if command == "page" else []
+        assert run_command([command, "jmmz", "--prices", "1: p2 + c2**2", "--first", "c1", *out]) == 2
+        assert "--first" in capsys.readouterr().err
+    assert run_command(["compare", "jmmz", "--first", "c1"]) == 2
+    ex.solve("jmmz", grid=3).save("run")
+    for command in (["dominate", "--run", "run"], ["plot", "run", "--out", "x.png"]):
+        assert run_command([*command, "--first", "c1"]) == 2
+    assert run_command(["page", "run", "--first", "c1", "--out", "x.html"]) == 2
+
+
 def test_a_joint_density_weighs_the_figures():
     """Private values and the density 1 + (2x - 1)(2y - 1): everything by hand, price y for the first and x for the
     second. E[max g] = 2/3 + E[(2x-1)(2y-1) max] = 2/3 + 1/30; the lower value is paid: 1/3 - 1/30."""
