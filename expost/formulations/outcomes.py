@@ -32,6 +32,9 @@ from expost.tolerances import TIE, WELFARE, allowance
 REACH = 1_000_000
 """Entries of the matrix that are attempted."""
 
+DECIDED = 1.0 - 1e-6
+"""The relaxation decides a state where it gives one outcome this probability."""
+
 
 @dataclass(frozen=True, eq=False)
 class Outcomes:
@@ -105,14 +108,20 @@ def best_outcomes(
     Raises InputError for a size out of reach, LimitReached when the limit came before any rule, AuditError when the
     rule fails the audit.
     """
-    from expost.solver.adapters.lp import solve_linear
+    from expost.solver.adapters.lp import LinearAnswer, solve_linear
 
     program = outcome_program(outcomes, what)
     ends = None if time_limit is None else time.monotonic() + time_limit
     relaxed = solve_linear(replace(program, integral=None), time_limit=_left(ends))
     nothing = np.zeros(outcomes.shape, dtype=np.intp)
     point = _point(outcomes, program, nothing if start is None else start)
-    answer = solve_linear(program, time_limit=_left(ends), start=point)
+    nearby = None if relaxed.x is None else _nearby(outcomes, program, relaxed.x, _left(ends))
+    if nearby is not None and (point is None or program.value(nearby) > program.value(point)):
+        point = nearby
+    if point is not None and program.value(point) >= relaxed.bound - WELFARE * program.scale:
+        answer = LinearAnswer(Status.OPTIMAL, point, relaxed.bound)
+    else:
+        answer = solve_linear(program, time_limit=_left(ends), start=point)
     x = point if answer.x is None else answer.x
     if x is None:
         raise LimitReached(
@@ -126,6 +135,25 @@ def best_outcomes(
     if answer.status is Status.OPTIMAL and relaxed.bound > enough:
         proof = prove(program, enough, _left(ends)) or proof
     return assessed(outcomes, program, choice, proof, answer.bound, answer.status, answer.nodes)
+
+
+def _nearby(outcomes: Outcomes, program: LinearProgram, x: Float, limit: float | None) -> Float | None:
+    """The best point that decides as the relaxation's optimum ``x`` wherever that decides; None where none was found
+    in a third of ``limit``. Few states are left open, and often nothing is lost by it."""
+    from expost.solver.adapters.lp import solve_linear
+
+    count = outcomes.welfare.shape[-1]
+    chances = x[: outcomes.states * count].reshape(-1, count)
+    best = chances.argmax(axis=-1)
+    closed = np.flatnonzero(chances.max(axis=-1) >= DECIDED)
+    if 2 * len(closed) < len(chances):
+        return None
+    upper = program.upper_x.copy()
+    shut = upper[: outcomes.states * count].reshape(-1, count)
+    kept = shut[closed, best[closed]]
+    shut[closed] = 0.0
+    shut[closed, best[closed]] = kept
+    return solve_linear(replace(program, upper_x=upper), time_limit=None if limit is None else limit / 3).x
 
 
 def assessed(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -46,6 +46,7 @@ class Fibres:
     floor: the lowest coordinates of each fibre, (d, count); the cube is then what lies above them.
     flipped: coordinates run downwards, so that what rises in the signals falls in the coordinates; a floor then
     is a ceiling on the signals, stated as 1 less the ceiling.
+    tick: called at every evaluation; it raises when time is up.
     """
 
     instance: Instance
@@ -54,6 +55,7 @@ class Fibres:
     count: int
     floor: Float | None = None
     flipped: bool = False
+    tick: Callable[[], object] | None = None
 
     @property
     def dims(self) -> int:
@@ -62,6 +64,8 @@ class Fibres:
 
     def signals(self, x: Float, rows: Place) -> dict[str, Float]:
         """All signals at points ``x`` (d, P) of the buyer's cube, in the fibres ``rows`` (P,)."""
+        if self.tick is not None:
+            self.tick()
         place = x if self.floor is None else self.floor[:, rows] + x * (1.0 - self.floor[:, rows])
         own = own_signals(self.instance, self.i, 1.0 - place if self.flipped else place)
         return {**own, **{name: column[rows] for name, column in self.others.items()}}

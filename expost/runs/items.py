@@ -13,7 +13,7 @@ import numpy as np
 
 from expost._shown import Shown
 from expost._typing import Place
-from expost.errors import CheckFailed, ExpostError, InputError
+from expost.errors import CheckFailed, ExpostError, InputError, LimitReached
 from expost.formulations.items import allocations, item_outcomes, item_signals
 from expost.formulations.outcomes import OutcomeRule, best_outcomes, payments_of, require_reach, welfare_of
 from expost.instances.items import ItemsInstance, additive, items_from_toml, items_to_toml, load_items
@@ -21,7 +21,7 @@ from expost.mechanisms.export.csv_files import Columns
 from expost.papers.bikhchandani.example3 import equation_15
 from expost.papers.bikhchandani.several_items import ItemPrices, demand, pivotal_item_prices
 from expost.runs.answers import INSTANCE, Answer, Tables, alike, write_answer
-from expost.runs.arguments import limit_of
+from expost.runs.arguments import left_of, limit_of
 from expost.runs.checks import Check
 from expost.runs.record import finite, share_of
 from expost.runs.rules import bound_check, reopened, rule_arrays, word_of
@@ -41,6 +41,9 @@ CITED = {
     "(15)": "Bikhchandani (2006), equation (15), as printed",
     "(15) repaired": "Bikhchandani (2006), equation (15), with the rivals' own c",
 }
+PRICES_SHARE, SEPARATE_SHARE = 0.25, 0.1
+"""Of the time limit, what is kept for the prices (12), and for separate sales after branch and bound."""
+LATE = "left out: no time for it"
 
 
 @dataclass(frozen=True)
@@ -156,7 +159,9 @@ class ItemsRun(Shown):
         """The bound against its proof, and the constructions made again; separate sales would have to be solved."""
         yield bound_check(self.rule, record["status"])
         outcomes = self.rule.outcomes
-        made = dict(_prices(self.instance))
+        stated = {row.name: row for row in self.rows}
+        late = {row.name for row in self.rows if row.note == LATE}
+        made = {name: prices for name, prices in _prices(self.instance) if name not in late}
         again = [
             _best_rows(self.rule),
             *(
@@ -164,10 +169,11 @@ class ItemsRun(Shown):
                 for name, prices in made.items()
             ),
         ]
-        stated = {row.name: row for row in self.rows}
         for row in (row for part in again for row in part):
             same = row.name in stated and alike(_plain(stated[row.name]), _plain(row), self.scale)
             yield Check(row.name, same, "made again from the instance")
+        for name in late - {SEPARATE}:
+            yield Check(name, True, LATE, proved=False)
         yield Check(SEPARATE, True, "not solved again", proved=False)
 
     def to_dict(self) -> dict[str, Any]:
@@ -210,24 +216,31 @@ def items(instance: Any, grid: int = 2, *, time_limit: float | None = 60.0, **pa
     the gap that is left. parameters: of the file.
 
     Beside it: the demand mechanism at the prices (12), and (15) where they are defined, audited on the same grid; and,
-    for additive values, each item sold on its own by its best static mechanism. Raises InputError for unusable input or
-    a size out of reach, LimitReached when the limit came before any rule.
+    for additive values, each item sold on its own by its best static mechanism. The prices (12) have a quarter of
+    the limit, separate sales a tenth and what is left; a row that had no time says so. Raises InputError for unusable
+    input or a size out of reach, LimitReached when the limit came before any rule.
     """
-    started = time.perf_counter()
-    stated, limit = load_items(instance, **parameters), limit_of(time_limit)
+    started, limit = time.perf_counter(), limit_of(time_limit)
+    left, pricing = left_of(limit), left_of(None if limit is None else PRICES_SHARE * limit)
+    stated = load_items(instance, **parameters)
     if isinstance(grid, bool) or not isinstance(grid, int) or grid < 1:
         raise InputError(f"{grid!r}", where="grid", expected="one whole number of points for every signal")
     outcomes = item_outcomes(stated, grid)
     require_reach(outcomes)
-    made = [_demand_row(stated, grid, name, prices, outcomes) for name, prices in _prices(stated)]
+    every = _prices(stated, partial(_in_time, pricing))
+    made = [_demand_row(stated, grid, name, prices, outcomes) for name, prices in every]
     starts = [(row.welfare or 0.0, choice) for row, choice in made if choice is not None]
     start = max(starts, key=lambda found: found[0])[1] if starts else None
-    left = None if limit is None else max(limit - (time.perf_counter() - started), 0.1)
-    rule = best_outcomes(outcomes, time_limit=left, start=start)
+    most, kept = left(), SEPARATE_SHARE if _adds_up(stated) else 0.0
+    rule = best_outcomes(
+        outcomes,
+        time_limit=None if most is None or limit is None else max(most - kept * limit, 0.1),
+        start=start,
+    )
     rows = [
         *_best_rows(rule),
         *(row for row, _ in made),
-        _separate(stated, grid, outcomes.first_best, limit),
+        _separate(stated, grid, outcomes.first_best, left),
     ]
     return ItemsRun(stated, grid, rule, tuple(rows), time.perf_counter() - started)
 
@@ -266,10 +279,19 @@ def bundle_name(bundle: int, names: tuple[str, ...]) -> str:
     return "+".join(name for k, name in enumerate(names) if bundle >> k & 1) or "nothing"
 
 
-def _prices(instance: ItemsInstance) -> list[tuple[str, ItemPrices | ExpostError]]:
-    """The papers' prices, or why they are not defined here."""
+def _in_time(left: Callable[[], float | None]) -> None:
+    """Raise LimitReached when the time for prices is up."""
+    seconds = left()
+    if seconds is not None and seconds <= 1e-3:
+        raise LimitReached(LATE)
+
+
+def _prices(
+    instance: ItemsInstance, tick: Callable[[], object] | None = None
+) -> list[tuple[str, ItemPrices | ExpostError]]:
+    """The papers' prices, or why they are not defined here; ``tick`` raises when time is up."""
     makers: dict[str, Callable[[ItemsInstance], ItemPrices]] = {
-        "t*": pivotal_item_prices,
+        "t*": partial(pivotal_item_prices, tick=tick),
         "(15)": equation_15,
         "(15) repaired": partial(equation_15, literal=False),
     }
@@ -290,6 +312,8 @@ def _demand_row(
         return ItemsRow(name, None, None, None, 0, None, f"not defined: {prices}"), None
     try:
         found = demand(instance, prices, item_signals(instance, grid))
+    except LimitReached:
+        return ItemsRow(name, None, None, None, 0, None, LATE), None
     except ExpostError as error:
         return ItemsRow(name, None, None, None, 0, None, f"not defined: {error}"), None
     bundles = np.broadcast_to(found.bundles, (len(instance.buyers), *outcomes.shape))
@@ -308,16 +332,23 @@ def _demand_row(
     return ItemsRow(name, welfare, None, share, 0, audit.worst_gain, note), choice if audit.passed else None
 
 
-def _separate(instance: ItemsInstance, grid: int, best: float, limit: float | None) -> ItemsRow:
+def _adds_up(instance: ItemsInstance) -> bool:
+    return all(buyer.bundle is additive for buyer in instance.buyers)
+
+
+def _separate(instance: ItemsInstance, grid: int, best: float, left: Callable[[], float | None]) -> ItemsRow:
     """Each item sold on its own by its best static mechanism: with additive values their welfares add up."""
     from expost.runs.solve import solve
 
     name = SEPARATE
-    if any(buyer.bundle is not additive for buyer in instance.buyers):
+    if not _adds_up(instance):
         return ItemsRow(
             name, None, None, None, 0, None, "values are not additive: separate sales do not add up"
         )
-    runs = [solve(instance.item(k), grid, time_limit=limit) for k in range(len(instance.items))]
+    try:
+        runs = [solve(instance.item(k), grid, time_limit=left()) for k in range(len(instance.items))]
+    except LimitReached:
+        return ItemsRow(name, None, None, None, 0, None, LATE)
     welfare = sum(run.welfare for run in runs)
     bound = sum(run.upper_bound for run in runs)
     return ItemsRow(

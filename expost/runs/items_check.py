@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,7 +40,7 @@ from expost.spaces.quantile_space import scrambled
 if TYPE_CHECKING:
     import pandas as pd
 
-PRICES = {
+PRICES: dict[str, tuple[str, Callable[[ItemsInstance], ItemPrices]]] = {
     "t*": ("Bikhchandani (2006), equation (12)", pivotal_item_prices),
     "(15)": ("Bikhchandani (2006), equation (15), as printed", equation_15),
     "(15) repaired": (

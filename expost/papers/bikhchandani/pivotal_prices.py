@@ -11,8 +11,8 @@ one constrained maximum instead of a search for a root whose every step is a max
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -35,6 +35,7 @@ class PivotalPrices:
     the paper has V_0 = 0.
 
     accuracy: how far a price may fall short (unit: values, relative); see ``levels.highest``.
+    tick: called at every evaluation of a value; raises when time is up, for prices take long with many signals.
 
     Raises InputError for an instance with externalities, which the construction does not know.
     """
@@ -43,6 +44,7 @@ class PivotalPrices:
     name: str = "t*"
     citation: str = "Bikhchandani 2006, equations (4)-(6), Theorem 1, Appendix A"
     accuracy: float = 1e-10
+    tick: Callable[[], object] | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse externalities."""
@@ -63,6 +65,7 @@ class PivotalPrices:
     def price(self, i: int, signals: Mapping[str, Float]) -> Float:
         """t*_i at the others' ``signals``, arrays that broadcast together; the result has their shape."""
         fibre, shape = fibres(self.instance, i, signals)
+        fibre = replace(fibre, tick=self.tick)
         against = np.stack([self._against(fibre, j) for j in self.rivals(i)])
         return np.asarray(against.max(axis=0).reshape(shape), dtype=np.float64)
 

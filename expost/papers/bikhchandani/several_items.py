@@ -6,7 +6,7 @@ of one item; how a buyer values bundles is a function of his values for their it
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,9 +60,10 @@ class ItemPrices:
         return max(function.accuracy for function in self.functions)
 
 
-def pivotal_item_prices(instance: ItemsInstance) -> ItemPrices:
-    """t_i^k = max_j V^{m,k}_ij(lambda^k_ij), equation (12): the prices t* of each item alone."""
-    return ItemPrices(tuple(PivotalPrices(instance.item(k)) for k in range(len(instance.items))))
+def pivotal_item_prices(instance: ItemsInstance, tick: Callable[[], object] | None = None) -> ItemPrices:
+    """t_i^k = max_j V^{m,k}_ij(lambda^k_ij), equation (12): the prices t* of each item alone; ``tick`` as there."""
+    items = range(len(instance.items))
+    return ItemPrices(tuple(PivotalPrices(instance.item(k), tick=tick) for k in items))
 
 
 @dataclass(frozen=True, eq=False)
