@@ -23,7 +23,6 @@ def private(bundles="additive"):
     return items_from_document({"name": "private", "items": ["a", "b"], "buyers": buyers}, {})
 
 
-@pytest.mark.slow
 def test_private_additive_values_are_two_second_price_auctions():
     found = ex.items_check(private(), "t*", samples=32)
     assert found.admissible and found.feasibility.crowded == 0
