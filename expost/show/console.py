@@ -89,6 +89,7 @@ def _rows(record: Record) -> list[tuple[str, str, str]]:
             _bound(record),
             _gap(record),
         ),
+        *_unrestricted(record),
         ("probability of sale", f"{record.sold:.6f}", ""),
         (
             "revenue",
@@ -97,6 +98,14 @@ def _rows(record: Record) -> list[tuple[str, str, str]]:
         ),
     ]
     return rows
+
+
+def _unrestricted(record: Record) -> list[tuple[str, str, str]]:
+    """What symmetry costs, for a rule that treats exchangeable buyers alike."""
+    bound, cost = (record.details.get(name) for name in ("unrestricted_bound", "cost_of_symmetry"))
+    if bound is None or cost is None:
+        return []
+    return [("unrestricted bound", figure(bound), f"symmetry costs at most {cost:.6f} on this grid")]
 
 
 def _is_proved(record: Record) -> bool:

@@ -59,6 +59,17 @@ def test_a_solved_run_is_readable(width, monkeypatch):
         assert f"{value:.6f}" in line
 
 
+def test_a_symmetric_run_says_what_symmetry_costs(monkeypatch):
+    free = ex.solve("jmmz", 3).record
+    alike = ex.solve("jmmz", 3, symmetric=True).record
+    assert alike.welfare < free.welfare
+    text = printed(monkeypatch, 80, lambda: console.result_table(alike, None))
+    line = next(line for line in text.splitlines() if "unrestricted bound" in line)
+    assert f"{free.upper_bound:.6f}" in line
+    assert f"{free.upper_bound - alike.welfare:.6f}" in line
+    assert "unrestricted" not in printed(monkeypatch, 80, lambda: console.result_table(free, None))
+
+
 def test_what_was_refused_is_said_below(monkeypatch):
     found = ex.compare("one-dimensional", 3, firsts=[("s1", None)], constructions=False)
     text = printed(monkeypatch, 60, lambda: console.comparison_table(found))
