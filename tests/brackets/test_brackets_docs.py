@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import pytest
+
 from expost.instances.catalogue import load
 from expost.runs.bracket import bracket
 
 TEXT = (Path(__file__).parents[2] / "docs" / "brackets.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_every_method_of_a_search_is_explained():
     found = bracket(load("one-dimensional"), 1e-4, 10)
     known = (

@@ -259,6 +259,7 @@ def test_polishing_a_grid_optimum_gains(static):
     assert better.method.endswith("polished")
 
 
+@pytest.mark.slow
 def test_polishing_three_buyers_gains():
     space, order = three((None, None, None)), (0, 1, 2)
     nodes, rules = mesh_nodes(space, order), grid_rules(space, 3)

@@ -83,12 +83,11 @@ def test_one_buyer_to_a_ten_thousandth():
 
 def test_a_bracket_is_a_record_that_json_takes():
     lines = []
-    found = bracket(load("one-dimensional"), 0.01, progress=lines.append)
+    found = bracket(load("one-dimensional"), 0.05, progress=lines.append)
     record = json.loads(json.dumps(found.to_dict()))
     assert record["lower"]["value"] <= 5 / 6 <= record["upper"]["value"]
-    assert record["reached"] and record["relative_width"] <= 0.01
+    assert record["reached"] and record["relative_width"] <= 0.05
     assert {"method", "kind", "error", "confidence", "seconds"} <= set(record["upper"])
-    assert record["estimates"][0]["kind"].startswith("estimate")
     assert lines and lines[-1].bound >= lines[-1].incumbent
     assert "W*" in found.summary() and found.row()["timing"] == "static"
     with pytest.raises(AttributeError):
@@ -161,12 +160,14 @@ def test_values_without_a_variance_are_told_and_bounded_ones_are_not():
         assert not any("variance in the tail" in line for line in bracket(fine, 0.1, 5).left_out)
 
 
+@pytest.mark.slow
 def test_three_buyers_have_both_sides():
     found = bracket(load("three-buyers"), 0.2, 6)
     assert 0.8 < found.lower.value < found.upper.value < 1.15
     assert found.mechanism.audit(512).passed
 
 
+@pytest.mark.slow
 def test_a_value_that_is_not_monotone_leaves_a_bound_out_and_keeps_the_others():
     instance = Instance("hump", (Buyer("1", ("x",), "x + 4*y*(1 - y)"), Buyer("2", ("y",), "y + 0.2*x")))
     found = bracket(instance, 0.02, 60)
@@ -175,6 +176,7 @@ def test_a_value_that_is_not_monotone_leaves_a_bound_out_and_keeps_the_others():
     assert all("\n" not in line for line in found.left_out)
 
 
+@pytest.mark.slow
 def test_unbounded_values_leave_rigorous_bounds_out_and_keep_the_others():
     instance = Instance(
         "normal",
@@ -225,6 +227,12 @@ def test_timing_is_a_word_for_each_buyer():
         and mixed.lower.value <= 2.263 + 1e-3
         and mixed.mechanism.audit(512).passed
     )
+
+
+@pytest.mark.slow
+def test_a_bracket_that_goes_beyond_its_first_stage_has_an_estimate():
+    found = bracket(load("one-dimensional"), 0.01)
+    assert found.estimates[0].to_dict()["kind"].startswith("estimate")
 
 
 def test_a_value_without_a_mean_is_refused():

@@ -26,8 +26,8 @@ CASES = [
     ("linear", 3),
     ("common-value", 3),
     ("one-dimensional", 9),
-    ("three-buyers", 2),
-    ("privatization", 12),
+    pytest.param("three-buyers", 2, marks=pytest.mark.slow),
+    pytest.param("privatization", 12, marks=pytest.mark.slow),
 ]
 
 
@@ -50,7 +50,7 @@ def test_every_construction_passes_the_audit(name, grid):
 
 
 @pytest.mark.parametrize("construction", ["t*", "section3.3", "envelope"])
-@pytest.mark.parametrize("name", ["jmmz", "linear", 3])
+@pytest.mark.parametrize("name", ["jmmz", "linear", pytest.param(3, marks=pytest.mark.slow)])
 def test_conditionally_efficient_constructions_sell_only_to_the_highest_value(construction, name):
     space, mechanism = built(construction, name, 3)
     rule = mechanism.allocation
@@ -153,6 +153,7 @@ def test_static_second_best_beats_every_price_on_a_fine_grid(name):
     assert abs(gain_at_value(instance, price.level)) < 1e-9
 
 
+@pytest.mark.slow
 def test_theorem_8_lies_between_the_static_price_and_the_boundary():
     improved = ImprovedStrikes(catalogue.load("privatization"))
     price, right, left, outer = improved.steps

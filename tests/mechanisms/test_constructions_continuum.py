@@ -41,6 +41,7 @@ def monte_carlo(instance, prices, count, seed):
     return float(gains.mean()), float(gains.std() / count**0.5)
 
 
+@pytest.mark.slow
 def test_other_priors_against_simulation():
     jmmz = catalogue.load("jmmz")
     instance = Instance(
@@ -52,6 +53,7 @@ def test_other_priors_against_simulation():
     assert abs(found.value - value) < 4 * error + found.error
 
 
+@pytest.mark.slow
 def test_six_signals_by_sobol_points():
     instance = catalogue.load("three-buyers")
     prices = ExampleTwoPrices(instance)

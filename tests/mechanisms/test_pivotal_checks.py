@@ -44,6 +44,7 @@ def test_t_star_is_not_mutually_pivotal_and_says_where():
     assert max(residual, abs(on_curve - at[f"p{j}"] - at[f"c{j}"])) == pytest.approx(report.worst, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_the_numerical_prices_give_the_same_verdict_as_the_closed_form():
     instance = catalogue.load("jmmz")
     numerical = constructions.get("t*", instance).prices
@@ -57,6 +58,7 @@ def test_the_generalized_vickrey_auction_is_strongly_mutually_pivotal():
     assert strongly_mutually_pivotal(instance, constructions.get("t*", instance).prices).holds
 
 
+@pytest.mark.slow
 def test_clauses_ii_and_iii_decide_where_there_is_no_pivotal_signal():
     instance = Instance(
         "one-sided",

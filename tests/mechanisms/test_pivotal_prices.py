@@ -66,7 +66,10 @@ def linear_price(weights, i, j, others):
     return base[0] - answer.fun
 
 
-@pytest.mark.parametrize(("buyers", "signals"), [(2, 1), (2, 2), (2, 3), (3, 2), (3, 3), (2, 4)])
+@pytest.mark.parametrize(
+    ("buyers", "signals"),
+    [(2, 1), (2, 2), (2, 3), (3, 2), pytest.param(3, 3, marks=pytest.mark.slow), (2, 4)],
+)
 def test_linear_values_against_linear_programs(buyers, signals):
     rng = np.random.default_rng(buyers * 10 + signals)
     for _ in range(4 if buyers * signals < 6 else 2):
@@ -185,6 +188,7 @@ def test_identical_values_along_the_curve():
 
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 10_000))
+@pytest.mark.slow
 def test_gap_rises_and_price_sits_at_its_root(seed):
     """Lemma 2, and t* = V_i on the pivotal curve where the root is inside."""
     instance = random_instance(seed % 50, buyers=2, signals=2)

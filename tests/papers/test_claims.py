@@ -18,17 +18,23 @@ WITHOUT_VIOLATION = {"B-Examples-1-2", "B-Example-3", "B-Lemma-1", "Z-Claim-1", 
 """Claims on one example or without hypotheses that an instance could violate."""
 SLOW = {
     "B-Theorem-1", "B-Theorem-2", "B-Theorem-3", "B-Lemma-3", "Z-Theorem-8", "Z-Section-3.2", "Z-Section-3.4",
-    "Z-Theorem-7-lotteries",
+    "Z-Theorem-7-lotteries", "Z-Section-3.3", "Z-Corollaries-3-4-11",
 }  # fmt: skip
 """Claims whose quick cases take more than a few seconds: their mutants run by default, all cases in the slow walk."""
 RIGHT = {}
 """What the right subject gives on a mutant's case: several mutants share one."""
 LONG = {"Z-Section-3.4"}
 """Claims whose mutants too are computed in the slow walk alone: brackets of the continuum, refined twice."""
+FIRST = {"B-Theorem-2", "B-Theorem-3", "Z-Section-3.3", "Z-Theorem-7-lotteries", "Z-Theorem-8"}
+"""Claims whose mutants take seconds each: the first by default, the others in the slow walk."""
 MUTANTS = [
-    pytest.param(claim.id, mutant.name, marks=[pytest.mark.slow] if claim.id in LONG else [])
+    pytest.param(
+        claim.id,
+        mutant.name,
+        marks=[pytest.mark.slow] if claim.id in LONG or (k and claim.id in FIRST) else [],
+    )
     for claim in CLAIMS.values()
-    for mutant in claim.mutants
+    for k, mutant in enumerate(claim.mutants)
 ]
 
 
@@ -73,6 +79,7 @@ def test_the_quick_walk_holds_its_verdicts_together():
     assert len(verdict_table(found.verdicts, details=True).columns) == 7
 
 
+@pytest.mark.slow
 def test_jobs_and_seeds_change_nothing_that_they_should_not():
     alone, together = (validate("B-Lemma-1", quick=True, jobs=jobs) for jobs in (1, 2))
     assert alone == together
@@ -104,6 +111,7 @@ def test_theorem_7_on_one_buyer_in_a_file(tmp_path):
     assert [verdict.outcome.applied for verdict in found] == ["applies and holds"]
 
 
+@pytest.mark.slow
 def test_all_claims_on_an_instance_that_few_speak_of():
     """Three signals, one buyer, nothing of the papers' forms: every claim answers, none crashes."""
     odd = ex.Instance("odd", [ex.Buyer("x", ["a", "b", "c"], "a + b*c", externality="-0.4")])

@@ -29,6 +29,7 @@ def test_example_2_typed_in_is_what_the_paper_says():
     assert found.on_grid.incentive_compatible and found.on_grid.outcomes
 
 
+@pytest.mark.slow
 def test_raised_prices_are_admissible_worth_less_and_not_pivotal():
     raised = ex.check("jmmz", "1: p2 + c2**2 + 0.01; 2: p1 + c1**2 + 0.01", grid=3)
     assert raised.admissible and raised.worst_violation == pytest.approx(-0.01, abs=1e-6)

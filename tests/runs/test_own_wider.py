@@ -230,6 +230,7 @@ def test_discrete_priors_are_looked_at_exactly():
     assert found.revenue == found.on_grid.revenue > 0.3
 
 
+@pytest.mark.slow
 def test_prices_above_example_2_are_dominated_in_the_continuum():
     right = ex.check("jmmz", ex.Prices(EXAMPLE_2), 3)
     assert right.lowered is None
@@ -244,6 +245,7 @@ def test_prices_above_example_2_are_dominated_in_the_continuum():
     assert better.welfare - above.welfare == pytest.approx(low.gain, abs=2 * low.error + 1e-3)
 
 
+@pytest.mark.slow
 def test_fit_knows_densities_and_units():
     found = ex.fit(
         jmmz(joint=COUPLED), ex.Prices({"1": "p2 + a*c2**2", "2": "p1 + a*c1**2"}, a=1), {"a": (0.5, 2)}
@@ -274,6 +276,7 @@ def test_the_command_line_takes_prices_everywhere(tmp_path, capsys, monkeypatch)
     assert "prices.1" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_simplify_on_the_command_line(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     ex.solve("jmmz", grid=6).save("run")
