@@ -160,6 +160,13 @@ def check_document(
 
     parameters: values in place of the document's own, with which its formulas are checked. shape: of which kind.
     """
+    if shape is InstanceFile and "items" in document:
+        raise InputError(
+            "an instance of several items",
+            where=where or "items",
+            expected="one item: several have static timing and a command of their own",
+            remedy="ask items (expost items) instead",
+        )
     own = document.get("parameters")
     given = {**(own if isinstance(own, dict) else {}), **(parameters or {})}
     numbers = {name: float(x) for name, x in given.items() if is_parameter(x)}

@@ -244,3 +244,14 @@ def test_example_3_at_two_points_is_solved_and_the_constructions_are_far_from_it
     assert found.first_best == pytest.approx(2.215759, abs=1e-6)
     assert found.welfare == pytest.approx(2.211548, abs=1e-6)
     assert rows.loc["(15) repaired", "welfare"] == pytest.approx(1.276428, abs=1e-6)
+
+
+@pytest.mark.parametrize("timing", ["static", "sequential"])
+def test_several_items_elsewhere_are_refused_by_name(timing, tmp_path):
+    path = tmp_path / "two.toml"
+    path.write_text(
+        'name = "two"\nitems = ["a", "b"]\n'
+        '[[buyers]]\nname = "1"\nsignals = ["x"]\nvalues = { a = "x", b = "x" }\n'
+    )
+    with pytest.raises(ex.InputError, match=r"several items.*expost items"):
+        ex.solve(path, 2, timing)
