@@ -268,8 +268,8 @@ def test_a_bracket_in_the_processes_of_joblib_is_the_same():
     assert figures(here) == figures(there)
 
 
-@pytest.mark.parametrize("jobs", [0, -1, 1.5, True])
-def test_jobs_are_a_whole_number_from_one(jobs):
+@pytest.mark.parametrize("jobs", [0, -2, 1.5, True])
+def test_jobs_are_a_whole_number_from_one_or_all(jobs):
     with pytest.raises(InputError) as caught:
         bracket(load("jmmz"), jobs=jobs)
     assert caught.value.where == "jobs"
