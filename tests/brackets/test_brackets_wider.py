@@ -96,7 +96,7 @@ def test_as_many_units_as_buyers_are_sold_to_each_apart(timing):
 
 def test_two_units_and_three_buyers_have_both_sides():
     three = replace(ex.load("three-buyers"), units=2)
-    found = ex.bracket(three, 0.01, 8)
+    found = ex.bracket(three, 0.01, 4)
     assert found.lower.value < found.upper.value
     grid = ex.solve(three, grid=2).first_best
     assert found.upper.value < 1.1 * grid

@@ -110,3 +110,9 @@ def test_epsilon_is_a_staircase_below_the_first_best():
     assert ax.lines[0].get_drawstyle() == "steps-post" and np.isclose(
         ax.lines[1].get_ydata()[0], found.first_best
     )
+
+
+def test_rounding_is_no_picture():
+    """Two points a buyer attain the first best at every epsilon: the axis shows more than the bounds' last digits."""
+    low, high = ex.epsilon("jmmz", 2, [0.0, 0.1]).plot().get_ylim()
+    assert high - low > 5e-4

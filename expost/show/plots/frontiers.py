@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from expost.runs.epsilon import EpsilonFrontier
 from expost.runs.frontier import Frontier
-from expost.show.plots.style import ACCENT, COLOURS, INK, named, new_axes, tidy, titled
+from expost.show.plots.style import ACCENT, COLOURS, INK, named, new_axes, no_rounding, tidy, titled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,6 +61,7 @@ def plot_epsilon(found: EpsilonFrontier, *, ax: Axes | None = None) -> Axes:
         color=ACCENT,
     )
     ax.margins(y=0.15)
+    no_rounding(ax)
     ax.set_xlabel("epsilon: what nobody gains more than by lying")
     ax.set_ylabel("expected welfare")
     titled(tidy(ax), named(f"{found.instance.name}, static, grid {found.grid}"))

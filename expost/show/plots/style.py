@@ -139,6 +139,16 @@ def _folded(words: str, width: int = 58) -> str:
     return "\n".join(textwrap.wrap(words, width)[:3])
 
 
+def no_rounding(ax: Axes) -> None:
+    """Show at least a thousandth of the numbers' size upwards: where they differ by rounding alone, rounding is no
+    picture."""
+    low, high = ax.get_ylim()
+    least = 1e-3 * max(abs(low), abs(high))
+    if high - low < least:
+        middle = 0.5 * (low + high)
+        ax.set_ylim(middle - 0.5 * least, middle + 0.5 * least)
+
+
 def legend_below(ax: Axes, **what: Any) -> None:
     """A legend under the axes, where it hides nothing."""
     entries = what.get("handles") or ax.get_legend_handles_labels()[0]
