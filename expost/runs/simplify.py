@@ -133,7 +133,7 @@ class Simplification(Shown):
         """A line for each number of terms."""
         head = f"{self.instance}: {self.of}, welfare {self.welfare:.6f}"
         lines = [
-            f"{one.terms} terms keep {one.welfare / self.welfare:.2%}: "
+            f"{one.terms} term{'s keep' if one.terms > 1 else ' keeps'} {one.welfare / self.welfare:.2%}: "
             + "; ".join(f"{buyer}: {text}" for buyer, text in one.formulas().items())
             for one in self.mechanisms
         ]
@@ -154,6 +154,17 @@ def simplify(
     instance, welfare, of = _what(optimum)
     if isinstance(most, bool) or not isinstance(most, int) or most < 1:
         raise InputError(f"{most!r}", where="most", expected="a whole number of terms, at least 1")
+    if (
+        isinstance(terms, str)
+        or not isinstance(terms, Sequence)
+        or not all(isinstance(x, str) for x in terms)
+    ):
+        raise InputError(
+            f"{terms!r}",
+            where="terms",
+            expected="formulas to consider, in a list",
+            remedy='for example terms=["p2*c2"]; the number of terms is most',
+        )
     leaders = range(instance.n - 1)
     samples = {i: _sample(instance, i, *_prices(optimum, i, seed_of(seed)), terms) for i in leaders}
     found = []

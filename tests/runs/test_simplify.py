@@ -26,3 +26,6 @@ def test_what_has_no_prices_to_simplify_is_refused():
             ex.simplify(run)
     with pytest.raises(ex.InputError, match="most"):
         ex.simplify(ex.solve("jmmz", 2), 0)
+    for terms in (1, "p2", [3]):
+        with pytest.raises(ex.InputError, match="terms"):
+            ex.simplify(ex.solve("jmmz", 2), terms=terms)
