@@ -16,7 +16,6 @@ from expost.errors import InputError, LimitReached
 from expost.formulations.conditional import allowed_winners
 from expost.formulations.dominance import dominate as dominate_rule
 from expost.formulations.second_best import room_for_solve
-from expost.instances.assumptions import AssumptionReport, assumption_1, assumption_2, check_assumptions
 from expost.instances.environment import Instance
 from expost.mechanisms.continuum.admissibility import Admissibility, How, search_admissibility
 from expost.mechanisms.continuum.admissibility_cells import prove_admissibility
@@ -25,7 +24,7 @@ from expost.mechanisms.given import Given, first_signal, priced_mechanism, strik
 from expost.mechanisms.mechanism import Mechanism
 from expost.mechanisms.own import OwnPrices
 from expost.mechanisms.sequential_audit import audit_mechanism
-from expost.papers.bikhchandani.pivotal import LoweredPrices, mutually_pivotal, strongly_mutually_pivotal
+from expost.papers.bikhchandani.pivotal import LoweredPrices
 from expost.runs.arguments import (
     GridLike,
     InstanceLike,
@@ -36,6 +35,7 @@ from expost.runs.arguments import (
     seconds_of,
     seed_of,
 )
+from expost.runs.conditions import Condition, conditions_of, posted_prices
 from expost.runs.own import Allocated, MechanismLike, given_in_order
 from expost.spaces.quantile_space import QuantileSpace, scrambled
 from expost.spaces.type_space import Grid, TypeSpace, discretize
@@ -50,8 +50,6 @@ CELLS = 2**18
 """Cells looked at before a proof of admissibility is given up."""
 MOST_PRICES, MOST_STRIKES = 2**6, 2**4
 """States of the others in a replicate of the figures, at most, where prices or strikes are searches of their own."""
-RISES, FEW_RISES = 4096, 256
-"""States at which a strike is compared at two first signals; where every strike is a search of its own."""
 LOWERED, LOWERED_TYPES = 128, 2048
 """States of the others at which a price is lowered as far as the others' admit, and own types against each."""
 
@@ -99,16 +97,6 @@ class Lowered:
     at: Mapping[str, float]
 
 
-@dataclass(frozen=True)
-class Condition:
-    """One condition of the theory: whether it holds, by how much it fails, where."""
-
-    name: str
-    holds: bool
-    residual: float | None
-    detail: str = ""
-
-
 @dataclass(frozen=True, repr=False)
 class CheckReport(Shown):
     """Everything found about one mechanism; figures are the continuum's unless they are in ``on_grid``.
@@ -121,7 +109,8 @@ class CheckReport(Shown):
     lowered: prices that dominate these in the continuum, where some do by lowering one buyer's. drawn: the rule on the
     grid, for pictures. share: of the first-best gain. upper_bound, share_of_bound: the certified upper bound of the
     continuum second best and the share of it, where a bracket was asked for.
-    conditions: what the papers ask (pivotality, the assumptions, strikes that do not rise).
+    conditions: what the papers ask (pivotality, the assumptions, strikes that do not rise), and whether the first best
+    is attained in each order of arrival.
     """
 
     instance: str
@@ -346,7 +335,7 @@ def _report(named: Instance, given: Given, points: Grid, clock: Clock, seed: int
         explanation=found.explain(),
         continuum=figures,
         on_grid=on_grid,
-        conditions=tuple(_conditions(named, given, refuted)),
+        conditions=tuple(conditions_of(named, given, refuted)),
         lowered=None if refuted or finite else _lowered(named, given, seed),
         drawn=Allocated(named, space, given.on(space)),
         bracket=None,
@@ -396,7 +385,7 @@ def _admissibility(instance: Instance, given: Given, seed: int) -> Admissibility
     """What the continuum says: a search for a state with too many winners, and a proof where it is one of formulas."""
     effort = {} if given.closed_form else FEW_STATES
     found = search_admissibility(
-        instance, _posted(instance, given), accuracy=_accuracy(given), seed=seed, **effort
+        instance, posted_prices(instance, given), accuracy=_accuracy(given), seed=seed, **effort
     )
     if isinstance(given.prices, OwnPrices) and found.how is How.SAMPLED:
         texts = given.prices.texts()
@@ -405,24 +394,6 @@ def _admissibility(instance: Instance, given: Given, seed: int) -> Admissibility
                 instance, texts, found, parameters=given.prices.parameters, cells=CELLS
             )
     return found
-
-
-def _posted(instance: Instance, given: Given) -> Any:
-    """``posted(i, signals)``: what buyer ``i`` pays if he wins."""
-
-    def posted(i: int, signals: Mapping[str, Float]) -> Float:
-        rest = {name: column for name, column in signals.items() if name not in instance.buyers[i].signals}
-        if given.prices is not None:
-            return given.prices.price(i, rest)
-        if given.strikes is None:
-            raise InputError(
-                f"{given.name} has neither prices nor strikes in the continuum",
-                where="prices",
-                expected="a mechanism that is stated for all signals",
-            )
-        return given.strikes.strike(i, signals[first_signal(instance, i)], rest)
-
-    return posted
 
 
 def _accuracy(given: Given) -> float:
@@ -518,54 +489,6 @@ def _lowered_for(instance: Instance, given: Given, i: int, seed: int) -> Lowered
     at = np.unravel_index(int(gains.argmax()), shape)
     state = {name: float(np.broadcast_to(column, shape)[at]) for name, column in signals.items()}
     return Lowered(instance.buyers[i].name, float(gains.mean()), error, bool(gains.min() >= 0.0), state)
-
-
-def _conditions(instance: Instance, given: Given, refuted: bool) -> list[Condition]:
-    """What the papers ask of the mechanism, unless it is none, and of the instance."""
-    found: list[Condition] = []
-    if given.prices is not None and instance.n > 1 and instance.units == 1 and not refuted:
-        samples = (32 if instance.n == 2 else 8) if given.closed_form else 2
-        for test in (mutually_pivotal, strongly_mutually_pivotal):
-            report = test(instance, given.prices, samples=samples)
-            at = ", ".join(f"{name} = {x:.4g}" for name, x in report.others.items())
-            found.append(Condition(report.claim, report.holds, report.worst, f"{report.clause} at {at}"))
-    if given.prices is None and given.strikes is not None:
-        found.append(_falling(instance, given))
-    found += [_assumption(report, "") for report in check_assumptions(instance)]
-    strict = (assumption_1(instance, strict=True), assumption_2(instance, strict=True))
-    found += [_assumption(report, ", strict") for report in strict]
-    return found
-
-
-def _assumption(report: AssumptionReport, kind: str) -> Condition:
-    violation = report.violation if np.isfinite(report.violation) else None
-    return Condition(f"{report.claim}{kind}", report.holds, violation)
-
-
-def _falling(instance: Instance, given: Given) -> Condition:
-    """Strikes must not rise in the first signal (Zik, Theorem 2): two first signals in each of many random states."""
-    assert given.strikes is not None
-    space, rng = QuantileSpace(instance, (None,) * instance.n), np.random.default_rng(0)
-    worst, where, allowed = -np.inf, "", 0.0
-    for i in range(instance.n):
-        rises = RISES if given.closed_form else FEW_RISES
-        levels = [rng.random((rises, width)) for width in space.dims]
-        higher = [own.copy() for own in levels]
-        name = first_signal(instance, i)
-        place = instance.buyers[i].signals.index(name)
-        higher[i][:, place] = levels[i][:, place] + rng.random(rises) * (1.0 - levels[i][:, place])
-        posted = _posted(instance, given)
-        low, high = posted(i, space.signals(levels)), posted(i, space.signals(higher))
-        with np.errstate(invalid="ignore"):
-            rise = np.nan_to_num(high - low, nan=0.0)
-        allowed = max(allowed, allowance(INCENTIVE, instance.value(i, space.signals(levels))))
-        at = int(np.argmax(rise))
-        if float(rise[at]) > worst:
-            worst = float(rise[at])
-            here = {key: float(column[at]) for key, column in space.signals(levels).items()}
-            where = ", ".join(f"{key} = {x:.4g}" for key, x in here.items())
-    holds = worst <= allowed
-    return Condition("strikes do not rise", holds, max(worst, 0.0), "" if holds else f"at {where}")
 
 
 def _percent(share: float | None) -> str:
