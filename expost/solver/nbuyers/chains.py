@@ -94,19 +94,46 @@ def with_cuts(base: Cover, program: Program, cuts: Cuts) -> Cover:
     limit = np.concatenate([chains.limit, cuts.limit.astype(np.float64)])
     size = np.bincount(row, sign.astype(np.float64) ** 2, minlength=len(limit))
     pace = np.minimum(1.0, program.n_blocks / np.maximum(size, 1.0))
-    by = np.argsort(position, kind="stable")
-    further = chains._replace(
-        at_start=_pointers(position, len(base.variable)),
-        at_row=row[by],
-        at_sign=sign[by],
-        row_start=_pointers(row, len(limit)),
-        row_position=position,
-        row_sign=sign,
-        limit=limit,
-        pace=pace,
-        single=False,
+    rows = _both_ways(row, position, sign, limit, len(base.variable))
+    return replace(base, chains=chains._replace(**rows._asdict(), pace=pace, single=False))
+
+
+def restricted(base: Cover, settled: Int8) -> tuple[Cover, Place, Place]:
+    """The chains of what is still free: the cover, and which positions and rows of ``base`` it has, int64.
+
+    settled: int8 (positions,), FREE or a value, with all that follows; rows without free members are left out.
+    """
+    chains, free = base.chains, settled == FREE
+    kept = np.flatnonzero(free)
+    chain = np.repeat(np.arange(len(chains.start) - 1), np.diff(chains.start))[kept]
+    starts = np.flatnonzero(np.diff(chain, prepend=-1))
+    opens = np.diff(np.cumsum(chains.opens)[kept], prepend=0) != 0
+    tied = np.add.reduceat(~opens, starts) > 0 if len(starts) else np.zeros(0, dtype=np.bool_)
+    count = len(chains.limit)
+    row = np.repeat(np.arange(count), np.diff(chains.row_start))
+    inside = free[chains.row_position]
+    used = chains.row_sign * (settled[chains.row_position] == 1)
+    limit = chains.limit - np.bincount(row, used, minlength=count)
+    rows = np.flatnonzero(np.bincount(row[inside], minlength=count))
+    number, place = np.zeros(count, dtype=np.int32), np.zeros(len(free), dtype=np.int32)
+    number[rows], place[kept] = np.arange(len(rows)), np.arange(len(kept))
+    left = _both_ways(
+        number[row[inside]],
+        place[chains.row_position[inside]],
+        chains.row_sign[inside],
+        limit[rows],
+        len(kept),
     )
-    return replace(base, chains=further)
+    few = Chains(
+        np.append(starts, len(kept)).astype(np.int32),
+        opens.astype(np.uint8),
+        tied.astype(np.uint8),
+        chains.weight[kept],
+        *left,
+        chains.pace[rows],
+        chains.single,
+    )
+    return replace(base, chains=few, variable=base.variable[kept]), kept, rows
 
 
 def _gates(program: Program, order: Layers, series: Bool) -> Bool:
@@ -176,10 +203,14 @@ def _rows(program: Program, where: Int32, between: Place) -> _Rows:
     ).astype(np.int8)
     limit = np.concatenate([np.full(len(part), bound) for part, _, bound in parts])
     inside = position >= 0
-    row, position, sign = row[inside], position[inside], sign[inside]
+    return _both_ways(row[inside], position[inside], sign[inside], limit, int((where >= 0).sum()))
+
+
+def _both_ways(row: Int32, position: Int32, sign: Int8, limit: Float, positions: int) -> _Rows:
+    """Entries, row by row, compressed by position too."""
     by = np.argsort(position, kind="stable")
-    at_start = _pointers(position, int((where >= 0).sum()))
-    return _Rows(at_start, row[by], sign[by], _pointers(row, len(limit)), position, sign, limit)
+    starts = _pointers(position, positions), _pointers(row, len(limit))
+    return _Rows(starts[0], row[by], sign[by], starts[1], position, sign, limit)
 
 
 def _pointers(index: Int32, count: int) -> Int32:

@@ -12,16 +12,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from expost._typing import Bool, Float, Int8
+from expost._typing import Bool, Float, Int8, Int32
 from expost.solver.interrupts import stop_if_requested
-from expost.solver.nbuyers.chains import Cover, with_cuts
+from expost.solver.nbuyers.chains import Cover, restricted, with_cuts
 from expost.solver.nbuyers.first_order import FirstOrder, Progressed
+from expost.solver.nbuyers.kernels import Implications, settle_in_turn
 from expost.solver.nbuyers.kicks import Rule, descend
 from expost.solver.nbuyers.odd_cycles import NO_CUTS, inequalities
 from expost.solver.nbuyers.pairs import Pairs
 from expost.solver.nbuyers.tightening import Tightening
 from expost.solver.program import FREE, Program
-from expost.solver.reduction import implied
 
 NOISE = (1e-3, 1e-4)
 """Standard deviations of the noise, as parts of each weight, dive by dive in turn."""
@@ -44,9 +44,6 @@ FEW = 0.01
 HALF = 1e-4
 """So far above one half a variable has to be to be preferred."""
 
-WEIGHT = 1e3
-"""Weight of a settled variable, in units of the mean weight."""
-
 
 @dataclass(eq=False)
 class Dive:
@@ -58,6 +55,7 @@ class Dive:
     prices: Float
     balance: float
     fixed: Int8
+    rows: Implications
 
     @classmethod
     def begin(cls, program: Program, state: Tightening, seed: int) -> Dive:
@@ -69,41 +67,57 @@ class Dive:
             covered = with_cuts(state.base, program, inequalities(program, cuts.sums))
             prices = np.concatenate([prices, cuts.prices])
         noise = 1.0 + NOISE[seed % len(NOISE)] * random.normal(size=len(state.x))
-        chains = covered.chains._replace(weight=covered.chains.weight * noise)
-        return cls(
-            program, replace(covered, chains=chains), state.x, prices, state.balance, program.fixings.copy()
-        )
+        covered = replace(covered, chains=covered.chains._replace(weight=covered.chains.weight * noise))
+        fixed, rows = program.fixings.copy(), implications(program)
+        return cls(program, covered, state.x.copy(), prices.copy(), state.balance, fixed, rows)
 
     def step(self, deadline: float) -> Float:
-        """Some steps with everything settled at its value: float64 (variables,)."""
-        chains, settled = self.cover.chains, self.fixed[self.cover.variable]
-        weight = np.where(settled == FREE, chains.weight, np.where(settled == 1, WEIGHT, -WEIGHT))
-        now = replace(self.cover, chains=chains._replace(weight=weight))
-        method = FirstOrder.at(now, self.x, self.prices)
+        """Some steps of what is not settled: float64 (variables,)."""
+        settled = self.fixed[self.cover.variable]
+        open_, kept, rows = restricted(self.cover, settled)
+        self.x[settled != FREE] = settled[settled != FREE]
+        if len(kept) == 0:
+            return self.cover.point(self.program, self.x)
+        method = FirstOrder.at(open_, self.x[kept], self.prices[rows])
         method.balance = self.balance
 
         def enough(seen: Progressed) -> str:
             return "steps" if seen.steps >= STEPS else ""
 
         seen = method.run(enough, deadline)
-        self.x, self.prices, self.balance = seen.x, seen.prices, method.balance
+        self.x[kept], self.prices[rows], self.balance = seen.x, seen.prices, method.balance
         return self.cover.point(self.program, self.x)
 
     def settle(self, point: Float, open_: Bool) -> bool:
-        """Settle those nearest to 1 and what follows; False where that contradicts itself."""
+        """Settle those nearest to 1 one by one, each with what follows; False where none can be."""
         chosen = (self.fixed == FREE) & (point >= SURE)
         above = np.flatnonzero(open_ & (point > 0.5 + HALF))
         count = max(LEAST, int(SHARE * len(above)))
         chosen[above[np.argsort(-point[above], kind="stable")][:count]] = True
         if not chosen.any():
             chosen[np.flatnonzero(open_)[0]] = True
-        fixed = self.fixed.copy()
-        fixed[chosen] = 1
-        settled = implied(self.program, fixed)
-        if settled is None:
-            return False
-        self.fixed = settled
-        return True
+        turn = np.flatnonzero(chosen)
+        turn = turn[np.argsort(-point[turn], kind="stable")].astype(np.int32)
+        return int(settle_in_turn(self.rows, turn, self.fixed)) > 0
+
+
+def implications(program: Program) -> Implications:
+    """The rows of a program by variable, for ``settle_in_turn``."""
+    n = program.variables
+    widths = program.packing.shape[1], program.covering.shape[1]
+    lengths = np.repeat(widths, [len(program.packing), len(program.covering)])
+    member = np.concatenate([program.packing.ravel(), program.covering.ravel()])
+    row = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
+    arcs = _by(program.tails, program.heads, n), _by(program.heads, program.tails, n)
+    member_start = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    at = _by(member, row, n)
+    return Implications(*arcs[0], *arcs[1], *at, member_start, member, len(program.packing))
+
+
+def _by(key: Int32, other: Int32, count: int) -> tuple[Int32, Int32]:
+    """``other`` in the order of ``key``, below ``count``, compressed: where each key begins, and the others."""
+    start = np.concatenate([[0], np.cumsum(np.bincount(key, minlength=count))]).astype(np.int32)
+    return start, other[np.argsort(key, kind="stable")]
 
 
 def dive(program: Program, state: Tightening, pairs: Pairs, seed: int, deadline: float) -> Rule | None:

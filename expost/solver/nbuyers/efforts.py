@@ -44,7 +44,7 @@ CONCLUSION = 1.0
 """Seconds after Ctrl-C for proving what the prices at hand are worth."""
 
 DIVE_FIRST = 100_000
-"""Variables from which there are dives before any cut: a round of cuts takes long there, and gains less than a rule."""
+"""Variables from which there are dives before further roundings and cuts: these take long there, and gain less."""
 
 DIVES_AT_ONCE = 4
 """Dives in a row, as long as each improves the rule."""

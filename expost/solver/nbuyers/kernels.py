@@ -230,6 +230,78 @@ def match(tails: Int32, heads: Int32, following: Int32) -> None:
             led[heads[e]] = 1
 
 
+class Implications(NamedTuple):
+    """What a settled variable implies, all int32, compressed.
+
+    up, down: the heads of the arcs from each variable, the tails of those to it. at: the rows that each is in, the
+    ``packing`` packing rows first. member: the variables of each row.
+    """
+
+    up_start: Int32
+    up: Int32
+    down_start: Int32
+    down: Int32
+    at_start: Int32
+    at: Int32
+    member_start: Int32
+    member: Int32
+    packing: int
+
+
+@compiled(nogil=True)
+def imply(rows: Implications, w: int, fixed: Int8, trail: Int32, top: int) -> int:
+    """Settle what variable ``w`` at its value implies and note it in ``trail`` from ``top``; the new top, or minus one
+    less than that at a contradiction.
+    """
+    one, clash = fixed[w] == 1, False
+    start, along = (rows.up_start, rows.up) if one else (rows.down_start, rows.down)
+    for e in range(start[w], start[w + 1]):
+        h = along[e]
+        clash = clash or fixed[h] == 1 - fixed[w]
+        if fixed[h] < 0:
+            fixed[h], trail[top] = fixed[w], h
+            top += 1
+    for e in range(rows.at_start[w], rows.at_start[w + 1]):
+        r = rows.at[e]
+        if one != (
+            r < rows.packing
+        ):  # ones say nothing about covering rows, zeros nothing about packing rows
+            continue
+        first, last = rows.member_start[r], rows.member_start[r + 1]
+        winners, able = 0, 0
+        for k in range(first, last):
+            winners += fixed[rows.member[k]] == 1
+            able += fixed[rows.member[k]] != 0
+        clash = clash or (winners > 1 if one else able == 0)
+        if one or able == 1:
+            for k in range(first, last):
+                m = rows.member[k]
+                if fixed[m] < 0:
+                    fixed[m], trail[top] = 0 if one else 1, m
+                    top += 1
+    return -1 - top if clash else top
+
+
+@compiled(nogil=True)
+def settle_in_turn(rows: Implications, order: Int32, fixed: Int8) -> int:
+    """Set one variable after the other to 1 with all that follows, in ``fixed`` (-1: free), unless it is settled by
+    then or leads to a contradiction; how many were set.
+    """
+    trail = np.empty(len(fixed), dtype=np.int32)
+    count = 0
+    for v in order:
+        if fixed[v] >= 0:
+            continue
+        fixed[v], trail[0], top, done = 1, v, 1, 0
+        while done < top:
+            top = imply(rows, trail[done], fixed, trail, top)
+            done += 1
+        count += top > 0
+        for k in range(-1 - top):
+            fixed[trail[k]] = -1
+    return count
+
+
 @compiled(nogil=True)
 def longest_paths(start: Int32, heads: Int32, level: Int32) -> int:
     """The length of the longest path of arcs that leads to each variable, into ``level``, which begins at 0.

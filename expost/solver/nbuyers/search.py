@@ -108,7 +108,8 @@ class Search:
         costs = self.relaxed()
         if costs is not None and not self.at.proved():
             self.first_core(costs)
-            self.round(efforts.TRIES)
+            if not self.large():
+                self.round(efforts.TRIES)
             costs = self.tightened() or costs
             self.cases()
         if costs is not None and not self.at.closed():
@@ -148,6 +149,10 @@ class Search:
         """The shape of the reduced program's order."""
         return layers(self.reduction.program)
 
+    def large(self) -> bool:
+        """Whether dives come first."""
+        return self.reduction.program.variables >= efforts.DIVE_FIRST
+
     def conclude(self, answer: Relaxation | Tightened | None) -> NoReturn:
         """Prove what was found when Ctrl-C was pressed, as far as a second allows, and stop."""
         if answer is not None:
@@ -179,7 +184,7 @@ class Search:
             small, first.packing, first.covering, first.fractional, self.order
         )
         watch = Stagnation(efforts.CUTS_PATIENCE, efforts.CUTS_PROGRESS)
-        if small.variables >= efforts.DIVE_FIRST:
+        if self.large():
             self.dive(state, end)
         while time.monotonic() < end and not state.exhausted and not self.at.proved():
             state.round(end)
