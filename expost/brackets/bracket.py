@@ -7,6 +7,7 @@ from pathlib import Path
 
 from expost.brackets.records import Bounds
 from expost.brackets.saved import read_bracket, save_bracket
+from expost.instances.environment import Instance
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -16,14 +17,18 @@ class Bracket(Bounds):
     def save(self, out: str | Path) -> Path:
         """Write both sides with what proves them, and the mechanism, to the new folder ``out``; return its path.
 
-        Raises InputError when ``out`` exists or cannot be written, and for values that are Python functions.
+        Values that are Python functions are saved as what they give in some states: enough to tell, when the bracket is
+        opened again, whether the instance that is given then is the same. Raises InputError when ``out`` exists or
+        cannot be written.
         """
         return save_bracket(self, out)
 
 
-def open_bracket(folder: Path | str) -> Bracket:
+def open_bracket(folder: Path | str, instance: Instance | None = None) -> Bracket:
     """The bracket that ``save_bracket`` wrote, its mechanism and proofs included.
 
-    Raises InputError when a file is missing, damaged or not one of ours.
+    instance: the same one, for the sake of values that are Python functions; without it the mechanism cannot be
+    evaluated where there are any. Raises InputError when a file is missing, damaged or not one of ours, or the instance
+    is another one.
     """
-    return Bracket(**vars(read_bracket(folder)[0]))
+    return Bracket(**vars(read_bracket(folder, instance)[0]))

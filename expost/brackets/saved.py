@@ -3,6 +3,7 @@
 bracket.json      figures, history, seeds, sizes and replicates of every proof, and the digest of every other file
 proofs.npz        the meshes of shadow prices: ``proof_K_mesh``, ``proof_K_ridge``
 mechanism.json, mechanism.npz, instance.toml    what attains the lower bound (``mechanisms/continuum/saved.py``)
+functions.npz     what values that are Python functions gave in some states, where there are any
 proof_K/          the mechanism of another lower bound, less good or rigorous, where there is one
 """
 
@@ -28,7 +29,8 @@ from expost.brackets.upper.finite import FiniteSets
 from expost.brackets.upper.ridge import Ridge, mesh_shape
 from expost.errors import InputError
 from expost.files import new_folder
-from expost.instances.toml_file import instance_to_toml
+from expost.instances.environment import Instance
+from expost.instances.functions import marked_toml
 from expost.mechanisms.continuum.atoms import AtomMechanism, atom_counts
 from expost.mechanisms.continuum.cells import CellMechanism
 from expost.mechanisms.continuum.mechanism import ContinuumMechanism
@@ -44,8 +46,8 @@ DIGESTS = "files"
 def save_bracket(bracket: Bounds, folder: Path | str) -> Path:
     """Write ``bracket`` into the new folder and return it: whole or not at all.
 
-    Raises InputError when it cannot be written, and for an instance whose values are Python functions: a file cannot
-    hold them.
+    Of values that are Python functions what they give in some states is written, by which they are known again.
+    Raises InputError when it cannot be written.
     """
     out = Path(folder)
     assert bracket.mechanism is not None and bracket.control is not None
@@ -101,18 +103,19 @@ def _facts(proof: Proof) -> dict[str, Any]:
     }
 
 
-def read_bracket(folder: Path | str) -> tuple[Bounds, dict[str, str]]:
+def read_bracket(folder: Path | str, given: Instance | None = None) -> tuple[Bounds, dict[str, str]]:
     """The bracket in ``folder`` and the digests that its record states; nothing is checked against them.
 
-    Raises InputError when a file is missing, damaged or not one of ours.
+    given: its instance, for the sake of values that are Python functions; without it these have no values.
+    Raises InputError when a file is missing, damaged or not one of ours, or the instance is another one.
     """
     path = Path(folder)
     record = read_record(path / RECORD)
     try:
         if record["schema"] != SCHEMA:
             raise ValueError(f"schema {record['schema']}")
-        mechanism = load_mechanism(path)
-        return _rebuilt(path, record, mechanism), {str(k): str(v) for k, v in record[DIGESTS].items()}
+        mechanism = load_mechanism(path, given)
+        return _rebuilt(path, record, mechanism, given), {str(k): str(v) for k, v in record[DIGESTS].items()}
     except (KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError) as error:
         raise InputError(
             f"{type(error).__name__}: {error}",
@@ -121,7 +124,9 @@ def read_bracket(folder: Path | str) -> tuple[Bounds, dict[str, str]]:
         ) from None
 
 
-def _rebuilt(path: Path, record: Mapping[str, Any], mechanism: ContinuumMechanism) -> Bounds:
+def _rebuilt(
+    path: Path, record: Mapping[str, Any], mechanism: ContinuumMechanism, given: Instance | None
+) -> Bounds:
     space = mechanism.space
     meshes = {
         f"proof_{k}_mesh": _mesh_shape(space, int(facts["nodes"]))
@@ -140,7 +145,7 @@ def _rebuilt(path: Path, record: Mapping[str, Any], mechanism: ContinuumMechanis
     }
     arrays = read_arrays(path / PROOFS, meshes)
     proofs = tuple(
-        _proof(facts, _proving(path / f"proof_{k}", facts, mechanism), _stored(arrays, k))
+        _proof(facts, _proving(path / f"proof_{k}", facts, mechanism, given), _stored(arrays, k))
         for k, facts in enumerate(record["proofs"])
     )
     control = record["control"]
@@ -206,12 +211,14 @@ def _estimate(facts: Mapping[str, Any]) -> Estimate:
     return Estimate(_number(facts["value"]), str(facts["method"]), grids)
 
 
-def _proving(path: Path, facts: Mapping[str, Any], mechanism: ContinuumMechanism) -> ContinuumMechanism:
+def _proving(
+    path: Path, facts: Mapping[str, Any], mechanism: ContinuumMechanism, given: Instance | None
+) -> ContinuumMechanism:
     """The mechanism that a proof speaks of: the bracket's, or its own, of the same instance and timing."""
     if not facts[OWN]:
         return mechanism
-    own = load_mechanism(path)
-    if own.space.first != mechanism.space.first or instance_to_toml(own.space.stated) != instance_to_toml(
+    own = load_mechanism(path, given)
+    if own.space.first != mechanism.space.first or marked_toml(own.space.stated) != marked_toml(
         mechanism.space.stated
     ):
         raise ValueError(f"{path.name} is about another instance")

@@ -59,6 +59,11 @@ class Valuation:
             given = {name: signals[name] for name in self.signals} | self._constants
             return self._checked(self._function(**given), shape)
 
+    @property
+    def function(self) -> Callable[..., Any]:
+        """What is called: the user's callable, or a compiled formula."""
+        return self._function
+
     def bound(self, parameters: Parameters) -> Valuation:
         """The same callable with the parameters that it names given; a formula is bound when it is compiled."""
         named = {name: parameters[name] for name in self.signals if name in parameters}

@@ -25,12 +25,13 @@ from expost._typing import Array, Float
 from expost.errors import CheckFailed, InputError
 from expost.files import is_folder, is_regular, new_folder, read_regular
 from expost.instances.environment import Instance
+from expost.instances.functions import function_names
 from expost.mechanisms.export.csv_files import TEXT, Columns, to_csv, write_csv
 from expost.mechanisms.export.formats import save_table
 from expost.mechanisms.export.parquet_files import has_parquet, read_parquet
 from expost.runs.archive import Archive
 from expost.runs.checks import Check
-from expost.runs.sampled import instance_of, sampled_names
+from expost.runs.sampled import instance_of
 from expost.spaces.type_space import Grid, type_counts
 from expost.tolerances import WELFARE
 
@@ -74,7 +75,7 @@ class Answer:
         expected = type_counts(found, grid.resolve(found))
         if shape != expected:
             raise CheckFailed(f"{ARRAYS}: {like} has states of shape {shape}; the grid has {expected}")
-        if set(empty) != set(sampled_names(found)):
+        if set(empty) != set(function_names(found)):
             raise InputError(
                 "values that the instance does not have", where=ARRAYS, expected="what expost wrote"
             )

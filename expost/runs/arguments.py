@@ -30,12 +30,14 @@ __all__ = [
     "InstanceLike",
     "Words",
     "flag_of",
+    "given_again",
     "grid_of",
     "jobs_of",
     "left_of",
     "limit_of",
     "load",
     "load_any",
+    "nothing_given",
     "offset_of",
     "path_of",
     "restricted",
@@ -62,6 +64,21 @@ def load(instance: InstanceLike, **parameters: float) -> Instance:
             remedy="ask epsilon (expost epsilon) instead",
         )
     return found
+
+
+def given_again(instance: InstanceLike | None) -> Instance | None:
+    """The instance of something saved, given again for the sake of its Python functions; None where it is not."""
+    return None if instance is None else load(instance)
+
+
+def nothing_given(instance: InstanceLike | None) -> None:
+    """Raises InputError for an instance given again where what was saved is all there."""
+    if instance is not None:
+        raise InputError(
+            f"{_shown(instance)}",
+            where="instance",
+            expected="nothing: only a saved bracket needs its instance again, where values are Python functions",
+        )
 
 
 def grid_of(grid: GridLike, points: str | float | Mapping[str, float] = "midpoint") -> Grid:

@@ -18,6 +18,7 @@ from expost.formulations.bayesian import BayesianSecondBest, assessed, bayesian_
 from expost.formulations.second_best import formulate, second_best
 from expost.formulations.settings import Settings, settings_from_json
 from expost.instances.environment import Instance
+from expost.instances.functions import marked_toml
 from expost.mechanisms.export.csv_files import Columns
 from expost.mechanisms.export.formats import export_table
 from expost.mechanisms.sequential_audit import audit_mechanism
@@ -25,7 +26,7 @@ from expost.runs.answers import Answer, Tables, write_answer
 from expost.runs.arguments import GridLike, InstanceLike, grid_of, left_of, limit_of, load
 from expost.runs.checks import Check
 from expost.runs.record import finite
-from expost.runs.sampled import sampled_arrays, sampled_toml
+from expost.runs.sampled import sampled_arrays
 from expost.solver.result import Status
 from expost.spaces.type_space import TypeSpace, discretize
 from expost.tolerances import WELFARE
@@ -189,7 +190,7 @@ class Bayesian(Shown):
             }
             sampled = {f"sampled.{name}": array for name, array in sampled_arrays(found.space).items()}
             return write_answer(
-                path, BAYESIAN, self.to_dict(), sampled_toml(self.instance), arrays | sampled, self.tables()
+                path, BAYESIAN, self.to_dict(), marked_toml(self.instance), arrays | sampled, self.tables()
             )
         forms = {".csv": "csv", ".json": "json", ".parquet": "parquet", ".tex": "latex"}
         if path.suffix not in forms:

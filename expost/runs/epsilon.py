@@ -18,6 +18,7 @@ from expost.formulations.outcomes import OutcomeRule, best_outcomes
 from expost.formulations.settings import Settings, settings_from_json
 from expost.instances.buyer import Buyer
 from expost.instances.environment import Instance
+from expost.instances.functions import marked_toml
 from expost.instances.valuations import ValuationLike
 from expost.mechanisms.export.csv_files import Columns
 from expost.runs.answers import Answer, Tables, write_answer
@@ -25,7 +26,7 @@ from expost.runs.arguments import GridLike, InstanceLike, grid_of, left_of, limi
 from expost.runs.checks import Check
 from expost.runs.record import finite, share_of
 from expost.runs.rules import bound_check, reopened, rule_arrays, word_of
-from expost.runs.sampled import sampled_arrays, sampled_toml
+from expost.runs.sampled import sampled_arrays
 from expost.spaces.type_space import TypeSpace, discretize, open_signals
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ class EpsilonFrontier(Shown):
         arrays = {f"sampled.{name}": array for name, array in sampled_arrays(self.space).items()}
         for k, rule in enumerate(self.rules):
             arrays |= rule_arrays(rule, f".{k}")
-        return write_answer(out, EPSILON, self.to_dict(), sampled_toml(self.instance), arrays, self.tables())
+        return write_answer(out, EPSILON, self.to_dict(), marked_toml(self.instance), arrays, self.tables())
 
     def summary(self) -> str:
         """One line an epsilon."""

@@ -28,10 +28,11 @@ from expost.files import is_folder, new_folder, read_regular
 from expost.formulations.second_best import formulate, type_space
 from expost.formulations.settings import settings_from_json
 from expost.instances.environment import Instance
+from expost.instances.functions import function_names, marked_toml
 from expost.mechanisms.winners import rule_of, winners
 from expost.runs.archive import Archive
 from expost.runs.record import Record, record_from_json
-from expost.runs.sampled import instance_of, sampled_arrays, sampled_names, sampled_toml
+from expost.runs.sampled import instance_of, sampled_arrays
 from expost.runs.solved import Solved
 from expost.runs.tables import MENU, PRICES, write_terms
 from expost.solver.program import Program
@@ -86,7 +87,7 @@ def save_run(run: Solved, out: Path) -> Path:
 
     Everything goes to a hidden folder beside it, which is renamed once complete: a killed run leaves no ``out``.
     """
-    toml = sampled_toml(run.instance)
+    toml = marked_toml(run.instance)
     with new_folder(out) as work:
         (work / INSTANCE).write_text(toml, encoding="utf-8")
         _write_arrays(run, work)
@@ -158,7 +159,7 @@ def _read_instance(folder: Path, grid: Grid, shape: tuple[int, ...]) -> Instance
         raise CheckFailed(f"{ALLOCATION}: winner has shape {shape}; the grid has {expected}")
     if sampled is None:
         return instance
-    if set(sampled.members) != set(sampled_names(instance)):
+    if set(sampled.members) != set(function_names(instance)):
         raise InputError(
             "values that the instance does not have", where=SAMPLED, expected="what expost wrote"
         )

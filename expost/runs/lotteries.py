@@ -19,6 +19,7 @@ from expost.formulations.lotteries import lottery_formulation
 from expost.formulations.lotteries_solve import LotterySecondBest, assessed, lottery_second_best
 from expost.formulations.settings import Settings, settings_from_json
 from expost.instances.environment import Instance
+from expost.instances.functions import marked_toml
 from expost.mechanisms.audit import Audit
 from expost.mechanisms.export.formats import export_table
 from expost.mechanisms.export.lottery_table import LOTTERY_NOTES, lottery_columns
@@ -27,7 +28,7 @@ from expost.runs.arguments import limit_of
 from expost.runs.checks import Check, Verification
 from expost.runs.labelled import labelled
 from expost.runs.record import finite, share_of
-from expost.runs.sampled import sampled_arrays, sampled_toml
+from expost.runs.sampled import sampled_arrays
 from expost.runs.verify import verify
 from expost.solver.result import Status
 from expost.spaces.type_space import discretize
@@ -184,9 +185,7 @@ class LotteryRun(Shown):
             "multipliers": found.multipliers,
             **{f"{SAMPLED}{name}": array for name, array in sampled_arrays(found.space).items()},
         }
-        return write_answer(
-            out, LOTTERIES, self.to_dict(), sampled_toml(self.instance), arrays, self.tables()
-        )
+        return write_answer(out, LOTTERIES, self.to_dict(), marked_toml(self.instance), arrays, self.tables())
 
     def verify(self) -> Verification:
         """Re-check everything without any solver, as ``ex.verify`` does a saved one."""

@@ -18,12 +18,12 @@ from expost.formulations.settings import Settings
 from expost.formulations.symmetric import SymmetricFormulation
 from expost.formulations.symmetric_answer import answer_symmetric
 from expost.instances.environment import Instance
+from expost.instances.functions import function_names
 from expost.mechanisms.audit import allowed_gain
 from expost.runs.arguments import GridLike, InstanceLike, Words, limit_of, load, settings_of
 from expost.runs.memory import peak_memory_mb
 from expost.runs.record import SCHEMA_VERSION, Record, finite
 from expost.runs.run import Run
-from expost.runs.sampled import sampled_names
 from expost.runs.solved import figures, plain
 from expost.solver.answers import slack
 from expost.solver.certificate import check
@@ -242,7 +242,7 @@ def make_record(settings: Settings, found: SecondBest, build: float, begun: floa
         rounding=None if certificate is None else certificate.rounding,
         audit_worst_gain=found.audit.worst_gain,
         audit_allowed_gain=allowed_gain(space.values),
-        sampled=sampled_names(space.instance),
+        sampled=function_names(space.instance),
         details=plain(
             solution.details | {"tie_spread": max(block.tie_spread for block in formulation.blocks)}
         ),

@@ -29,9 +29,10 @@ from expost.errors import ExpostError, InputError, LimitReached
 from expost.files import claim_file, claim_place, is_folder, read_regular, write_whole
 from expost.formulations.second_best import BYTES_PER_BINARY
 from expost.instances.environment import Instance
+from expost.instances.functions import marked_toml
 from expost.runs.arguments import InstanceLike, grid_of, jobs_of, load, path_of
 from expost.runs.own import MechanismLike
-from expost.runs.sampled import sampled_arrays, sampled_toml
+from expost.runs.sampled import sampled_arrays
 from expost.spaces.type_space import discretize, type_counts
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class Case:
     @cached_property
     def key(self) -> str:
         """A digest of the instance, of what is asked, and of the version."""
-        parts = [__version__, self.what, sampled_toml(self.instance)]
+        parts = [__version__, self.what, marked_toml(self.instance)]
         for name, array in sampled_arrays(discretize(self.instance, PROBE)).items():
             parts += [name, hashlib.sha256(array.tobytes()).hexdigest()]
         asked = {name: _plain(value) for name, value in self.asked.items()}

@@ -16,14 +16,14 @@ import numpy as np
 
 from expost.errors import ExpostError
 from expost.files import is_regular
+from expost.instances.functions import function_names
 from expost.mechanisms.audit import allowed_gain
 from expost.mechanisms.export.csv_files import Columns
 from expost.runs.answers import Answer, figure_checks, file_checks, is_answer, read_answer, table_checks
-from expost.runs.arguments import path_of
+from expost.runs.arguments import InstanceLike, given_again, nothing_given, path_of
 from expost.runs.checks import Check, Verification
 from expost.runs.folder import FILES, RESULT, digest, read_result, read_run
 from expost.runs.record import Record
-from expost.runs.sampled import sampled_names
 from expost.runs.solved import Solved, figures
 from expost.runs.tables import read_terms, terms_columns
 from expost.solver.answers import slack as agreement
@@ -36,24 +36,30 @@ UNCHECKED = ("backend", "details", "seconds", "peak_memory_mb", "expost")
 """What a record says of how it was made, which nothing in it can confirm."""
 
 
-def verify(run: Solved | str | Path) -> Verification:
+def verify(run: Solved | str | Path, *, instance: InstanceLike | None = None) -> Verification:
     """Every check of a run, or of what a folder holds, in order; a check that cannot be made ends the list as failed.
 
     The folder of an answer with lotteries, several items or epsilon is checked alike. A bracket's is checked too: its
     arithmetic, and both sides on fresh samples. Nothing is solved or searched.
-    Raises InputError when the folder is not a run at all.
+    instance: the same instance again, for the folder of a bracket whose values are Python functions: without it
+    nothing is checked there that needs them, and the list says so.
+    Raises InputError when the folder is not a run at all; the check fails when the instance is another one.
     """
     if isinstance(run, Solved):
+        nothing_given(instance)
         return Verification(run.instance.name, tuple(_readable(_run_checks(run))))
     folder = path_of(run, "run")
     if is_answer(folder):
+        nothing_given(instance)
         return Verification(str(folder), tuple(_readable(_answer_checks(read_answer(folder)))))
     from expost.brackets.saved import RECORD  # late: whoever solves on a grid needs nothing of the continuum
     from expost.brackets.verification import bracket_checks
 
     if is_regular(folder / RECORD):
-        found = (Check(one.name, one.passed, one.detail) for one in bracket_checks(folder))
+        checks = bracket_checks(folder, instance=given_again(instance))
+        found = (Check(one.name, one.passed, one.detail, one.proved) for one in checks)
         return Verification(str(folder), tuple(_readable(found)))
+    nothing_given(instance)
     read_result(folder)
     return Verification(str(folder), tuple(_readable(_folder_checks(folder))))
 
@@ -167,7 +173,7 @@ def _figures(run: Solved) -> Iterator[Check]:
             yield Check(key, recorded[key] is None, f"recorded {recorded[key]!r}, there is none")
         else:
             yield _same_number(key, recorded[key], value, 1.0 if key in ("sold", "share") else scale)
-    for key, value in (counted | settings.to_json() | {"sampled": sampled_names(space.instance)}).items():
+    for key, value in (counted | settings.to_json() | {"sampled": function_names(space.instance)}).items():
         yield Check(key, recorded[key] == value, f"recorded {recorded[key]!r}, recomputed {value!r}")
     yield Check("instance name", record.instance == space.instance.name, f"recorded {record.instance!r}")
     known = record.status in list(Status) and record.status not in (Status.INFEASIBLE, Status.UNKNOWN)

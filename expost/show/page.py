@@ -10,10 +10,10 @@ from typing import Any
 from expost._shown import Shown
 from expost._version import __version__
 from expost.errors import InputError
+from expost.instances.functions import marked_toml
 from expost.mechanisms.export.csv_files import Columns
 from expost.mechanisms.export.menu_table import menu_columns
 from expost.runs.run import Run
-from expost.runs.sampled import sampled_toml
 from expost.runs.verify import verify
 from expost.show.explorer import explorer_data
 from expost.show.facts_more import facts
@@ -59,7 +59,7 @@ def _run_page(run: Run) -> str:
         folder=str(run.folder or ""),
         table=_menu_table(run),
         citations=citations(run.instance.citation),
-        toml=sampled_toml(run.instance),
+        toml=marked_toml(run.instance),
     )
 
 

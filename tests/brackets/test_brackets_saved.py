@@ -204,7 +204,7 @@ def test_a_bracket_is_saved_whole_or_not_at_all(two, tmp_path):
     found = open_bracket(two)
     with pytest.raises(ex.InputError):
         save_bracket(found, two)  # taken
-    inst = ex.Instance("f", [ex.Buyer("1", ["x", "y"], lambda x, y: x + y)])
-    with pytest.raises(ex.InputError):
+    inst = ex.Instance("f", [ex.Buyer("1", ["x", "y"], "x + y")], joint=lambda x, y: 1.0 + 0.0 * x)
+    with pytest.raises(ex.InputError, match=r"joint: density: a Python callable"):
         save_bracket(ex.bracket(inst, 0.2), tmp_path / "f")
     assert list(tmp_path.iterdir()) == []

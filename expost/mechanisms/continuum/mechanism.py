@@ -21,7 +21,8 @@ import numpy as np
 from expost._typing import Array, Bool, Float
 from expost.errors import InputError
 from expost.files import write_whole
-from expost.instances.toml_file import instance_to_toml
+from expost.instances.functions import marked_toml
+from expost.mechanisms.continuum.functions import keep_functions
 from expost.spaces.quantile_space import Levels, QuantileSpace, scrambled
 from expost.tolerances import INCENTIVE, allowance
 
@@ -153,10 +154,12 @@ class ContinuumMechanism(ABC):
         return rises
 
     def save(self, folder: Path | str) -> None:
-        """Write ``mechanism.json``, ``mechanism.npz`` and ``instance.toml`` into ``folder`` (made if missing)."""
+        """Write ``mechanism.json``, ``mechanism.npz`` and ``instance.toml`` into ``folder`` (made if missing); and
+        ``functions.npz`` where values are Python functions, which the file of an instance cannot hold."""
         path = Path(folder)
         path.mkdir(parents=True, exist_ok=True)
-        (path / "instance.toml").write_text(instance_to_toml(self.space.stated), encoding="utf-8")
+        (path / "instance.toml").write_text(marked_toml(self.space.stated), encoding="utf-8")
+        keep_functions(self.space, path)
         record = {"kind": self.kind, "method": self.method, "first": list(self.space.first), **self.facts()}
         (path / "mechanism.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
         np.savez(path / "mechanism.npz", **self.arrays())  # type: ignore[arg-type]

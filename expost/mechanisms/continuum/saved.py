@@ -15,10 +15,19 @@ import numpy as np
 
 from expost._typing import Array, Float
 from expost.errors import InputError
-from expost.instances.toml_file import read_instance
+from expost.instances.environment import Instance
+from expost.instances.functions import function_names
+from expost.instances.toml_file import read_document
 from expost.mechanisms.continuum.atoms import AtomMechanism, atom_shapes
 from expost.mechanisms.continuum.cells import CellMechanism, cell_counts
 from expost.mechanisms.continuum.completion import CompletedMechanism
+from expost.mechanisms.continuum.functions import (
+    FILE,
+    compare_functions,
+    function_shapes,
+    saved_instance,
+    unsaved,
+)
 from expost.mechanisms.continuum.mechanism import ContinuumMechanism
 from expost.mechanisms.continuum.solo import SoloMechanism
 from expost.spaces.quantile_space import QuantileSpace
@@ -36,11 +45,14 @@ DAMAGED = (OSError, ValueError, EOFError, KeyError, RuntimeError, zipfile.BadZip
 Shapes = Mapping[str, tuple[int, ...]]
 
 
-def load_mechanism(folder: Path | str) -> ContinuumMechanism:
-    """The mechanism that ``save`` wrote. Raises InputError when the folder holds none."""
+def load_mechanism(folder: Path | str, given: Instance | None = None) -> ContinuumMechanism:
+    """The mechanism that ``save`` wrote. given: its instance, for the sake of values that are Python functions.
+
+    Raises InputError when the folder holds none, or of another instance.
+    """
     path = Path(folder)
     record = read_record(path / "mechanism.json")
-    instance = read_instance(path / "instance.toml")
+    instance = saved_instance(read_document(path / "instance.toml"), given, str(path / "instance.toml"))
     try:
         first = tuple(None if place is None else int(place) for place in record["first"])
         space = QuantileSpace(instance, first)
@@ -49,6 +61,10 @@ def load_mechanism(folder: Path | str) -> ContinuumMechanism:
         ):
             raise ValueError("first-stage signals that the instance does not have")
         shapes = _shapes(space, record)
+        if function_names(instance):
+            kept = read_arrays(path / FILE, function_shapes(space))
+            if not unsaved(instance):
+                compare_functions(space, kept)
         return _rebuild(space, record, read_arrays(path / "mechanism.npz", shapes))
     except (KeyError, ValueError, TypeError, OverflowError, IndexError) as error:
         raise InputError(
