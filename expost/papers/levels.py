@@ -26,6 +26,9 @@ NODES = {1: 33, 2: 33, 3: 13, 4: 7, 5: 5}
 FEWEST_NODES = 3
 ROOT_WIDTH = 2.0**-50
 """Width to which a last feasible coordinate is enclosed (unit: the cube's side)."""
+SLACK = 32.0
+"""How much wider than after as many bisections the enclosure may be: never slower than bisection by more than
+log2(SLACK) steps."""
 SHRINK, SMALLEST_WIDTH, MOVES = 0.25, 2.0**-34, 120
 """The local grid shrinks by SHRINK where nothing beats its centre, to SMALLEST_WIDTH; at most MOVES moves."""
 STARTS, TRIAL_MOVES = 4, 10
@@ -200,8 +203,8 @@ def last_feasible(
 
     ``ends`` are the constraint's values at the ends of the bracket; where that at the lower one is positive, the
     lower end is returned.
-    Interpolate, truncate, project (Oliveira and Takahashi 2020): never slower than bisection by more than a
-    step. The feasible end of the final bracket is returned; a stretch of exact zeros counts as feasible.
+    Interpolate, truncate, project (Oliveira and Takahashi 2020), with ``SLACK``: without any, one slow step at the
+    beginning leaves nothing but bisection. The feasible end of the final bracket is returned; a stretch of exact zeros counts as feasible.
     """
     root = np.where(ends[0] > 0.0, bracket[0], bracket[1])
     todo = np.flatnonzero((ends[1] > 0.0) & (ends[0] <= 0.0))
@@ -210,11 +213,15 @@ def last_feasible(
     low, high, at_low, at_high = bracket[0][todo], bracket[1][todo], ends[0][todo], ends[1][todo]
     x, rows = points[:, todo], rows[todo]
     width = np.maximum(high - low, ROOT_WIDTH)
-    budget, kappa = ROOT_WIDTH * np.exp2(np.ceil(np.log2(width / ROOT_WIDTH))), 0.2 / width
+    budget, kappa = SLACK * ROOT_WIDTH * np.exp2(np.ceil(np.log2(width / ROOT_WIDTH))), 0.2 / width
+    # Where the constraint is 0 at an end, or at all points near it as far as rounding shows, interpolation would try
+    # that end again and again: the same end moves by at least four times as much when it moves again.
+    least, before = np.full(len(todo), 0.5 * ROOT_WIDTH), np.zeros(len(todo), dtype=np.bool_)
     while len(todo):
-        x[axis] = trial = _trial((low, high), (at_low, at_high), budget, kappa)
+        x[axis] = trial = _trial((low, high), (at_low, at_high), budget, kappa, least)
         value = constraint(x, rows)
         above = value > 0.0
+        least, before = np.where(above == before, 4.0 * least, 0.5 * ROOT_WIDTH), above
         low, at_low = np.where(above, low, trial), np.where(above, at_low, value)
         high, at_high = np.where(above, trial, high), np.where(above, value, at_high)
         budget *= 0.5
@@ -223,11 +230,12 @@ def last_feasible(
             root[todo[~on]] = low[~on]
             todo, low, high, at_low, at_high = todo[on], low[on], high[on], at_low[on], at_high[on]
             x, rows, budget, kappa = x[:, on], rows[on], budget[on], kappa[on]
+            least, before = least[on], before[on]
     return root
 
 
-def _trial(bracket: Ends, ends: Ends, budget: Float, kappa: Float) -> Float:
-    """The next point to try in each bracket."""
+def _trial(bracket: Ends, ends: Ends, budget: Float, kappa: Float, least: Float) -> Float:
+    """The next point to try in each bracket, no closer to its ends than ``least``."""
     low, high = bracket
     middle, width = 0.5 * (low + high), high - low
     with np.errstate(invalid="ignore", over="ignore"):
@@ -236,5 +244,7 @@ def _trial(bracket: Ends, ends: Ends, budget: Float, kappa: Float) -> Float:
     side = np.sign(middle - straight)
     nudge = kappa * width**2
     truncated = np.where(nudge <= np.abs(middle - straight), straight + side * nudge, middle)
+    least = np.minimum(least, 0.5 * width)
+    truncated = np.clip(truncated, low + least, high - least)
     reach = np.maximum(budget - 0.5 * width, 0.0)
     return np.where(np.abs(truncated - middle) <= reach, truncated, middle - side * reach)
