@@ -98,7 +98,7 @@ def test_compare_puts_everything_side_by_side(expost):
     welfare = {row["name"]: row["welfare"] for row in full["rows"] + full["constructions"]}
     assert code == 0 and {"t*", "example2", "first best", "static second best"} <= set(welfare)
     assert welfare["t*"] < welfare["example2"] < welfare["static second best"] < welfare["first best"]
-    code, out, _ = expost("compare", "privatization", "--grid", 3, "--brackets", 1)
+    code, out, _ = expost("compare", "one-dimensional", "--grid", 3, "--brackets", 1)
     assert code == 0 and b"constructions" in out and b"continuum" in out
 
 

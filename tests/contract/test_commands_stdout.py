@@ -44,7 +44,7 @@ ALONE = {
     "sequential bracket": ["bracket", "privatization", "--timing", "sequential", "--accuracy", "0.2"],
 }
 OF_RUNS = {name: [name, "{run}"] for name in ("verify", "explain", "simplify")}
-QUICK = {"check jmmz", "sweep three-buyers", "items"}
+QUICK = {"check privatization", "sweep three-buyers", "items"}
 """Tried by default."""
 
 

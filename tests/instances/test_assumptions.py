@@ -25,18 +25,16 @@ def instance_of(*formulas, priors=None):
 
 def worst_pair(function, signals, raised, points):
     """The largest fall of ``function`` between a state and one at least as high in ``raised``, equal elsewhere."""
-    levels = np.linspace(0.0, 1.0, points)
+    states = list(itertools.product(np.linspace(0.0, 1.0, points), repeat=len(signals)))
+    values = [function(dict(zip(signals, state, strict=True))) for state in states]
     worst = -np.inf
-    for low in itertools.product(levels, repeat=len(signals)):
-        for high in itertools.product(levels, repeat=len(signals)):
+    for low, before in zip(states, values, strict=True):
+        for high, after in zip(states, values, strict=True):
             above = all(
                 b >= a if name in raised else a == b for name, a, b in zip(signals, low, high, strict=True)
             )
             if above and low != high:
-                fall = function(dict(zip(signals, low, strict=True))) - function(
-                    dict(zip(signals, high, strict=True))
-                )
-                worst = max(worst, fall)
+                worst = max(worst, before - after)
     return worst
 
 

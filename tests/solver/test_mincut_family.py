@@ -99,7 +99,7 @@ def test_a_limit_that_has_passed():
         family.cut(family.root(), 0.5, limit=0.0)
 
 
-@pytest.mark.parametrize("between", ["welfare,revenue", "1,2", "2,1"])
+@pytest.mark.parametrize("between", ["welfare,revenue", "1,2", pytest.param("2,1", marks=pytest.mark.slow)])
 def test_every_corner_has_a_proof_that_the_checker_takes(between):
     found = ex.frontier("jmmz", 4, between)
     assert found.complete
