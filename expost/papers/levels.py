@@ -100,11 +100,10 @@ class _Search:
         self, axes: Place, rows: Place, values: Float, places: Float, effort: tuple[float, int]
     ) -> tuple[Float, Float]:
         """Every start (starts, rows) zoomed in along its own axis; ``effort`` is the first width and the moves."""
-        for axis in range(self.dims):
-            start, row = np.nonzero((axes == axis) & np.isfinite(values))
-            found = self._zoom(axis, rows[row], values[start, row], places[start, :, row].T, effort)
-            values[start, row] = found[0]
-            places[start, :, row] = found[1].T
+        start, row = np.nonzero(np.isfinite(values))
+        found = self._zoom(axes[start, row], rows[row], values[start, row], places[start, :, row].T, effort)
+        values[start, row] = found[0]
+        places[start, :, row] = found[1].T
         return values, places
 
     def _mesh(self, dims: int) -> Float:
@@ -142,21 +141,22 @@ class _Search:
         return values, across
 
     def _zoom(
-        self, axis: int, rows: Place, value: Float, place: Float, effort: tuple[float, int]
+        self, axes: Place, rows: Place, value: Float, place: Float, effort: tuple[float, int]
     ) -> tuple[Float, Float]:
-        """``value`` and ``place`` improved by local grids that move, and shrink where they bring nothing."""
-        others = [k for k in range(self.dims) if k != axis]
-        ticks = (-1.0, -0.5, 0.0, 0.5, 1.0) if len(others) < 3 else (-1.0, 0.0, 1.0)
-        offsets = np.array(list(itertools.product(ticks, repeat=len(others)))).T
+        """``value`` and ``place`` improved by local grids that move, and shrink where they bring nothing; each lies
+        across its own one of the ``axes``."""
+        ticks = (-1.0, -0.5, 0.0, 0.5, 1.0) if self.dims < 4 else (-1.0, 0.0, 1.0)
+        offsets = np.array(list(itertools.product(ticks, repeat=self.dims - 1))).T
         reach = np.abs(offsets).max(axis=0)
+        across = np.stack([np.insert(offsets, axis, 0.0, axis=0) for axis in range(self.dims)], axis=1)
         active, widths = np.arange(len(rows)), np.full(len(rows), effort[0])
         for _ in range(effort[1]):
             if not len(active):
                 break
-            local = np.repeat(place[:, active, None], len(reach), axis=2)
-            local[others] = np.clip(local[others] + widths[active, None] * offsets[:, None, :], 0.0, 1.0)
-            repeated = np.repeat(rows[active], len(reach))
-            found, points = self._along(axis, repeated, local.reshape(self.dims, -1))
+            along = axes[active]
+            local = np.clip(place[:, active, None] + widths[active, None] * across[:, along], 0.0, 1.0)
+            repeated, along = (np.repeat(array, len(reach)) for array in (rows[active], along))
+            found, points = self._along(along, repeated, local.reshape(self.dims, -1))
             pick = np.argmax(found.reshape(len(active), -1), axis=1)
             flat = np.arange(len(active)) * len(reach) + pick
             better = found[flat] > value[active]
@@ -165,21 +165,23 @@ class _Search:
             active = active[widths[active] > SMALLEST_WIDTH]
         return value, place
 
-    def _along(self, axis: int, rows: Place, points: Float) -> tuple[Float, Float]:
-        """The objective and the point where coordinate ``axis`` is the last feasible one: (P,), (dims, P).
+    def _along(self, axes: Place, rows: Place, points: Float) -> tuple[Float, Float]:
+        """The objective and the point where the coordinate ``axes`` (P,) is the last feasible one: (P,), (dims, P).
 
-        The objective is -inf where no coordinate is feasible; ``points`` is overwritten on ``axis``.
+        The objective is -inf where no coordinate is feasible; ``points`` is overwritten on ``axes``.
         """
-        points[axis] = 0.0
+        points[axes, np.arange(len(rows))] = 0.0
         value = np.full(len(rows), -np.inf)
         at_zero = self.constraint(points, rows)
         some = np.flatnonzero(at_zero <= 0.0)
-        inside, within = points[:, some], rows[some]
-        inside[axis] = 1.0
+        inside, within, along, each = points[:, some], rows[some], axes[some], np.arange(len(some))
+        inside[along, each] = 1.0
         ends = (at_zero[some], self.constraint(inside, within))
         bracket = (np.zeros(len(some)), np.ones(len(some)))
-        inside[axis] = last_feasible(self.constraint, inside, within, axis, bracket=bracket, ends=ends)
-        points[axis, some] = inside[axis]
+        inside[along, each] = last_feasible(
+            self.constraint, inside, within, along, bracket=bracket, ends=ends
+        )
+        points[:, some] = inside
         value[some] = self.objective(inside, within)
         return value, points
 
@@ -197,28 +199,30 @@ def _local_maxima(values: Float, side: int, dims: int) -> Bool:
 
 
 def last_feasible(
-    constraint: Function, points: Float, rows: Place, axis: int, *, bracket: Ends, ends: Ends
+    constraint: Function, points: Float, rows: Place, axis: int | Place, *, bracket: Ends, ends: Ends
 ) -> Float:
-    """The last coordinate ``axis`` in the ``bracket`` where the constraint is at most zero: (P,).
+    """The last coordinate ``axis``, one for all or one each, in the ``bracket`` where the constraint is at most zero:
+    (P,).
 
     ``ends`` are the constraint's values at the ends of the bracket; where that at the lower one is positive, the
     lower end is returned.
     Interpolate, truncate, project (Oliveira and Takahashi 2020), with ``SLACK``: without any, one slow step at the
-    beginning leaves nothing but bisection. The feasible end of the final bracket is returned; a stretch of exact zeros counts as feasible.
+    beginning leaves nothing but bisection. The feasible end of the final bracket is returned; a stretch of exact zeros
+    counts as feasible.
     """
     root = np.where(ends[0] > 0.0, bracket[0], bracket[1])
     todo = np.flatnonzero((ends[1] > 0.0) & (ends[0] <= 0.0))
     if not len(todo):
         return root
     low, high, at_low, at_high = bracket[0][todo], bracket[1][todo], ends[0][todo], ends[1][todo]
-    x, rows = points[:, todo], rows[todo]
+    x, rows, axes = points[:, todo], rows[todo], np.broadcast_to(axis, len(root))[todo]
     width = np.maximum(high - low, ROOT_WIDTH)
     budget, kappa = SLACK * ROOT_WIDTH * np.exp2(np.ceil(np.log2(width / ROOT_WIDTH))), 0.2 / width
     # Where the constraint is 0 at an end, or at all points near it as far as rounding shows, interpolation would try
     # that end again and again: the same end moves by at least four times as much when it moves again.
     least, before = np.full(len(todo), 0.5 * ROOT_WIDTH), np.zeros(len(todo), dtype=np.bool_)
     while len(todo):
-        x[axis] = trial = _trial((low, high), (at_low, at_high), budget, kappa, least)
+        x[axes, np.arange(len(todo))] = trial = _trial((low, high), (at_low, at_high), budget, kappa, least)
         value = constraint(x, rows)
         above = value > 0.0
         least, before = np.where(above == before, 4.0 * least, 0.5 * ROOT_WIDTH), above
@@ -229,7 +233,7 @@ def last_feasible(
         if not on.all():
             root[todo[~on]] = low[~on]
             todo, low, high, at_low, at_high = todo[on], low[on], high[on], at_low[on], at_high[on]
-            x, rows, budget, kappa = x[:, on], rows[on], budget[on], kappa[on]
+            x, rows, axes, budget, kappa = x[:, on], rows[on], axes[on], budget[on], kappa[on]
             least, before = least[on], before[on]
     return root
 
