@@ -36,5 +36,5 @@ def optimum(formulation: Formulation, clock: Clock) -> Solution:
         clock.check()
         return solve_program(program, time_limit=max(clock.left, 0.02))
     if program.n_blocks > 2 and program.capacity == 1 and len(program.packing):
-        return solve_program(program, "pdlp", solver="chains")
+        return solve_program(program, "pdlp:chains")
     return solve_program(program)

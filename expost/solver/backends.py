@@ -160,17 +160,16 @@ def solve_program(
     progress: ProgressCallback | None = None,
     gap: float | None = None,
     nearby: Nearby | None = None,
-    **options: Any,
 ) -> Solution:
     """Solve a program with a backend by name and audit the answer.
 
     backend: ``auto`` (the minimum cut where it is exact, ``nbuyers`` for more blocks, ``branch`` for several units
     and for rules that bind the same buyer in several states), a name in ``BACKENDS``, ``pulp:NAME`` and ``cvxpy:NAME``
-    for a solver behind these, or ``pdlp:hipdlp`` for HiGHS's newer method. time_limit: seconds. start: a feasible
-    0/1 vector of shape (variables,). progress: called now and then with a ``Progress``, by the backends that
-    report it. gap: stop when the bound is at most this share of its size above the rule's value, status GAP.
-    nearby: what the solution of a nearby program says. options: passed on to the backend. What a backend cannot use of
-    these is listed in ``details["ignored"]``.
+    for a solver behind these, ``pdlp:hipdlp`` and ``pdlp:chains`` for other first-order methods. time_limit: seconds.
+    start: a feasible 0/1 vector of shape (variables,). progress: called now and then with a ``Progress``, by the
+    backends that report it. gap: stop when the bound is at most this share of its size above the rule's value, status
+    GAP. nearby: what the solution of a nearby program says. What a backend cannot use of these is listed in
+    ``details["ignored"]``.
 
     Raises InputError for an unknown, uninstalled or unfit backend and for an unusable start, gap or time
     limit; SolverError when the solver dies or its answer fails the audit.
@@ -185,7 +184,7 @@ def solve_program(
     given["nearby"] = None if at.shift else nearby  # its prices are in the unit of the weights as they were
     given = {name: value for name, value in given.items() if value is not None}
     ignored = [name for name in given if not getattr(chosen, name)]
-    arguments = {name: value for name, value in given.items() if name not in ignored} | options
+    arguments = {name: value for name, value in given.items() if name not in ignored}
     if solver:
         arguments["solver"] = solver
     module, function = chosen.call.split(":")

@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 from support.bracket_truths import crossing
 
+from expost.brackets.clock import ENDLESS
+from expost.brackets.optimum import optimum
 from expost.brackets.statistics import Allowance, one_sided
 from expost.brackets.symmetry import exchangeable, symmetrized
 from expost.brackets.upper.basis import ShadowPrices, base_gain, constant_prices
@@ -14,9 +16,13 @@ from expost.brackets.upper.finite import FiniteSets, averaged, extrapolate, fini
 from expost.brackets.upper.fit import FitPlan, fit_prices, largest_nodes, spread
 from expost.brackets.upper.responses import sequential_response, static_response
 from expost.brackets.upper.samples import draw_fibres, outer_points
+from expost.formulations.assemble import assemble
 from expost.formulations.sequential_strikes import strike_program
+from expost.formulations.timing import build_blocks
 from expost.instances.catalogue import load
+from expost.solver.backends import solve_program
 from expost.spaces.quantile_space import QuantileSpace, quantile_space
+from expost.spaces.type_space import discretize
 
 SMALL = Quadrature(replicates=8, fibres=128, types=2048, rows=24, bins=512)
 EXAMPLE_2 = 86 / 105
@@ -214,3 +220,14 @@ def test_meshes_stay_within_their_limit():
     assert largest_nodes((1, 1), 700) == 17
     assert largest_nodes((5, 5), 10) == 1
     assert largest_nodes((10, 10), 10**7) == 1  # two to the tenth corners around every point
+
+
+def test_three_buyers_without_a_limit_have_the_linear_bound_and_a_rule():
+    """What brackets without a time limit solve their finite sets by; a failure there would only leave a bound out."""
+    types = discretize(load("three-buyers"), 2)
+    formulation = assemble(types, build_blocks(types, ("static",) * 3))
+    solution = optimum(formulation, ENDLESS)
+    assert formulation.program.violations(solution.x) == 0
+    assert solution.bound == pytest.approx(
+        solve_program(formulation.program).details["linear_bound"], abs=1e-7
+    )

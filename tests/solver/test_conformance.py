@@ -1,5 +1,7 @@
 """One suite over all backends: what each declares, it does; what it cannot do is declared, not skipped."""
 
+import importlib
+import inspect
 import math
 
 import numpy as np
@@ -28,6 +30,27 @@ def case(blocks: int, seed: int) -> Program:
 
 def takes(name: str, blocks: int) -> bool:
     return name == "auto" or BACKENDS[name].blocks >= blocks
+
+
+@pytest.mark.parametrize("backend", BACKENDS.values(), ids=lambda backend: backend.name)
+def test_what_is_declared_is_a_keyword_of_the_backend(backend):
+    """The door hands on by name what is declared; who renames a keyword is told here."""
+    module, function = backend.call.split(":")
+    keywords = inspect.signature(getattr(importlib.import_module(module), function)).parameters
+    handed = ("time_limit", "start", "progress", "gap", "nearby")
+    assert {name for name in handed if getattr(backend, name)} == keywords.keys() & set(handed)
+    assert backend.solvers == ("solver" in keywords)
+
+
+def test_the_door_takes_no_other_keyword():
+    """A bracket was once worse for an option that had been renamed, and nobody saw it: it is an error by name."""
+    with pytest.raises(TypeError, match="methode"):
+        solve_program(case(3, 0), methode="chains")
+    with pytest.raises(InputError, match="chain"):
+        solve_program(case(3, 0), "pdlp:chain")
+    assert not any(
+        part.kind is part.VAR_KEYWORD for part in inspect.signature(solve_program).parameters.values()
+    )
 
 
 def test_everything_declared_is_installed_here():

@@ -119,6 +119,7 @@ class LowerSide:
         account, best = self.account, self.best
         if (
             best is None
+            or account.space.n != 2
             or account.space.sequential
             or not account.space.bounded
             or account.space.discrete
