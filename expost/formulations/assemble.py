@@ -50,7 +50,7 @@ class Formulation:
         starts = self.program.blocks[:-1]
         return np.stack(
             [
-                x[start : start + block.size][block.index] != 0
+                (x[start : start + block.size] != 0).take(block.index)
                 for start, block in zip(starts, self.blocks, strict=True)
             ]
         )

@@ -19,6 +19,7 @@ import numpy as np
 
 from expost.errors import InputError, LimitReached
 from expost.formulations.assemble import Formulation, assemble
+from expost.formulations.blocks import Block
 from expost.formulations.corners import Apart, Corner, Nested, NothingBeyond, Objectives
 from expost.formulations.settings import Settings
 from expost.formulations.timing import build_blocks, buyer_stages, parse_timing
@@ -29,19 +30,19 @@ from expost.tolerances import WELFARE
 
 def welfare_and_revenue(space: TypeSpace, settings: Settings) -> Objectives:
     """Welfare against revenue at the highest implementing prices. Raises InputError for sequential buyers."""
-    parts = [_assembled(space, settings, alpha) for alpha in (1.0, 0.0)]
-    programs = [part.program for part in parts]
+    blocks = _blocks(space, settings, revenue=True)
+    whole, other = (_assembled(space, settings, blocks, alpha) for alpha in (1.0, 0.0))
     return Objectives(
-        replace(parts[0], alpha=0.0),  # terms at their highest, as revenue asks
+        replace(whole, alpha=0.0),  # terms at their highest, as revenue asks
         ("welfare", "revenue"),
-        (programs[0].weights, programs[1].weights),
-        (programs[0].constant, programs[1].constant),
+        (whole.program.weights, other.program.weights),
+        (whole.program.constant, other.program.constant),
     )
 
 
 def buyers_shares(space: TypeSpace, settings: Settings, pair: tuple[int, int]) -> Objectives:
     """The expected gain from selling to one buyer against that from another; further buyers count in both."""
-    whole = _assembled(space, settings, 1.0)
+    whole = _assembled(space, settings, _blocks(space, settings), 1.0)
     program = whole.program
     weights = []
     for own in pair:
@@ -53,12 +54,16 @@ def buyers_shares(space: TypeSpace, settings: Settings, pair: tuple[int, int]) -
     return Objectives(whole, (names[0], names[1]), (weights[0], weights[1]), (0.0, 0.0))
 
 
-def _assembled(space: TypeSpace, settings: Settings, alpha: float) -> Formulation:
+def _blocks(space: TypeSpace, settings: Settings, *, revenue: bool = False) -> tuple[Block, ...]:
     timings = parse_timing(space.n, settings.timing)
+    return build_blocks(space, timings, settings.first, revenue=revenue)
+
+
+def _assembled(space: TypeSpace, settings: Settings, blocks: tuple[Block, ...], alpha: float) -> Formulation:
     return assemble(
         space,
-        build_blocks(space, timings, settings.first, revenue=alpha < 1.0),
-        stages=buyer_stages(space, timings, settings.first),
+        blocks,
+        stages=buyer_stages(space, parse_timing(space.n, settings.timing), settings.first),
         alpha=alpha,
         conditional=settings.conditional,
     )

@@ -92,7 +92,9 @@ def audit_prices(values: Float, wins: Bool, prices: PriceTable) -> BuyerAudit:
     """
     buyer, price = prices.buyer, prices.broadcast()
     reachable = wins.any(axis=buyer, keepdims=True)
-    gain = np.where(wins, price - values, np.where(reachable, values - price, -np.inf))
+    gain = values - price
+    np.negative(gain, out=gain, where=wins)
+    np.copyto(gain, -np.inf, where=~reachable)
     at = int(np.argmax(gain))
     state = tuple(int(t) for t in np.unravel_index(at, gain.shape))
     deviation = "a winner who would rather lose" if wins[state] else "a loser who would rather win"

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,9 @@ from expost.solver.half_sums import Derived, derive, malformed
 from expost.solver.multiples import multiple_below
 from expost.solver.program import FREE, Program
 from expost.solver.result import Certificate
+
+if TYPE_CHECKING:
+    from expost.solver.rows import Rows
 
 SAFE = 1 << 62
 """Half of what int64 holds."""
@@ -54,51 +57,6 @@ class CertificateReport:
     reasons: tuple[str, ...]
 
 
-class Rows:
-    """The rows of a program as sparse matrices, made once to check many certificates of programs that have the same.
-
-    reduced weights are ``weights - entering @ multipliers``, multipliers of arcs, packing and covering rows in this
-    order; taken is its transpose. degree: how many rows a variable has at most.
-    """
-
-    def __init__(self, program: Program) -> None:
-        from scipy.sparse import csr_array
-
-        parts = [(program.tails, 0, 1), (program.heads, 0, -1)]
-        parts += [(column, program.arcs, 1) for column in program.packing.T]
-        parts += [(column, program.arcs + len(program.packing), -1) for column in program.covering.T]
-        variables = np.concatenate([variable for variable, _, _ in parts])
-        numbers = np.concatenate([first + np.arange(len(variable)) for variable, first, _ in parts])
-        signs = np.concatenate([np.full(len(variable), sign, dtype=np.int64) for variable, _, sign in parts])
-        shape = program.variables, program.arcs + len(program.packing) + len(program.covering)
-        self.entering: Any = csr_array((signs, (variables, numbers)), shape=shape)
-        self.taken: Any = csr_array((signs.astype(np.int32), (numbers, variables)), shape=shape[::-1])
-        self.degree = int(np.bincount(variables, minlength=1).max())
-
-    def reduced(self, certificate: Certificate, weights: Int64, reasons: list[str]) -> Int64 | None:
-        """The reduced weights, int64 of shape (variables,), or None (with a reason) where they might overflow."""
-        multipliers = np.concatenate([certificate.arcs, certificate.packing, certificate.covering])
-        largest = int(np.abs(weights).max(initial=0)) + self.degree * int(multipliers.max(initial=0))
-        if largest >= SAFE:
-            magnitude = np.abs(weights).astype(np.float64) + abs(self.entering) @ multipliers.astype(
-                np.float64
-            )
-            # as in _fits: sums of positive terms, accurate to far better than one part in 1000
-            if not (magnitude < 2 * SAFE * 0.999).all():
-                reasons.append(OVERFLOW)
-                return None
-        return np.asarray(weights - self.entering @ multipliers)
-
-    def broken(self, program: Program, won: Bool) -> int:
-        """How many rows and fixings the rule breaks."""
-        sums = self.taken @ won.astype(np.int32)
-        last = program.arcs + len(program.packing)
-        broken = np.count_nonzero(sums[: program.arcs] > 0)
-        broken += np.count_nonzero(sums[program.arcs : last] > program.capacity)
-        broken += np.count_nonzero(sums[last:] > -1)
-        return int(broken) + _unfixed(program, won)
-
-
 def check(
     program: Program,
     certificate: Certificate,
@@ -112,18 +70,15 @@ def check(
     make the report invalid, with reasons.
     """
     reasons = _malformed(program, certificate)
-    weights = None if reasons else _scaled(program, certificate.scale_exponent, reasons)
-    bound: int | None = None
-    if weights is not None:
+    scaled = None if reasons else _scaled(program, certificate.scale_exponent, reasons)
+    weights = None if scaled is None else scaled.weights
+    bound = None if rows is None or weights is None else rows.bound(certificate, weights)
+    if bound is None and weights is not None:
         cuts = None if certificate.cuts is None else derive(program, certificate.cuts)
-        reduced = (
-            _reduced(program, certificate, weights, cuts, reasons)
-            if rows is None or cuts is not None
-            else rows.reduced(certificate, weights, reasons)
-        )
+        reduced = _reduced(program, certificate, weights, cuts, reasons)
         bound = None if reduced is None else _bound(program, certificate, cuts, reduced)
     value, violations = _rule(program, weights, x, rows, reasons)
-    upper = math.inf if bound is None else _upper(program, bound, certificate.scale_exponent)
+    upper = math.inf if bound is None or scaled is None else _upper(program, bound, scaled)
     if bound is not None and certificate.tree is not None:
         upper = min(upper, tree_bound(program, certificate.tree, check, reasons))
     if bound is not None and certificate.grain is not None:
@@ -162,14 +117,24 @@ def _malformed_part(name: str, multipliers: object, count: int) -> list[str]:
     return []
 
 
-def _scaled(program: Program, exponent: int, reasons: list[str]) -> Int64 | None:
-    """``rint(weights * 2**exponent)`` as int64, or None (with a reason) where that overflows."""
+class _Scaled(NamedTuple):
+    """The weights in units of ``2**-exponent``: as integers, int64, and what rounding took from each, float64."""
+
+    weights: Int64
+    lost: Float
+    exponent: int
+
+
+def _scaled(program: Program, exponent: int, reasons: list[str]) -> _Scaled | None:
+    """The weights times ``2**exponent``, or None (with a reason) where that does not fit into int64."""
     with np.errstate(over="ignore", under="ignore"):
-        scaled = np.rint(_times_power(program.weights, int(exponent)))
-    if not (np.isfinite(scaled).all() and (np.abs(scaled) < float(SAFE)).all()):
+        lost = _times_power(program.weights, int(exponent))
+        whole = np.rint(lost)
+    if not np.abs(whole).max(initial=0.0) < float(SAFE):
         reasons.append(f"weights scaled by 2**{exponent} do not fit into int64")
         return None
-    return scaled.astype(np.int64)
+    lost -= whole
+    return _Scaled(whole.astype(np.int64), lost, int(exponent))
 
 
 def _times_power(weights: Float, exponent: int) -> Float:
@@ -254,10 +219,13 @@ def _rule(
         reasons.append("a rule with entries other than 0 and 1")
         return None, None
     won = x.astype(bool)
-    violations = _broken(program, won) if rows is None else rows.broken(program, won)
+    if rows is None:
+        value, violations = None if weights is None else _total(weights[won]), _broken(program, won)
+    else:
+        value, violations = rows.value(weights, won)
     if violations:
         reasons.append(f"the rule breaks {violations} rows or fixings")
-    return (None if weights is None else _total(weights[won])), violations
+    return value, violations
 
 
 def _broken(program: Program, won: Bool) -> int:
@@ -282,15 +250,13 @@ def _taken(rows: Int32, won: Bool) -> Int32:
     return taken
 
 
-def _upper(program: Program, bound: int, exponent: int) -> float:
+def _upper(program: Program, bound: int, scaled: _Scaled) -> float:
     """The bound in the unit of the weights, rounded upwards, with all that the scaling rounded away."""
-    with np.errstate(under="ignore"):
-        scaled = _times_power(program.weights, int(exponent))
-    lost = np.maximum(scaled - np.rint(scaled), 0.0)
+    lost, exponent = np.maximum(scaled.lost, 0.0), scaled.exponent
     if (program.fixings == 0).any():
         lost[program.fixings == 0] = 0.0
     hidden = math.ceil(float(lost.sum()) * (1.0 + 1e-6)) + (1 if exponent < 0 else 0)
-    total, unit = bound + hidden, 1 << abs(int(exponent))
+    total, unit = bound + hidden, 1 << abs(exponent)
     try:
         value = total / unit if exponent >= 0 else float(total * unit)
     except OverflowError:

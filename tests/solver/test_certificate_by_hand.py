@@ -8,10 +8,11 @@ import pytest
 from support.programs import random_program, reference_program
 
 from expost.solver.cases import tree_bound
-from expost.solver.certificate import LARGEST_EXPONENT, Rows, check
+from expost.solver.certificate import LARGEST_EXPONENT, check
 from expost.solver.half_sums import derive, malformed
 from expost.solver.program import Program
 from expost.solver.result import Certificate, Grain, HalfSums, Tree
+from expost.solver.rows import Rows
 
 NONE = np.empty(0, np.int32)
 

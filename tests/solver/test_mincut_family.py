@@ -8,11 +8,12 @@ from support.programs import random_program
 
 import expost as ex
 from expost.errors import LimitReached
-from expost.solver.certificate import Rows, check
+from expost.solver.certificate import check
 from expost.solver.mincut import family as families
 from expost.solver.mincut.backend import solve_mincut
 from expost.solver.mincut.family import Family
 from expost.solver.program import Program
+from expost.solver.rows import Rows
 
 SHARES = [0.5, 0.2, 0.8, 0.65, 0.6, 0.625, 0.61, 0.9, 0.05, 0.3, 0.31]
 

@@ -201,7 +201,8 @@ class Family:
 
     def _supply(self, nodes: Int32, share: float | Float) -> Int64:
         """The integer weights of nodes at a share; monotone in it, for rounding is."""
-        return self.start[nodes] + np.rint(share * self.step[nodes]).astype(np.int64)
+        moved = share * self.step.take(nodes)
+        return self.start.take(nodes) + np.rint(moved, out=moved).astype(np.int64)
 
     def _ring(self, span: Span, limit: float) -> Ring:
         """The ring of a span, as small as it is worth the work."""
