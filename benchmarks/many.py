@@ -1,6 +1,6 @@
 """Many solves: what a sweep costs beyond its solves, how a bracket spreads, what frontiers cost a corner.
 
-    python benchmarks/many.py sweep | bracket | spread | frontier | nested
+    python benchmarks/many.py sweep | starts | bracket | spread | frontier | nested
 
 Seconds are processor time, so that a busy machine changes little. With several processes the critical path is the
 processor time of the busiest one: what a quiet machine with as many processors would take.
@@ -63,6 +63,32 @@ def sweep(cases: int = 200, grid: int = 12) -> None:
             f"{jobs} processes: critical path {path:.2f} s, {one / path:.2f} times as fast, efficiency "
             f"{one / path / jobs:.2f}; all {sum(parts):.2f} s; to start a worker {start:.1f} s, once a session"
         )
+
+
+def starts() -> None:
+    """Sweeps, whose cases start from the one before, against as many separate solves, which do not."""
+    mine = with_k()
+    ex.solve(mine, 16)
+    ex.sweep(mine, grid=2, k=[0.0, 1.0])
+    for grid, cases, timing in (
+        (12, 12, "static"),
+        (16, 12, "static"),
+        (24, 6, "static"),
+        (16, 12, "sequential"),
+    ):
+        for step in (0.01, 0.1):
+            k = (1.0 + step * np.arange(cases)).tolist()
+            began = time.process_time()
+            apart = [ex.solve(mine.with_parameters(k=value), grid, timing) for value in k]
+            cold = time.process_time() - began
+            began = time.process_time()
+            table = ex.sweep(mine, grid=grid, k=k, timing=timing)
+            warm = time.process_time() - began
+            same = table["upper_bound"].tolist() == [run.upper_bound for run in apart]
+            print(
+                f"{grid} points, {timing}, k in steps of {step}: {cold / cases * 1e3:.1f} ms a separate solve, "
+                f"{warm / cases * 1e3:.1f} ms a case of a sweep ({1 - warm / cold:.0%} less); same bounds: {same}"
+            )
 
 
 class Log:
@@ -209,7 +235,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["sweep", "bracket", "spread", "frontier", "nested"])
+    parser.add_argument("what", choices=["sweep", "starts", "bracket", "spread", "frontier", "nested"])
     parser.add_argument("--grid", type=int)
     asked = parser.parse_args()
     given = {} if asked.grid is None else {"grid": asked.grid}

@@ -1,4 +1,5 @@
-"""A start for a large program: the second best on a grid half as fine, each fine state like the coarse one around it.
+"""A start for a large program: what is known of a nearby instance on the same grid, or else the second best on a grid
+half as fine, each fine state like the coarse one around it.
 
 Only where the program is solved as a minimum cut, which can use a guess of its rule and of its prices. The answer does
 not depend on it, only how long it takes.
@@ -7,11 +8,11 @@ not depend on it, only how long it takes.
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from expost._typing import Array, Float, Place
+from expost._typing import Array, Bool, Float, Place
 from expost.errors import InputError
 from expost.formulations.assemble import Formulation
 from expost.solver.nearby import Nearby
@@ -24,6 +25,30 @@ LEAST_POINTS = 4
 """Signals with fewer points than twice this keep them."""
 SHARE = 0.25
 """Of the time that is left for a start."""
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """What is kept of a second best to start nearby ones from.
+
+    allocation: its rule, bool (n, T_1, .., T_n). prices: what one more unit is worth in each state (unit: values), of
+    state shape; None without a certificate.
+    """
+
+    allocation: Bool = field(repr=False)
+    prices: Float | None = field(repr=False)
+
+
+def start_from(formulation: Formulation, known: Known) -> Nearby | None:
+    """What is known of another instance with as many types, said about this program; None where that is no use.
+
+    Values that change a little reorder the types in many fibres, and with them the rows; states stay what they are.
+    """
+    space = formulation.space
+    if not has_use(formulation) or known.allocation.shape != (space.n, *space.shape):
+        return None
+    prices = None if known.prices is None else _weighted(space, known.prices).ravel()
+    return Nearby(prices, rule=formulation.vector(known.allocation))
 
 
 def coarse_start(formulation: Formulation, time_limit: float | None = None) -> Nearby | None:
@@ -57,9 +82,9 @@ def _coarser(formulation: Formulation) -> Formulation | None:
     from expost.formulations.second_best import formulate
 
     space, settings = formulation.space, formulation.settings
-    if settings is None or settings.conditional or settings.symmetric or space.n != 2 or space.units != 1:
+    if settings is None or not has_use(formulation):
         return None
-    if space.states < LEAST_STATES or type_counts(space.instance, space.grid) != space.shape:
+    if type_counts(space.instance, space.grid) != space.shape:
         return None
     points = {
         signal: max(space.grid.size(signal) // 2, min(LEAST_POINTS, space.grid.size(signal)))
@@ -75,6 +100,14 @@ def _coarser(formulation: Formulation) -> Formulation | None:
         )
     except InputError:  # on other points a formula may fail, or values fall where they have to rise
         return None
+
+
+def has_use(formulation: Formulation) -> bool:
+    """Whether the program is one minimum cut without fixings, and takes longer than a start."""
+    space, settings = formulation.space, formulation.settings
+    if settings is None or settings.conditional or settings.symmetric:
+        return False
+    return space.n == 2 and space.units == 1 and space.states >= LEAST_STATES
 
 
 def _cells(space: TypeSpace, coarse: TypeSpace, i: int) -> Place:

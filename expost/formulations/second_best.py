@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from expost._typing import Int8, Timing
 from expost.errors import LimitReached, SolverError
 from expost.formulations.assemble import Formulation, assemble
-from expost.formulations.coarser import coarse_start
+from expost.formulations.coarser import Known, coarse_start, start_from
 from expost.formulations.settings import Settings
 from expost.formulations.symmetric import symmetric_formulation
 from expost.formulations.timing import build_blocks, buyer_stages, parse_timing
@@ -102,12 +102,12 @@ def answer(
     progress: ProgressCallback | None = None,
     start: Int8 | None = None,
     gap: float | None = None,
-    near: SecondBest | None = None,
+    near: SecondBest | Known | None = None,
 ) -> SecondBest:
     """Solve, lift, audit. start: a feasible 0/1 vector of shape (variables,), for backends that take one.
 
     gap: stop when the bound is at most this share of its size above the rule's value. near: the answer to a program
-    with the same rows and other weights, to start from.
+    with the same rows and other weights, or what is known of another instance with the same types, to start from.
 
     Raises LimitReached when a limit came before any rule, AuditError when the rule fails the audit by definition,
     SolverError when the backend failed.
@@ -115,9 +115,10 @@ def answer(
     from expost.solver.backends import select, solve_program
 
     begun = time.perf_counter()
-    guess: Nearby | None = None if near is None else nearby(near.solution)
-    if near is None and select(formulation.program, backend)[0].nearby:
-        guess = coarse_start(formulation, time_limit)
+    guess: Nearby | None = nearby(near.solution) if isinstance(near, SecondBest) else None
+    if guess is None and select(formulation.program, backend)[0].nearby:
+        known = start_from(formulation, near) if isinstance(near, Known) else None
+        guess = known or coarse_start(formulation, time_limit)
     if time_limit is not None:
         time_limit = max(time_limit - (time.perf_counter() - begun), 1e-3)
     solution = solve_program(formulation.program, backend, time_limit, start, progress, gap=gap, nearby=guess)

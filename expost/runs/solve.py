@@ -13,6 +13,7 @@ from expost._progress import SOLVE, bar
 from expost._version import __version__
 from expost.errors import AuditError, InputError
 from expost.files import claim_file
+from expost.formulations.coarser import Known
 from expost.formulations.second_best import SecondBest, answer, formulate, type_space
 from expost.formulations.settings import Settings
 from expost.formulations.symmetric import SymmetricFormulation
@@ -24,7 +25,7 @@ from expost.runs.arguments import GridLike, InstanceLike, Words, limit_of, load,
 from expost.runs.memory import peak_memory_mb
 from expost.runs.record import SCHEMA_VERSION, Record, finite
 from expost.runs.run import Run
-from expost.runs.solved import figures, plain
+from expost.runs.solved import Solved, figures, plain
 from expost.solver.answers import slack
 from expost.solver.certificate import check
 from expost.solver.program import Program
@@ -52,6 +53,7 @@ def solve(
     backend: str = ...,
     time_limit: float | None = ...,
     gap: float | None = ...,
+    near: Solved | Known | None = ...,
     progress: ProgressCallback | None = ...,
     write_model: str | Path | None = ...,
 ) -> Run: ...
@@ -70,6 +72,7 @@ def solve(
     backend: str = ...,
     time_limit: float | None = ...,
     gap: float | None = ...,
+    near: Solved | Known | None = ...,
     progress: ProgressCallback | None = ...,
     write_model: str | Path | None = ...,
 ) -> LotteryRun: ...
@@ -87,6 +90,7 @@ def solve(
     backend: str = "auto",
     time_limit: float | None = None,
     gap: float | None = None,
+    near: Solved | Known | None = None,
     progress: ProgressCallback | None = None,
     write_model: str | Path | None = None,
 ) -> Run | LotteryRun:
@@ -104,6 +108,8 @@ def solve(
     costs on the grid.
     backend: ``auto``, or one of those in ``docs/backends.md``. time_limit: seconds for the whole call.
     gap: stop as soon as the bound is at most this share of its size above the rule's value (minimum cut).
+    near: a run of a nearby instance on the same grid, with other parameters for example, to start from: large programs
+    of two buyers are solved faster, and the answer is the same.
     progress: called now and then with where the solve stands; by default a terminal or a notebook shows it once the
     solve has lasted two seconds. write_model: also write the program there, as .lp or
     .mps.
@@ -140,6 +146,7 @@ def solve(
         backend=backend,
         time_limit=time_limit,
         gap=gap,
+        near=near,
         progress=progress,
         write_model=write_model,
     )
@@ -152,12 +159,14 @@ def solve_settings(
     backend: str = "auto",
     time_limit: float | None = None,
     gap: float | None = None,
+    near: Solved | Known | None = None,
     progress: ProgressCallback | None = None,
     write_model: str | Path | None = None,
 ) -> Run:
     """As ``solve``, with everything that determines the program in one ``Settings``."""
     with bar(f"{instance.name}: {settings.timing}", after=SOLVE) as shown:
-        return _solved(instance, settings, backend, time_limit, gap, progress or shown.listener, write_model)
+        listener = progress or shown.listener
+        return _solved(instance, settings, backend, time_limit, gap, near, listener, write_model)
 
 
 def _solved(
@@ -166,6 +175,7 @@ def _solved(
     backend: str,
     time_limit: float | None,
     gap: float | None,
+    near: Solved | Known | None,
     progress: ProgressCallback | None,
     write_model: str | Path | None,
 ) -> Run:
@@ -174,6 +184,12 @@ def _solved(
         claim_file(Path(write_model), where="write_model", suffixes=(".lp", ".mps"))
     formulation = formulate(type_space(instance, settings), settings)
     build = time.perf_counter() - begun
+    if isinstance(near, Solved):
+        if near.space.shape != formulation.space.shape:
+            raise InputError(
+                f"a run with types {near.space.shape}", where="near", expected=f"{formulation.space.shape}"
+            )
+        near = near.known
     size = formulation.space.states, formulation.program.variables
     _log.info("%s: %d states, %d variables, built in %.2f s", instance.name, *size, build)
     if write_model is not None:
@@ -184,7 +200,8 @@ def _solved(
     if isinstance(formulation, SymmetricFormulation):
         found = answer_symmetric(formulation, settings, backend=backend, time_limit=left, progress=progress)
     else:
-        found = answer(formulation, backend=backend, time_limit=left, gap=gap, progress=progress)
+        asked: dict[str, Any] = {"backend": backend, "time_limit": left, "gap": gap, "progress": progress}
+        found = answer(formulation, near=near, **asked)
     return _run(instance, settings, found, build, begun)
 
 

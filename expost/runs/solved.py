@@ -13,6 +13,7 @@ import numpy as np
 from expost._shown import Shown
 from expost._typing import Bool
 from expost.formulations.assemble import Formulation
+from expost.formulations.coarser import Known
 from expost.formulations.settings import Settings
 from expost.instances.environment import Instance
 from expost.mechanisms.audit import Audit
@@ -168,6 +169,13 @@ class Solved(Shown):
                 )
                 found[buyer.name] = rows.reset_index(drop=True)
         return found
+
+    @property
+    def known(self) -> Known:
+        """What solves of nearby instances on the same grid start from: ``solve(.., near=run)``."""
+        found = self.certificate
+        prices = None if found is None else self.formulation.shadow_prices(found)
+        return Known(self.mechanism.allocation, prices)
 
     @cached_property
     def shadow_prices(self) -> xr.DataArray | None:

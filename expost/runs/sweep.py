@@ -13,6 +13,7 @@ import json
 import logging
 import math
 import os
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ from expost.spaces.type_space import discretize, type_counts
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from expost.formulations.coarser import Known
 
 _log = logging.getLogger(__name__)
 
@@ -86,6 +89,8 @@ IMPORTS = 300 * 2**20
 """Memory that a worker needs before it solves anything, in bytes."""
 WHOLE = ("grid", "seed")
 SUFFIXES = (".csv", ".parquet")
+FAMILIES = 8
+"""Families of cases of which a thread remembers the last one."""
 PROBE = 3
 """Points per signal on which Python functions are told apart."""
 
@@ -107,6 +112,11 @@ class Case:
             parts += [name, hashlib.sha256(array.tobytes()).hexdigest()]
         asked = {name: _plain(value) for name, value in self.asked.items()}
         return hashlib.sha256(json.dumps([parts, asked], sort_keys=True).encode()).hexdigest()[:32]
+
+    @property
+    def family(self) -> str:
+        """What cases that differ in parameters of the instance alone have in common."""
+        return json.dumps([self.instance.name, {name: _plain(value) for name, value in self.asked.items()}])
 
     def labels(self) -> dict[str, Any]:
         """The columns that say which case it is."""
@@ -186,6 +196,7 @@ def sweep(
                     progress(done, len(cases))
     finally:
         journal.close()
+        _LATEST.known.clear()
     table = pd.DataFrame([journal.done[case.key] for case in cases])
     if target is not None:
         write_table(table, target)
@@ -273,10 +284,38 @@ def _case(base: Instance, settings: Mapping[str, Any], what: str, keep: str | Pa
     return Case(stated, asked, what, None if keep is None else Path(keep))
 
 
+class _Latest(threading.local):
+    """What this thread knows of the last case of each family: same instance and settings, other parameters."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Known] = {}
+
+    def keep(self, family: str, known: Known) -> None:
+        """Remember the case, and forget the family that has been left alone for longest."""
+        self.known.pop(family, None)
+        self.known[family] = known
+        if len(self.known) > FAMILIES:
+            del self.known[next(iter(self.known))]
+
+
+_LATEST = _Latest()
+
+
 def _solved(case: Case) -> dict[str, Any]:
+    """The figures of a solve, which starts from the case before: a neighbour of it where one parameter moves.
+
+    What is found does not depend on that, so that tables are the same in whatever order and on however many processes.
+    Where a limit ends a solve it would, and lotteries are no minimum cut.
+    """
+    from expost.formulations.coarser import has_use
     from expost.runs.solve import solve
 
-    run = solve(case.instance, **case.asked)
+    if any(case.asked.get(name) for name in ("lotteries", "time_limit", "gap", "symmetric")):
+        run = solve(case.instance, **case.asked)
+    else:
+        run = solve(case.instance, **case.asked, near=_LATEST.known.get(case.family))
+        if has_use(run.formulation):
+            _LATEST.keep(case.family, run.known)
     if case.keep is not None:
         folder = case.keep / case.key
         if not folder.exists():

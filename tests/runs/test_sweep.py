@@ -13,6 +13,7 @@ import pytest
 
 import expost as ex
 from expost.cli import run_command
+from expost.formulations import coarser, second_best
 
 
 def own():
@@ -195,3 +196,29 @@ def test_the_command_line(tmp_path, capsys):
     assert [row["k"] for row in rows] == [0.0, 0.5, 1.0]
     for bad in ("k", "k=0:1:0", "z=1|2", "k=a:b:c"):
         assert run_command(["sweep", str(path), "--grid", "2", "--over", bad]) == 2
+
+
+def test_a_case_starts_from_the_one_before_it_and_the_table_is_the_same(monkeypatch):
+    asked = {"grid": 5, "k": [0.5, 0.6, 0.7], "objective": ["welfare", "revenue"]}
+    cold = ex.sweep(own(), **asked)
+    monkeypatch.setattr(coarser, "LEAST_STATES", 0)
+    starts = []
+    plain = coarser.start_from
+    monkeypatch.setattr(second_best, "start_from", lambda *given: starts.append(plain(*given)) or starts[-1])
+    warm = ex.sweep(own(), **asked)
+    assert len(starts) == 4 and all(start is not None for start in starts)  # all but the first of each family
+    same(warm, cold)
+    starts.clear()
+    ex.sweep(own(), **asked, time_limit=60.0)
+    assert not starts  # where a limit may end it, what is found could depend on the start
+
+
+def test_a_solve_starts_from_a_run_of_a_neighbour(monkeypatch):
+    monkeypatch.setattr(coarser, "LEAST_STATES", 0)
+    near = ex.solve(own(), 5)
+    mine = own().with_parameters(k=1.1)
+    cold, warm = ex.solve(mine, 5), ex.solve(mine, 5, near=near)
+    assert warm.welfare == cold.welfare and warm.upper_bound == cold.upper_bound and warm.verify()
+    assert (warm.mechanism.allocation == cold.mechanism.allocation).all()
+    with pytest.raises(ex.InputError, match=r"^near:"):
+        ex.solve(mine, 4, near=near)
