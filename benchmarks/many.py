@@ -20,15 +20,6 @@ import psutil
 import expost as ex
 
 
-def with_k() -> ex.Instance:
-    """The instance ``jmmz`` with the strength of interdependence as a parameter."""
-    return ex.Instance(
-        "jmmz with k",
-        [ex.Buyer("1", ["p1", "c1"], "p1 + k*c1*c2"), ex.Buyer("2", ["p2", "c2"], "p2 + k*c1*c2")],
-        parameters={"k": 1.0},
-    )
-
-
 def used() -> dict[int, float]:
     """Processor seconds so far of this process and its children, by process."""
     me = psutil.Process()
@@ -40,7 +31,7 @@ def spent(before: dict[int, float]) -> dict[int, float]:
 
 
 def sweep(cases: int = 200, grid: int = 12) -> None:
-    k, mine = np.linspace(0.0, 2.0, cases).tolist(), with_k()
+    k, mine = np.linspace(0.0, 2.0, cases).tolist(), ex.load("jmmz")
     ex.sweep(mine, grid=grid, k=k[:2])
     began = time.process_time()
     for value in k:
@@ -67,7 +58,7 @@ def sweep(cases: int = 200, grid: int = 12) -> None:
 
 def starts() -> None:
     """Sweeps, whose cases start from the one before, against as many separate solves, which do not."""
-    mine = with_k()
+    mine = ex.load("jmmz")
     ex.solve(mine, 16)
     ex.sweep(mine, grid=2, k=[0.0, 1.0])
     for grid, cases, timing in (

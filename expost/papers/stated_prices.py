@@ -74,7 +74,8 @@ def prices_named(name: str, instance: Instance) -> PriceFunction:
     if base in FORMULAS:
         return FormulaPrices(base, FORMULAS[base])
     if base == "t*":
-        return ExampleOnePrices() if instance.name == "jmmz" else PivotalPrices(instance)
+        stated = instance.name == "jmmz" and instance.parameters.get("k", 1.0) == 1.0
+        return ExampleOnePrices() if stated else PivotalPrices(instance)
     return ExampleTwoPrices(instance, literal=base == "equation 15")
 
 

@@ -16,7 +16,7 @@ COUPLED = "1 + 0.5*cos(pi*(c1 - c2))"
 
 
 def jmmz(**given):
-    return ex.Instance("mine", ex.load("jmmz").buyers, **given)
+    return ex.Instance("mine", ex.load("jmmz").buyers, parameters={"k": 1.0}, **given)
 
 
 def rival(**given):

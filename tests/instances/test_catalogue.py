@@ -66,7 +66,8 @@ def test_the_assumptions_hold(name):
     ("name", "parameters", "message"),
     [
         ("jmmy", {}, "no instance 'jmmy'.*did you mean 'jmmz'"),
-        ("jmmz", {"a": 1.0}, "unknown parameter 'a'; expected no parameters"),
+        ("three-buyers", {"a": 1.0}, "unknown parameter 'a'; expected no parameters"),
+        ("jmmz", {"a": 1.0}, "unknown parameter 'a'; expected one of k"),
         ("linear", {"alpha": 1.0}, "unknown parameter 'alpha'; expected one of alpha11"),
         ("linear", {"alpha11": "2"}, "alpha11 = '2'; expected a number"),
         ("linear", {"alpha11": True}, "alpha11 = True"),

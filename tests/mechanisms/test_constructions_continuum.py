@@ -44,9 +44,8 @@ def monte_carlo(instance, prices, count, seed):
 @pytest.mark.slow
 def test_other_priors_against_simulation():
     jmmz = catalogue.load("jmmz")
-    instance = Instance(
-        "beta", jmmz.buyers, {"p1": Prior("beta", {"a": 2.0, "b": 3.0}), "c2": Prior("triang", {"c": 0.3})}
-    )
+    priors = {"p1": Prior("beta", {"a": 2.0, "b": 3.0}), "c2": Prior("triang", {"c": 0.3})}
+    instance = Instance("beta", jmmz.buyers, priors, parameters=jmmz.parameters)
     prices = ExampleTwoPrices(instance)
     found = continuum_welfare(instance, prices, accuracy=1e-3)
     value, error = monte_carlo(instance, prices, 300_000, 0)

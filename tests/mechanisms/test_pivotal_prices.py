@@ -219,7 +219,8 @@ def test_scaling_and_relabelling():
 
 def test_a_prior_with_another_support_stretches_the_cube():
     wide = Prior("uniform", {"loc": 0.0, "scale": 2.0})
-    instance = Instance("wide", catalogue.load("jmmz").buyers, dict.fromkeys(("p1", "c1", "p2", "c2"), wide))
+    jmmz = catalogue.load("jmmz")
+    instance = Instance("wide", jmmz.buyers, dict.fromkeys(jmmz.signals, wide), parameters=jmmz.parameters)
     found = PivotalPrices(instance).price(0, {"p2": np.array([0.5]), "c2": np.array([0.4])})
     assert found[0] == pytest.approx(0.5 + 2 * 0.4)
 
@@ -230,7 +231,7 @@ def test_refusals():
         PivotalPrices(catalogue.load("privatization"))
     with pytest.raises(InputError, match="no values of c2"):
         PivotalPrices(jmmz).price(0, {"p2": np.array([0.5])})
-    unbounded = Instance("normal", jmmz.buyers, {"p1": Prior("norm", {})})
+    unbounded = Instance("normal", jmmz.buyers, {"p1": Prior("norm", {})}, parameters=jmmz.parameters)
     with pytest.raises(InputError, match="unbounded"):
         PivotalPrices(unbounded).price(0, {"p2": np.array([0.5]), "c2": np.array([0.5])})
 

@@ -91,9 +91,8 @@ def test_jobs_and_seeds_change_nothing_that_they_should_not():
 
 def test_theorem_7_does_not_apply_to_two_buyers_and_says_what_happens():
     jmmz = ex.load("jmmz")
-    late = ex.Instance(
-        "common first", [ex.Buyer(b.name, b.signals[::-1], b.value) for b in jmmz.buyers], priors=jmmz.priors
-    )
+    buyers = [ex.Buyer(b.name, b.signals[::-1], b.value) for b in jmmz.buyers]
+    late = ex.Instance("common first", buyers, priors=jmmz.priors, parameters=jmmz.parameters)
     (verdict,) = ex.validate("Z-Theorem-7", late, quick=True).verdicts
     assert verdict.outcome.applied == "does not apply" and not verdict.conclusion_holds
     one, steep = verdict.hypotheses

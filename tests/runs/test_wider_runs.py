@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -133,7 +134,7 @@ def test_the_figures_of_units_and_densities():
     densities = rows(4)
     assert len(densities) == 3
     for density, first, second, share in densities:
-        run = ex.solve(ex.Instance("x", jmmz.buyers, joint=density), grid=8)
+        run = ex.solve(replace(jmmz, joint=density), grid=8)
         assert [f"{run.first_best:.6f}", f"{run.welfare:.6f}", f"{run.share:.2%}"] == [first, second, share]
     units = [row for row in rows(5) if "unit" in row[0]]
     assert len(units) == 3
