@@ -82,8 +82,12 @@ def sweep(
     asked |= {"accuracy": 0.02 if accuracy is None else accuracy} if bracket else {}
     asked |= {"time_limit": time_limit} if time_limit is not None and not prices else {}
     asked |= read_study(study) if study is not None else {}
+    named: set[str] = set()
     for text in over or ():
         name, values = parse.over(text)
+        if name in named:
+            raise InputError(f"{name} twice", where="over", expected="each name once: NAME=A|B|C")
+        named.add(name)
         asked[name] = values
     table = ex.sweep(
         loaded(instance, parameters),
@@ -134,7 +138,7 @@ def read_study(path: Path) -> dict[str, Any]:
     found = {**document, **over}
     taken = sorted({"instance", "rows", "out", "keep", "jobs", "progress", "bracket"} & set(found))
     if taken:
-        raise InputError(f"{taken[0]}", where="study", expected=f"it on the command line: --{taken[0]}")
+        raise InputError(f"{taken[0]} in the file", where="study", expected="it on the command line")
     return found
 
 

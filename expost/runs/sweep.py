@@ -85,6 +85,8 @@ BENCHMARK = (
     "robustness",
     "revenue",
 )
+LAST = ("error", "seconds", "case")
+"""The last columns of the table."""
 IMPORTS = 300 * 2**20
 """Memory that a worker needs before it solves anything, in bytes."""
 WHOLE = ("grid", "seed")
@@ -93,6 +95,10 @@ FAMILIES = 8
 """Families of cases of which a thread remembers the last one."""
 PROBE = 3
 """Points per signal on which Python functions are told apart."""
+
+
+Answer = tuple[dict[str, Any], Any]
+"""The figures of a case, and what can be saved of it; None where there is nothing."""
 
 
 @dataclass(frozen=True)
@@ -126,13 +132,39 @@ class Case:
         """The row of the case; an error becomes its text."""
         started = time.perf_counter()
         row: dict[str, Any] = {"instance": self.instance.name, **self.labels()}
+        found: Any = None
         try:
             with silent():
-                row |= _COMPUTE[self.what](self)
-            row["error"] = ""
+                figures, found = _COMPUTE[self.what](self)
+            row |= figures | {"error": ""}
         except ExpostError as error:
             row |= {"status": ENDED.get(type(error), "failed"), "error": str(error)}
-        return row | {"seconds": time.perf_counter() - started, "case": self.key}
+        row |= {"seconds": time.perf_counter() - started, "case": self.key}
+        if found is not None and self.missing:
+            self.save(found)
+        return row
+
+    @property
+    def folder(self) -> Path | None:
+        """Where what was found is kept."""
+        return None if self.keep is None else self.keep / self.key
+
+    @property
+    def missing(self) -> bool:
+        """Whether what is found is to be kept, and is not there yet."""
+        return self.folder is not None and not self.folder.exists()
+
+    def save(self, found: Any) -> None:
+        """Keep what was found. Raises InputError where that fails: the sweep ends, and the case is not done."""
+        try:
+            found.save(self.folder)
+        except InputError as error:
+            raise InputError(
+                f"{self.folder}: {error.found}"[:160],
+                where="keep",
+                expected="room for the runs",
+                remedy="what was written is kept: the same sweep goes on from there",
+            ) from None
 
 
 def sweep(
@@ -177,9 +209,11 @@ def sweep(
     if target is not None:
         _claim(target)
     if keep is not None:
+        if what == "check":
+            raise InputError("checks", where="keep", expected="solves, brackets or benchmarks to keep")
         claim_place(path_of(keep, "keep"), where="keep")
     journal = _Journal(target, {case.key for case in cases})
-    todo = {case.key: case for case in cases if case.key not in journal.done}
+    todo = {case.key: case for case in cases if not journal.has(case)}
     count = _workers(list(todo.values()), jobs_of(jobs))
     done = len(cases) - len(todo)
     try:
@@ -197,7 +231,7 @@ def sweep(
     finally:
         journal.close()
         _LATEST.known.clear()
-    table = pd.DataFrame([journal.done[case.key] for case in cases])
+    table = _in_order(pd.DataFrame([journal.done[case.key] for case in cases]))
     if target is not None:
         write_table(table, target)
         journal.remove()
@@ -301,7 +335,7 @@ class _Latest(threading.local):
 _LATEST = _Latest()
 
 
-def _solved(case: Case) -> dict[str, Any]:
+def _solved(case: Case) -> Answer:
     """The figures of a solve, which starts from the case before: a neighbour of it where one parameter moves.
 
     What is found does not depend on that, so that tables are the same in whatever order and on however many processes.
@@ -316,15 +350,11 @@ def _solved(case: Case) -> dict[str, Any]:
         run = solve(case.instance, **case.asked, near=_LATEST.known.get(case.family))
         if has_use(run.formulation):
             _LATEST.keep(case.family, run.known)
-    if case.keep is not None:
-        folder = case.keep / case.key
-        if not folder.exists():
-            run.save(folder)
     record = run.to_dict() | {"value": run.welfare} if case.asked.get("lotteries") else run.record.to_dict()
-    return {name: record[name] for name in FIGURES}
+    return {name: record[name] for name in FIGURES}, run
 
 
-def _bracketed(case: Case) -> dict[str, Any]:
+def _bracketed(case: Case) -> Answer:
     from expost.runs.bracket import bracket
 
     found = bracket(case.instance, **case.asked)
@@ -337,26 +367,27 @@ def _bracketed(case: Case) -> dict[str, Any]:
         "seed": found.seed,
         "lower_by": found.lower.method,
         "upper_by": found.upper.method,
-    }
+    }, found
 
 
-def _benchmark(case: Case) -> dict[str, Any]:
+def _benchmark(case: Case) -> Answer:
     from expost.runs.bayesian import bayesian
 
-    found = bayesian(case.instance, **case.asked).to_dict()
-    return {name: found[name] for name in BENCHMARK}
+    found = bayesian(case.instance, **case.asked)
+    row = found.to_dict()
+    return {name: row[name] for name in BENCHMARK}, found
 
 
-def _checked(case: Case) -> dict[str, Any]:
+def _checked(case: Case) -> Answer:
     from expost.runs.check import check
 
     asked = dict(case.asked)
     found = check(case.instance, asked.pop("prices"), asked.pop("grid"), **asked).to_dict()
     found["welfare_error"] = found["error"]  # a row's "error" says why a case failed
-    return {name: found[name] for name in CHECKED}
+    return {name: found[name] for name in CHECKED}, None
 
 
-_COMPUTE: dict[str, Callable[[Case], dict[str, Any]]] = {
+_COMPUTE: dict[str, Callable[[Case], Answer]] = {
     "solve": _solved,
     "bracket": _bracketed,
     "check": _checked,
@@ -402,6 +433,11 @@ class _Journal:
                     remedy="name another file, or ask for these cases too",
                 )
 
+    def has(self, case: Case) -> bool:
+        """Whether there is nothing left to do about a case."""
+        row = self.done.get(case.key)
+        return row is not None and (bool(row.get("error")) or not case.missing)
+
     def add(self, row: dict[str, Any]) -> None:
         """Keep a row. Raises InputError when the disk does not take it."""
         self.done[row["case"]] = row
@@ -439,6 +475,12 @@ class _Journal:
         """The table is written: the journal has served."""
         if self.path is not None:
             self.path.unlink(missing_ok=True)
+
+
+def _in_order(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with what says how it went behind all figures, also where the first case has none."""
+    last = [name for name in LAST if name in table.columns]
+    return table[[name for name in table.columns if name not in last] + last]
 
 
 def _append(file: FileIO, line: bytes) -> None:

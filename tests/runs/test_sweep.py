@@ -14,6 +14,8 @@ import pytest
 import expost as ex
 from expost.cli import run_command
 from expost.formulations import coarser, second_best
+from expost.runs import run as runs
+from expost.runs.folder import save_run
 
 
 def own():
@@ -59,6 +61,39 @@ def test_mechanisms_and_runs_that_are_kept(tmp_path):
     ex.sweep(own(), grid=2, k=[0.0, 1.0], keep=tmp_path / "runs")
     folders = list((tmp_path / "runs").iterdir())
     assert len(folders) == 2 and all(ex.verify(folder) for folder in folders)
+
+
+def test_no_room_for_the_runs_ends_the_sweep_and_loses_nothing(tmp_path, monkeypatch):
+    asked = {"grid": 2, "k": [0.0, 0.5, 1.0], "out": tmp_path / "table.csv", "keep": tmp_path / "runs"}
+    saved = []
+
+    def full(run, folder):
+        if len(saved) == 1:
+            raise ex.InputError("No space left on device", where="out")
+        saved.append(save_run(run, folder))
+
+    with monkeypatch.context() as patch, pytest.raises(ex.InputError, match=r"^keep: .*No space left"):
+        patch.setattr(runs, "save_run", full)
+        ex.sweep(own(), **asked)
+    counted = []
+    table = ex.sweep(own(), **asked, progress=lambda *at: counted.append(at))
+    assert len(counted) == 2 and (table["error"] == "").all()
+    assert {path.name for path in (tmp_path / "runs").iterdir()} == set(table["case"])
+    again = ex.sweep(own(), **asked | {"keep": tmp_path / "more"})  # what is missing there is made
+    assert len(list((tmp_path / "more").iterdir())) == 3
+    same(again, table)
+
+
+def test_brackets_and_benchmarks_are_kept_checks_have_nothing_to_keep(tmp_path):
+    table = ex.sweep(own(), grid=2, bayesian=True, keep=tmp_path / "runs")
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == list(table["case"])
+    with pytest.raises(ex.InputError, match=r"^keep:"):
+        ex.sweep(own(), grid=2, prices="example2", keep=tmp_path / "checks")
+
+
+def test_what_says_how_it_went_comes_last_also_where_the_first_case_fails():
+    table = ex.sweep("one-dimensional", grid=2, timing=["sequential", "static"])
+    assert table["error"][0] and list(table.columns[-3:]) == ["error", "seconds", "case"]
 
 
 @pytest.mark.parametrize(
