@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Float: TypeAlias = NDArray[np.float64]
+Float32: TypeAlias = NDArray[np.float32]
 Bool: TypeAlias = NDArray[np.bool_]
 Int8: TypeAlias = NDArray[np.int8]
 UInt8: TypeAlias = NDArray[np.uint8]

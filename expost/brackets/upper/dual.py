@@ -67,7 +67,7 @@ def dual_replicate(
 def _side(
     space: QuantileSpace, u: ShadowPrices, i: int, size: Quadrature, rng: np.random.Generator, clock: Clock
 ) -> float:
-    """Buyer i's part: his maxima, and an n-th of E[u] less the control."""
+    """Buyer i's part: by how much his maxima are above the efficient rule, all at his gains less u."""
     outer = outer_points(space, i, size.fibres, rng)
     step = max(1, CHUNK // size.types)
     total = 0.0
@@ -76,10 +76,9 @@ def _side(
         fibres = draw_fibres(
             space, i, outer[start : start + step], size.types, size.rows, u.nodes, u.floor, rng, u.ridge
         )
-        net, mean = fibres.net(u)
+        net, cost = fibres.net(u)
         best, _ = respond(fibres, net, bins=size.bins)
-        priced = space.units * mean - fibres.best_gain
-        total += float((best + priced / space.n).sum())
+        total += float((best + cost - fibres.efficient).sum())
     return total / len(outer)
 
 

@@ -3,9 +3,8 @@
     D(u) = k E[u] + sum_i E_{s_-i}[ max over prices (or strikes that do not rise) of E_{s_i}[(w_i - u) 1{V_i above}] ]
 
 with k units, is convex in u. A few random samples of fibres take turns; each gives a subgradient, k - (how many want
-the item) averaged over each node's hat, and the nodes move by Adam steps scaled by the hats' masses, kept
-non-negative. Nothing here is
-a bound: bounds come from fresh samples (``dual``).
+the item) averaged over each node's hat (buyer by buyer: who should win less who wants to), and the nodes move by Adam
+steps scaled by the hats' masses, kept non-negative. Nothing here is a bound: bounds come from fresh samples (``dual``).
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ PARTS = 2
 """Parts of a sample for each buyer, each handled by one thread."""
 RECENT = 0.02
 """What the latest step counts in the mean over the last ones."""
-BYTES = 48
+BYTES = 52
 """Of memory for each state of a sample."""
 
 
@@ -97,7 +96,7 @@ def fit_prices(
         samples = [_draw(space, start, plan, rng, clock) for _ in range(plan.samples)]
     except OutOfTime:
         return [start]
-    scale = max(float(np.mean([part.best_gain.mean() for part in samples[0]])), 1e-300)
+    scale = max(sum(float(part.efficient.mean()) for part in samples[0]) / PARTS, 1e-300)
     u = start.symmetrized() if symmetric else start
     masses = _masses(u, samples, symmetric=symmetric)
     adams = [Adam(part.shape) for part in u.parts]
@@ -107,7 +106,7 @@ def fit_prices(
             if plan.refresh and step and step % plan.refresh == 0:
                 samples[step // plan.refresh % plan.samples] = _draw(space, start, plan, rng)
             smoothing = scale * plan.smoothing[0] * (plan.smoothing[1] / plan.smoothing[0]) ** done
-            one = partial(_subgradient, u, smoothing=smoothing, share=space.units / space.n)
+            one = partial(_subgradient, u, smoothing=smoothing)
             gradient = _summed(u, pool.map(one, samples[step % plan.samples]), symmetric=symmetric)
             rate = plan.rate[0] * (1.0 - done) + plan.rate[1]
             u = u.with_parts(
@@ -171,12 +170,14 @@ def _masses(u: ShadowPrices, samples: list[list[FibreSample]], *, symmetric: boo
     return [mass + 1e-3 * mass.mean() + 1e-300 for mass in _summed(u, found, symmetric=symmetric).parts]
 
 
-def _subgradient(u: ShadowPrices, fibres: FibreSample, smoothing: float, share: float) -> tuple[Float, ...]:
-    """Of every node of each part of ``u``: base x (share - chance to win), averaged over its hat."""
+def _subgradient(u: ShadowPrices, fibres: FibreSample, smoothing: float) -> tuple[Float, ...]:
+    """Of every node of each part of ``u``: base x (share - chance to win), averaged over its hat: nothing where the
+    buyer wins what he should."""
     _, wins = respond(fibres, fibres.net(u)[0], smoothing=smoothing, bins=128, rule=fibres.rows > 1)
     split = np.split(wins, [fibres.gains.shape[1]], axis=1)
     weights = (
-        base * (share - won) / (base.size * PARTS) for base, won in zip(fibres.bases, split, strict=False)
+        base * (share - won) / (base.size * PARTS)
+        for base, share, won in zip(fibres.bases, fibres.shares, split, strict=False)
     )
     return gathered(u, fibres, *weights)
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy import sparse
 
-from expost._typing import Float
+from expost._typing import Float, Float32
 from expost.spaces.mesh import hats, mesh_points
 from expost.spaces.quantile_space import QuantileSpace
 
@@ -73,11 +73,12 @@ class Ridge:
 
 @dataclass(frozen=True, eq=False)
 class RidgeSample:
-    """The types of P fibres on the surface, R each: their base and values (P, R), and the hats of the others' levels
-    (others but theirs on the surface, then the common one) and of the own ones."""
+    """The types of P fibres on the surface, R each: their base, values and shares (P, R), and the hats of the others'
+    levels (others but theirs on the surface, then the common one) and of the own ones."""
 
     base: Float = field(repr=False)
     values: Float = field(repr=False)
+    share: Float32 = field(repr=False)
     outer: sparse.csr_array = field(repr=False)
     inner: sparse.csr_array = field(repr=False)
 

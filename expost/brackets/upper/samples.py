@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import sparse
 
-from expost._typing import Float, Int32
+from expost._typing import Bool, Float, Float32, Int32
 from expost.brackets.upper.basis import ShadowPrices, base_gain
 from expost.brackets.upper.responses import sequential_response, static_response
 from expost.brackets.upper.ridge import Ridge, RidgeSample
 from expost.formulations.blocks import tie_width
-from expost.spaces.efficient import best_gains
+from expost.spaces.efficient import should_win
 from expost.spaces.mesh import hats
 from expost.spaces.quantile_space import QuantileSpace, lattice, scrambled
 
@@ -31,6 +31,8 @@ class FibreSample:
     """P fibres of buyer ``i`` with Q own types each, and R more on the ridge; arrays (P, Q) in the order of the sample.
 
     values (P, Q + R). order (P, Q + R): own types by increasing value within each row (rows = 1 unless sequential).
+    share (P, Q), float32: the buyer's of what u costs in a state: a unit where he should win, and an n-th of what
+    nobody should. efficient (P,): the mean of his gains where he should win.
     """
 
     buyer: int
@@ -38,7 +40,8 @@ class FibreSample:
     values: Float = field(repr=False)
     gains: Float = field(repr=False)
     base: Float = field(repr=False)
-    best_gain: Float = field(repr=False)
+    share: Float32 = field(repr=False)
+    efficient: Float = field(repr=False)
     order: Int32 = field(repr=False)
     outer: sparse.csr_array = field(repr=False)
     inner: sparse.csr_array = field(repr=False)
@@ -49,16 +52,22 @@ class FibreSample:
         """The base off the ridge (P, Q), and on it (P, R) where there is one."""
         return (self.base,) if self.ridge is None else (self.base, self.ridge.base)
 
+    @property
+    def shares(self) -> tuple[Float32, ...]:
+        """The shares off the ridge (P, Q), and on it (P, R) where there is one."""
+        return (self.share,) if self.ridge is None else (self.share, self.ridge.share)
+
     def net(self, u: ShadowPrices) -> tuple[Float, Float]:
         """Gains less u at every type (P, Q + R), such that their mean over a fibre is what it gains in all; and the
-        mean of u (P,)."""
+        mean of the buyer's share of u (P,)."""
         shadow = u.evaluate(self.buyer, self.outer, self.inner, self.base)
+        cost = (shadow * self.share).mean(axis=1)
         if self.ridge is None or u.ridge is None:
-            return self.gains - shadow, shadow.mean(axis=1)
+            return self.gains - shadow, cost
         pile = u.ridge.evaluate(self.buyer, self.ridge)
         off, on = shadow.shape[1], pile.shape[1]
         net = np.concatenate([(self.gains - shadow) / off, pile / -on], axis=1) * (off + on)
-        return net, shadow.mean(axis=1) + pile.mean(axis=1)
+        return net, cost + (pile * self.ridge.share).mean(axis=1)
 
 
 def own_types(
@@ -110,6 +119,7 @@ def draw_fibres(
     shape = (len(outer), len(inner))
     gains = np.stack([np.broadcast_to(space.instance.gain(j, signals), shape) for j in range(space.n)])
     values = np.broadcast_to(space.instance.value(i, signals), shape)
+    should = should_win(gains, i, space.units)
     pile = None if ridge is None else draw_ridge(space, i, outer, types, ridge, floor, rng)
     if pile is not None:
         values = np.concatenate([values, pile.values], axis=1)
@@ -121,12 +131,24 @@ def draw_fibres(
         np.ascontiguousarray(values),
         np.ascontiguousarray(gains[i]),
         base_gain(gains, floor, space.units),
-        best_gains(gains, space.units).mean(axis=1),
+        units_of(should, gains, space.units),
+        (gains[i] * should).mean(axis=1),
         order,
         joint,
         hats(inner, max(nodes, 1)),
         pile,
     )
+
+
+def units_of(should: Bool, gains: Float, units: int) -> Float32:
+    """A buyer's of the units in each state, ``gains`` (n, ..): one where he ``should`` win, and an n-th of those that
+    nobody should have. They add up to all units; that they follow the efficient rule keeps the sum over buyers,
+    each on a sample of his own, from being noise."""
+    share = should.astype(np.float32)
+    left = units - (gains > 0.0).sum(axis=0)
+    if left.max() > 0:
+        share += (np.maximum(left, 0) / len(gains)).astype(np.float32)
+    return share
 
 
 def draw_ridge(
@@ -157,6 +179,7 @@ def draw_ridge(
     return RidgeSample(
         base_gain(gains, floor),
         np.broadcast_to(space.instance.value(i, signals), shape),
+        units_of(should_win(gains, i, 1), gains, 1),
         hats(moved, ridge.nodes),
         hats(rest, ridge.nodes) if free else sparse.csr_array(np.ones((1, 1))),
     )
