@@ -110,7 +110,7 @@ class CheckReport(Shown):
     grid, for pictures. share: of the first-best gain. upper_bound, share_of_bound: the certified upper bound of the
     continuum second best and the share of it, where a bracket was asked for.
     conditions: what the papers ask (pivotality, the assumptions, strikes that do not rise), and whether the first best
-    is attained in each order of arrival.
+    is attained in each order of arrival. left_out: what a time limit left no time for.
     """
 
     instance: str
@@ -127,6 +127,7 @@ class CheckReport(Shown):
     lowered: Lowered | None = None
     drawn: Allocated | None = field(default=None, repr=False)
     bracket: Bracket | None = field(default=None, repr=False)
+    left_out: tuple[str, ...] = ()
 
     @property
     def welfare(self) -> float | None:
@@ -206,6 +207,7 @@ class CheckReport(Shown):
             "lowered": None if self.lowered is None else asdict(self.lowered),
             "on_grid": asdict(self.on_grid),
             "conditions": [asdict(condition) for condition in self.conditions],
+            "left_out": list(self.left_out),
         }
 
     def to_frame(self) -> pd.DataFrame:
@@ -249,6 +251,8 @@ class CheckReport(Shown):
                     f"grid {grid.grid}" + (f", most at {at}" if at else ""),
                 )
             )
+        if self.left_out:
+            rows.append(("left out", "", f"for want of time: {', '.join(self.left_out)}"))
         if self.lowered is not None:
             low = self.lowered
             seen = f"in the continuum, error {low.error:.1g}: lower the price of buyer {low.buyer}"
@@ -295,7 +299,7 @@ def check(
     all but the bracket, of which dominance gets what is left.
 
     Raises InputError for a mechanism that is not defined for the instance, LimitReached when the limit came before the
-    report.
+    verdict; what it leaves no time for after that is named in ``left_out``.
     """
     limit = limit_of(time_limit)
     clock = ENDLESS if limit is None else Clock(limit)
@@ -315,7 +319,8 @@ def check(
 
 
 def _report(named: Instance, given: Given, points: Grid, clock: Clock, seed: int) -> CheckReport:
-    """The report without a bracket. Raises OutOfTime when the clock has run out."""
+    """The report without a bracket. Raises OutOfTime when there was no time for the verdict. Where prices are formulas
+    none of its parts takes more than a second or two; what takes longer is watched by the clock itself."""
     found = _admissibility(named, given, seed)
     space = discretize(named, points)
     on_grid = _on_grid(space, given, max(clock.left, 1e-3) if clock.limited else None)
@@ -323,7 +328,15 @@ def _report(named: Instance, given: Given, points: Grid, clock: Clock, seed: int
     if finite:
         found = _on_atoms(found, on_grid)
     refuted = not found.admissible
-    figures = None if refuted or finite else _figures(named, given, seed)
+    figures = None if refuted or finite else _figures(named, given, seed, clock)
+    conditions, late = [], []
+    try:
+        for condition in conditions_of(named, given, refuted):
+            conditions.append(condition)
+            clock.check()
+        lowered = None if refuted or finite else _lowered(named, given, seed)
+    except OutOfTime:  # the verdict stands all the same
+        lowered, late = None, [f"conditions after the first {len(conditions)}", "lower prices"]
     return CheckReport(
         instance=named.name,
         mechanism=given.name,
@@ -335,10 +348,11 @@ def _report(named: Instance, given: Given, points: Grid, clock: Clock, seed: int
         explanation=found.explain(),
         continuum=figures,
         on_grid=on_grid,
-        conditions=tuple(conditions_of(named, given, refuted)),
-        lowered=None if refuted or finite else _lowered(named, given, seed),
+        conditions=tuple(conditions),
+        lowered=lowered,
         drawn=Allocated(named, space, given.on(space)),
         bracket=None,
+        left_out=tuple(late),
     )
 
 
@@ -401,7 +415,7 @@ def _accuracy(given: Given) -> float:
     return 0.0 if function is None else function.accuracy
 
 
-def _figures(instance: Instance, given: Given, seed: int) -> Figures:
+def _figures(instance: Instance, given: Given, seed: int, clock: Clock) -> Figures:
     static = given.prices is not None
     first = () if static else tuple(first_signal(instance, i) for i in range(instance.n))
     most = MOST if given.closed_form else MOST_PRICES if static else MOST_STRIKES
@@ -413,6 +427,7 @@ def _figures(instance: Instance, given: Given, seed: int) -> Figures:
         seed=seed,
         most=most,
         sparse=not (static or given.closed_form),
+        left=lambda: clock.left,
     )
 
 

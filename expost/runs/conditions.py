@@ -35,21 +35,20 @@ class Condition:
     detail: str = ""
 
 
-def conditions_of(instance: Instance, given: Given, refuted: bool) -> list[Condition]:
-    """What the papers ask of the mechanism, unless it is none, and of the instance."""
-    found: list[Condition] = []
+def conditions_of(instance: Instance, given: Given, refuted: bool) -> Iterator[Condition]:
+    """What the papers ask of the mechanism, unless it is none, and of the instance, each when it is asked for."""
     if given.prices is not None and instance.n > 1 and instance.units == 1 and not refuted:
         samples = (32 if instance.n == 2 else 8) if given.closed_form else 2
         for test in (mutually_pivotal, strongly_mutually_pivotal):
             report = test(instance, given.prices, samples=samples)
             at = f"{report.clause} at {_at(report.others)}"
-            found.append(Condition(report.claim, report.holds, report.worst, at))
+            yield Condition(report.claim, report.holds, report.worst, at)
     if given.prices is None and given.strikes is not None:
-        found.append(_falling(instance, given))
-    found += [_assumption(report, "") for report in check_assumptions(instance)]
+        yield _falling(instance, given)
+    yield from (_assumption(report, "") for report in check_assumptions(instance))
     strict = (assumption_1(instance, strict=True), assumption_2(instance, strict=True))
-    found += [_assumption(report, ", strict") for report in strict]
-    return found + list(_orders(instance))
+    yield from (_assumption(report, ", strict") for report in strict)
+    yield from _orders(instance)
 
 
 def _assumption(report: AssumptionReport, kind: str) -> Condition:

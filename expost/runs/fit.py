@@ -24,7 +24,16 @@ from expost.errors import InputError, LimitReached
 from expost.instances.environment import Instance
 from expost.mechanisms.continuum.admissibility import search_admissibility, state_sample
 from expost.mechanisms.own import OwnPrices, Prices
-from expost.runs.arguments import InstanceLike, jobs_of, limit_of, load, seconds_of, seed_of, weight_of
+from expost.runs.arguments import (
+    InstanceLike,
+    jobs_of,
+    left_of,
+    limit_of,
+    load,
+    seconds_of,
+    seed_of,
+    weight_of,
+)
 from expost.runs.check import CheckReport, check
 from expost.runs.own import MechanismLike, stated
 from expost.spaces.efficient import last_margin
@@ -46,6 +55,8 @@ PENALTY = 100.0
 ROUNDS = 6
 """How often states with two winners are sought and added."""
 HALVINGS = 40
+CHECKED = 4.0
+"""Seconds of a limit that are left to the check, half of it at most."""
 TOLD = 16
 """A bar is told of so many mechanisms at once."""
 
@@ -149,11 +160,13 @@ def fit(
     mechanism: ``Prices`` with parameters (or a file, or a line). over: for each parameter to be chosen the range, from
     lowest to highest; the others keep their values. objective: ``welfare``, ``revenue`` or the weight on welfare.
     brackets: seconds for a bracket, to say what share of the certified bound is attained; 0: none. time_limit: seconds
-    for the search. jobs: candidates compared at once. seed: of all random numbers.
+    for all but the bracket: the search leaves ``CHECKED`` of them to the check of what it found. jobs: candidates
+    compared at once. seed: of all random numbers.
 
     Raises InputError for a parameter that the mechanism does not have, an empty range, and a family in which the
-    search finds no admissible mechanism.
+    search finds no admissible mechanism; LimitReached when there was no time to find one, or to check it.
     """
+    left = left_of(limit_of(time_limit))
     named, own = load(instance), stated(mechanism)
     if not isinstance(own, Prices):
         raise InputError(
@@ -164,16 +177,15 @@ def fit(
         )
     ranges = _ranges(own, over)
     seconds_of(brackets)
-    search = _Search(
-        named, own, ranges, weight_of(objective), seed_of(seed), limit_of(time_limit), Workers(jobs_of(jobs))
-    )
+    limit = None if time_limit is None else time_limit - min(CHECKED, 0.5 * time_limit)
+    search = _Search(named, own, ranges, weight_of(objective), seed_of(seed), limit, Workers(jobs_of(jobs)))
     with bar(f"fit {own.name} to {named.name}") as shown:
         search.shown = shown
         best, drawn = search.run()
     _log.info("%s: %d mechanisms compared, %s", named.name, search.evaluations, best)
     chosen = own.with_parameters(**best)
     assert isinstance(chosen, Prices)
-    report = check(named, chosen, grid=6, brackets=brackets, seed=seed + 1)
+    report = check(named, chosen, grid=6, brackets=brackets, time_limit=left(), seed=seed + 1)
     return Fit(
         named.name, chosen, best, ranges, weight_of(objective), search.evaluations, drawn, seed, report
     )
@@ -292,6 +304,7 @@ class _Search:
                     method="Nelder-Mead",
                     bounds=bounds,
                     options={"xatol": 1e-7, "fatol": 1e-12, "maxfev": 400 * len(ends)},
+                    callback=self._stop,
                 )
                 best = np.asarray(polished.x)
             if self.open or not self._add_violation(best) or self._late():
@@ -326,7 +339,7 @@ class _Search:
         return time.monotonic() > self.deadline
 
     def _stop(self, intermediate_result: Any) -> None:
-        """Called by scipy after each generation."""
+        """Called by scipy after each generation, or step of a simplex."""
         del intermediate_result
         if self._late():
             raise StopIteration
@@ -465,10 +478,13 @@ class _Search:
                 rng=np.random.default_rng(self.seed),
                 maxiter=30,
                 polish=False,
+                callback=self._stop,
             )
             point = np.asarray(found.x)
             if self._searched(self._bound(point)).admissible:
                 return point
+        if self._late():
+            raise LimitReached("fit stopped before it had admissible parameters; allow more time")
         raise InputError(
             "no admissible mechanism in this family",
             where="over",

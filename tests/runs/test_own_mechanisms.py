@@ -140,3 +140,10 @@ def test_jobs_change_nothing_of_a_fit():
         ex.fit("jmmz", ex.Prices(FAMILY, a=0.9, b=2.0), over={"a": (0.8, 1.2)}, jobs=n) for n in (1, 2)
     )
     assert one.parameters == two.parameters and one.evaluations == two.evaluations
+
+
+def test_a_limit_leaves_the_verdict_and_names_what_it_left_out():
+    found = ex.check("jmmz", "example2", grid=2, time_limit=1e-3)
+    assert found.admissible and abs(found.welfare - EXAMPLE_2) < 5e-3
+    assert found.left_out and found.lowered is None and found.to_dict()["left_out"] == list(found.left_out)
+    assert any("for want of time" in seen for _, _, seen in found.lines())

@@ -7,7 +7,9 @@ shifted lattice for own types, so that every replicate is unbiased.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,8 +25,8 @@ OWN_TYPES = 512
 """Own types against each state of the others: the indicator of winning makes these the noise, not the others."""
 ROWS = 16
 """First levels of own types against a state of the others, where strikes are searches of their own."""
-FEWEST, MOST = 2**8, 2**12
-"""States of the others in a replicate: what one begins with, and doubles to."""
+FEWEST, MOST, GROWTH = 2**8, 2**12, 4
+"""States of the others in a replicate: what one begins with, the most, and how many times more come next."""
 CONFIDENCE = 0.99
 BATCH = 2**19
 
@@ -62,10 +64,12 @@ def continuum_figures(
     seed: int = 0,
     most: int = MOST,
     sparse: bool = False,
+    left: Callable[[], float] = lambda: math.inf,
 ) -> Figures:
     """The figures of ``prices`` (static) or ``strikes`` (``first``: each buyer's first signal), until the error of
     welfare is at most ``accuracy`` times the first best, or ``most`` states of the others a replicate. sparse: strikes
-    are searches of their own, and computed at a few first signals against each state of the others.
+    are searches of their own, and computed at a few first signals against each state of the others. left: seconds that
+    are left; samples grow only while they last.
 
     Revenue of strikes counts what is paid for the item, not fees. Raises InputError for a joint density that is none.
     The mechanism is not checked here: see ``admissibility``.
@@ -77,6 +81,7 @@ def continuum_figures(
     first_best, no_sale = _benchmarks(space, seeds.spawn(1)[0])
     factor = float(t.ppf(0.5 + 0.5 * CONFIDENCE, REPLICATES - 1)) / REPLICATES**0.5
     while True:
+        started = time.perf_counter()
         found = np.array(
             [
                 _replicate(space, prices, strikes, first, count, child, sparse)
@@ -86,7 +91,9 @@ def continuum_figures(
         error = factor * float(found[:, 0].std(ddof=1))
         if error <= accuracy * max(abs(first_best), 1e-300) or count >= most:
             break
-        count *= 4
+        if left() < GROWTH * (time.perf_counter() - started):
+            break
+        count *= GROWTH
     lost, revenue, sold = found.mean(axis=0)
     states = REPLICATES * count * OWN_TYPES * instance.n
     return Figures(first_best + float(lost), error, float(revenue), float(sold), first_best, no_sale, states)
