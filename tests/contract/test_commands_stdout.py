@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 
+import expost as ex
+
 EXPOST = Path(sys.executable).parent / "expost"
 BUYERS = {"privatization": 1, "jmmz": 2, "three-buyers": 3, "four-buyers": 4}
 
 
-def high(buyers):
+def high(name, first="1"):
     """Prices at which only the first buyer ever buys, as one types them."""
-    return "; ".join(f"{i}: {1 if i == 1 else 99}" for i in range(1, buyers + 1))
+    buyers = [buyer.name for buyer in ex.load(name).buyers]
+    return "; ".join([f"{buyers[0]}: {first}", *(f"{buyer}: 99" for buyer in buyers[1:])])
 
 
 OF_INSTANCES = {
@@ -22,12 +25,12 @@ OF_INSTANCES = {
     "lotteries": lambda name, n: ["solve", name, "--grid", "2", "--lotteries"],
     "bracket": lambda name, n: ["bracket", name, "--accuracy", "0.5", "--time-limit", "10"],
     "compare": lambda name, n: ["compare", name, "--grid", "2", "--brackets", "0"],
-    "check": lambda name, n: ["check", name, "--prices", high(n), "--grid", "2"],
+    "check": lambda name, n: ["check", name, "--prices", high(name), "--grid", "2"],
     "fit": lambda name, n: [
         "fit",
         name,
         "--prices",
-        high(n).replace("1: 1", "1: 1 + a"),
+        high(name, "1 + a"),
         "--over",
         "a=0:0.5",
     ],
@@ -44,7 +47,7 @@ ALONE = {
     "sequential bracket": ["bracket", "privatization", "--timing", "sequential", "--accuracy", "0.2"],
 }
 OF_RUNS = {name: [name, "{run}"] for name in ("verify", "explain", "simplify")}
-QUICK = {"check privatization", "sweep three-buyers", "items"}
+QUICK = {"check jmmz", "sweep three-buyers", "items"}
 """Tried by default."""
 
 
