@@ -65,7 +65,7 @@ class BayesianSecondBest:
     def ex_post_payments(self, i: int) -> Float:
         """Payments of buyer ``i`` in every state, state shape, whose expectation is the interim payment and which leave
         him no loss in any state."""
-        gain = np.diagonal(_expected(self.space, i, self.allocation[i])) - self.payments[i]
+        gain = np.diagonal(expected_by_report(self.space, i, self.allocation[i])) - self.payments[i]
         shape = [1] * self.space.n
         shape[i] = -1
         return np.asarray(self.allocation[i] * self.space.values[i] - gain.reshape(shape))
@@ -180,10 +180,10 @@ def assessed(
     allocation = np.clip(allocation, 0.0, 1.0)
     payments, audits = [], []
     for i in range(space.n):
-        utility = _expected(space, i, allocation[i])
+        utility = expected_by_report(space, i, allocation[i])
         paid = largest_fees(utility[None])[0]
         payments.append(paid)
-        audits.append(_audit(space, i, utility, paid))
+        audits.append(audit_buyer(space, i, utility, paid))
     audit = Audit(tuple(audits), *crowded_states(allocation, space.units))
     audit.require("the Bayesian linear program")
     welfare = space.seller + space.mean((allocation * space.gains).sum(axis=0))
@@ -198,7 +198,7 @@ def assessed(
     )
 
 
-def _audit(space: TypeSpace, i: int, utility: Float, paid: Float) -> BuyerAudit:
+def audit_buyer(space: TypeSpace, i: int, utility: Float, paid: Float) -> BuyerAudit:
     """The best report of the type who gains most by lying: ``utility`` (a, b) is E[q(b) V(a)], ``paid`` (T_i,)."""
     offers = utility - paid
     gain = np.maximum(offers.max(axis=1), 0.0) - np.diagonal(offers)
@@ -209,7 +209,7 @@ def _audit(space: TypeSpace, i: int, utility: Float, paid: Float) -> BuyerAudit:
     return BuyerAudit(i, max(float(gain[own]), 0.0), state, deviation, allowed_gain(space.values[i]))
 
 
-def _expected(space: TypeSpace, i: int, wins: Float) -> Float:
+def expected_by_report(space: TypeSpace, i: int, wins: Float) -> Float:
     """E[q_i(b, .) V_i(a, .)] for all own types (a, b), from ``wins`` of state shape."""
     return (_own_first(space.values[i], i) * _others(space, i)) @ _own_first(wins, i).T
 

@@ -71,7 +71,7 @@ def coarse_start(formulation: Formulation, time_limit: float | None = None) -> N
         raise KeyboardInterrupt
     if found.x is None or not isinstance(found.certificate, Certificate):
         return None
-    maps = [_cells(formulation.space, coarse.space, i) for i in range(2)]
+    maps = [cells_of(formulation.space, coarse.space, i) for i in range(2)]
     prices = coarse.shadow_prices(found.certificate)[np.ix_(*maps)]
     allocation = coarse.allocation(found.x)[:, maps[0]][:, :, maps[1]]
     return Nearby(_weighted(formulation.space, prices).ravel(), rule=formulation.vector(allocation))
@@ -110,7 +110,7 @@ def has_use(formulation: Formulation) -> bool:
     return space.n == 2 and space.units == 1 and space.states >= LEAST_STATES
 
 
-def _cells(space: TypeSpace, coarse: TypeSpace, i: int) -> Place:
+def cells_of(space: TypeSpace, coarse: TypeSpace, i: int) -> Place:
     """The coarse type around each type of buyer ``i``, (T_i,)."""
     types = np.zeros(1, dtype=np.intp)
     for signal in space.instance.buyers[i].signals:

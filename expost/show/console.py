@@ -252,7 +252,7 @@ def comparison_table(comparison: Comparison) -> None:
         out.print(_brackets_table(comparison))
     for row in (*comparison.rows, *comparison.constructions):
         if row.note:
-            out.print(Text(f"  {_short(row.name)}: {row.note}"))
+            out.print(Text(f"  {short_name(row.name)}: {row.note}"))
     if any(any(row.first) for row in comparison.rows):
         out.print(Text("  SIGNALS first: sequential timing, these signals known at the first stage"))
     if made:
@@ -303,10 +303,10 @@ def _comparison_cells(row: Row, narrow: bool) -> tuple[str | Text, ...]:
         "" if value is None else f"{value:.{4 if narrow else 6}f}"
         for value in (row.welfare, row.revenue, row.sold)
     )
-    return Text(_short(row.name)), welfare, share, *rest
+    return Text(short_name(row.name)), welfare, share, *rest
 
 
-def _short(name: str) -> str:
+def short_name(name: str) -> str:
     """``static second best`` is ``static`` and ``sequential second best, c1, c2 first`` is ``c1, c2 first``."""
     return name.removeprefix("sequential second best, ").replace("static second best", "static")
 

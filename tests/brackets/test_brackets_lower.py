@@ -6,7 +6,7 @@ import pytest
 from expost.brackets.account import Account
 from expost.brackets.clock import ENDLESS
 from expost.brackets.lower.cells import cell_mechanism, guaranteed_welfare
-from expost.brackets.lower.evaluation import _fibres, _states, mechanism_limit
+from expost.brackets.lower.evaluation import fibres_replicate, mechanism_limit, states_replicate
 from expost.brackets.lower.polish import PolishPlan, falling, polish
 from expost.brackets.lower.polish_fibres import gradient, polish_sample
 from expost.brackets.lower.side import LowerSide
@@ -186,8 +186,8 @@ def test_fibres_and_random_states_give_the_same_welfare(units):
     mechanism = random_completion(
         three(("c1", None, "p3"), units), np.random.default_rng(7), nodes=3, order=(1, 0, 2)
     )
-    one = [_fibres(mechanism, 32, child) for child in seed(1).spawn(6)]
-    two = [_states(mechanism, 64, child) for child in seed(2).spawn(6)]
+    one = [fibres_replicate(mechanism, 32, child) for child in seed(1).spawn(6)]
+    two = [states_replicate(mechanism, 64, child) for child in seed(2).spawn(6)]
     error = np.hypot(np.std(one, ddof=1), np.std(two, ddof=1)) / np.sqrt(6)
     assert np.mean(one) == pytest.approx(np.mean(two), abs=5.0 * error)
     assert error < 0.01

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import links
 import pytest
 
 import expost as ex
@@ -14,10 +15,6 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 MADE = {"index.md", "commands.md"}
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
-
-sys.path.insert(0, str(DOCS))
-
-import links  # noqa: E402
 
 
 def contents():

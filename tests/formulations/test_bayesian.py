@@ -110,12 +110,14 @@ def test_ex_post_payments_leave_no_loss_and_have_the_interim_expectation():
 
 
 def test_the_audit_sees_a_payment_that_is_too_low():
-    from expost.formulations.bayesian import _audit, _expected
+    from expost.formulations.bayesian import audit_buyer, expected_by_report
 
     inner = bayesian_second_best(discretize(ex.load("jmmz"), 3))
     wrong = inner.payments[0].copy()
     wrong[4] -= 0.01
-    assert not _audit(inner.space, 0, _expected(inner.space, 0, inner.allocation[0]), wrong).passed
+    assert not audit_buyer(
+        inner.space, 0, expected_by_report(inner.space, 0, inner.allocation[0]), wrong
+    ).passed
 
 
 def test_what_is_out_of_reach_is_refused_by_name(tmp_path):

@@ -48,7 +48,7 @@ def test_every_fine_type_is_inside_its_coarse_cell():
     fine = type_space(ex.load("jmmz"), settings)
     coarse = type_space(ex.load("jmmz"), Settings(Grid({"p1": 4, "c1": 5, "p2": 4, "c2": 6})))
     for i in range(2):
-        cells = coarser._cells(fine, coarse, i)
+        cells = coarser.cells_of(fine, coarse, i)
         for signal, points in fine.types[i].items():
             centre = coarse.types[i][signal][cells]
             assert np.abs(points - centre).max() <= 0.5 / coarse.grid.size(signal) + 1e-12

@@ -33,7 +33,7 @@ def test_a_comparison_is_readable(compared, width, monkeypatch):
         for line in printed(monkeypatch, width, lambda: console.comparison_table(compared)).splitlines()
     ]
     for row in (*compared.rows, *compared.constructions):
-        name = console._short(row.name).split()
+        name = console.short_name(row.name).split()
         line = next(words for words in lines if words[: len(name)] == name)
         digits = 4 if width < console.NARROW else 6
         assert (

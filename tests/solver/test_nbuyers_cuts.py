@@ -67,7 +67,7 @@ def test_a_walk_is_found_wherever_there_is_one_and_what_it_says_is_valid(seed):
     program = random_program(rng, 3, 2, cover=0.1 * (seed % 2))
     small = replace(program, fixed=None)
     x = relax(small).fractional * 0.4 + 0.3
-    steps = odd_cycles._steps(small, x)
+    steps = odd_cycles.steps_of(small, x)
     n = small.variables
     everyone = np.arange(n, dtype=np.int32)
     limit = odd_cycles.BROKEN

@@ -17,7 +17,8 @@ import pytest
 from expost.errors import InputError, SolverError
 from expost.solver.processes import call, prepare
 
-TESTS = Path(__file__).parent.parent
+IMPORTING = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
+"""For processes of their own, which run tasks of ``support``."""
 
 
 def task(name: str, /, **options):
@@ -172,7 +173,6 @@ def test_a_handler_of_somebody_else_is_left_alone():
 
 PARENT = """
 import sys
-sys.path[:0] = [{tests!r}]
 from expost.solver.processes import call
 call("support.tasks:" + sys.argv[1], who="tester", heard=lambda note: print(*note, flush=True))
 """
@@ -181,9 +181,9 @@ call("support.tasks:" + sys.argv[1], who="tester", heard=lambda note: print(*not
 @pytest.mark.parametrize("name", ["hang", "hold", "obey"])
 def test_a_worker_dies_with_its_parent_and_leaves_nothing(name, tmp_path):
     parent = subprocess.Popen(
-        [sys.executable, "-c", PARENT.format(tests=str(TESTS)), name],
+        [sys.executable, "-c", PARENT, name],
         stdout=subprocess.PIPE,
-        env=os.environ | {"TMPDIR": str(tmp_path)},
+        env=IMPORTING | {"TMPDIR": str(tmp_path)},
     )
     numbers = [int(word) for word in parent.stdout.readline().split()]
     assert numbers and list(tmp_path.iterdir())
@@ -197,7 +197,6 @@ def test_a_worker_dies_with_its_parent_and_leaves_nothing(name, tmp_path):
 
 ENDING = """
 import sys
-sys.path[:0] = [{tests!r}]
 from expost.solver.processes import call
 print(call("support.tasks:shout", who="tester").answer)
 """
@@ -207,7 +206,6 @@ CLOSED = """
 import os, sys
 for number in (0, 1, 2):
     os.close(number)
-sys.path[:0] = [{tests!r}]
 from expost.solver.processes import call
 answer = call("support.tasks:echo", who="tester", array=20, times=2).answer
 os._exit(answer)
@@ -215,17 +213,17 @@ os._exit(answer)
 
 
 def test_standard_streams_may_be_closed():
-    done = subprocess.run([sys.executable, "-c", CLOSED.format(tests=str(TESTS))], timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-c", CLOSED], timeout=60, check=False, env=IMPORTING)
     assert done.returncode == 40
 
 
 def test_a_program_ends_without_a_word_and_without_its_workers(tmp_path):
     done = subprocess.run(
-        [sys.executable, "-X", "dev", "-W", "error", "-c", ENDING.format(tests=str(TESTS))],
+        [sys.executable, "-X", "dev", "-W", "error", "-c", ENDING],
         capture_output=True,
         text=True,
         timeout=60,
-        env=os.environ | {"TMPDIR": str(tmp_path)},
+        env=IMPORTING | {"TMPDIR": str(tmp_path)},
         check=True,
     )
     assert done.stderr == "" and gone(int(done.stdout)) and list(tmp_path.iterdir()) == []

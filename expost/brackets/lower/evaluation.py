@@ -53,9 +53,9 @@ def welfare_replicate(
 ) -> float:
     """Welfare less first best on the sample of one seed: see ``mechanism_limit``."""
     if not isinstance(mechanism, CompletedMechanism):
-        return _states(mechanism, points, seed, clock)
+        return states_replicate(mechanism, points, seed, clock)
     pairs = mechanism.space.n == 2 and mechanism.space.units == 1
-    return (_pairs if pairs else _fibres)(mechanism, points, seed, clock)
+    return (_pairs if pairs else fibres_replicate)(mechanism, points, seed, clock)
 
 
 def _pairs(
@@ -95,7 +95,7 @@ def _pairs(
     return total / (points * len(others))
 
 
-def _fibres(
+def fibres_replicate(
     mechanism: CompletedMechanism, points: int, seed: np.random.SeedSequence, clock: Clock = ENDLESS
 ) -> float:
     """Welfare less first best, buyer by buyer: where he wins less where he should, over many own types in each state of
@@ -127,7 +127,7 @@ def _fibres(
     return total / (len(joint) * OWN_TYPES)
 
 
-def _states(
+def states_replicate(
     mechanism: ContinuumMechanism, points: int, seed: np.random.SeedSequence, clock: Clock = ENDLESS
 ) -> float:
     """Welfare less first best over random states."""

@@ -75,7 +75,7 @@ def separate(program: Program, x: Float, most: int, seed: int, effort: int = EFF
     """
     sources = np.flatnonzero((x > NEAR) & (x < 1.0 - NEAR)).astype(np.int32)
     np.random.default_rng(seed).shuffle(sources)
-    start, rows = odd_cycles(_steps(program, x), sources, BROKEN, TOLL, OFTEN, most, ROOM * most, effort)
+    start, rows = odd_cycles(steps_of(program, x), sources, BROKEN, TOLL, OFTEN, most, ROOM * most, effort)
     count = len(start) - 1
     found = PricedCuts(HalfSums(start.astype(np.int64), rows.astype(np.int64), _none(count)), np.zeros(count))
     return found.kept(_different(found.sums, program)).sums
@@ -99,7 +99,7 @@ def _different(sums: HalfSums, program: Program) -> Bool:
     return different
 
 
-def _steps(program: Program, x: Float) -> Steps:
+def steps_of(program: Program, x: Float) -> Steps:
     """Every pair of variables of every row, both ways, where the row alone does not use up the limit."""
     sides = [(program.tails, program.heads, 0, x[program.heads] - x[program.tails], 0)]
     # Two of three items in one state conflict with nothing: only rows with one item make their variables differ.
