@@ -9,10 +9,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import shutil
 import stat
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -101,7 +99,7 @@ def _replace(target: Path, content: bytes, mode: int | None) -> None:
 
 
 def _unique() -> str:
-    return f"{os.getpid()}-{secrets.token_hex(4)}"
+    return f"{os.getpid()}-{os.urandom(4).hex()}"
 
 
 def _pour(target: Path, content: bytes, mode: int) -> None:
@@ -133,6 +131,8 @@ def claim_folder(out: Path) -> None:
             remedy="name another, or move it away",
         )
     try:
+        import tempfile  # late, here and below: it brings modules that ``--help`` does not need
+
         tempfile.TemporaryDirectory(dir=nearest_parent(out)).cleanup()
     except (OSError, ValueError) as error:
         raise InputError(
@@ -160,6 +160,8 @@ def claim_file(path: Path, *, where: str = "out", suffixes: tuple[str, ...] = ()
         if mode is None or stat.S_ISREG(mode):
             if mode is not None and not os.access(target, os.W_OK):
                 raise PermissionError(13, "Permission denied")
+            import tempfile
+
             tempfile.TemporaryFile(dir=target.parent).close()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)

@@ -72,19 +72,20 @@ def _(found: Fit) -> Facts:
 def _(found: Simplification) -> Facts:
     rows = [
         (
-            f"{one.terms} terms",
+            "1 term" if one.terms == 1 else f"{one.terms} terms",
             number(one.welfare),
             "; ".join(f"{buyer}: {text}" for buyer, text in one.formulas().items()),
         )
         for one in found.mechanisms
     ]
     figures = (("to be simplified", number(found.welfare), found.of), *rows)
+    most = max((one.terms for one in found.mechanisms), default=1)
     return Facts(
         f"{found.instance}: simple prices",
         "welfare by number of terms",
         figures,
         "Each was checked by sampling for states with two winners.",
-        (("s.best(2)", "the mechanism with two terms"), ("s.table", "all columns")),
+        ((f"s.best({most})", "the mechanism with the most terms"), ("s.table", "all columns")),
     )
 
 
