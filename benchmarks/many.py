@@ -148,20 +148,43 @@ def bracket(name: str = "jmmz", accuracy: float = 0.03) -> None:
         )
 
 
-def spread(name: str = "jmmz", accuracy: float = 0.03) -> None:
-    """The same bracket in one, two and four processes, for real."""
-    for jobs in (1, 2, 4):
-        with joblib.parallel_config("loky"):
-            ex.bracket("one-dimensional", 0.3, jobs=jobs)
-            before, began = used(), time.perf_counter()
-            found = ex.bracket(name, accuracy, jobs=jobs)
-        wall, parts = time.perf_counter() - began, spent(before)
-        me = parts.pop(psutil.Process().pid)
-        print(
-            f"{jobs} processes: [{float(found.lower):.6f}, {float(found.upper):.6f}], this one {me:.1f} s, workers "
-            f"{', '.join(f'{one:.1f}' for one in sorted(parts.values()) if one > 0.05)} s, wall {wall:.0f} s at load "
-            f"{psutil.getloadavg()[0]:.0f}"
-        )
+def law(jobs: int, one: float, now: float) -> str:
+    """What one job's time and that of several say: times as fast, efficiency, and by Amdahl's law the serial share."""
+    serial = max(jobs * now / one - 1.0, 0.0) / (jobs - 1)
+    most = 1.0 / (serial + (1.0 - serial) / 64)
+    return (
+        f"{one / now:.2f} times as fast, efficiency {one / now / jobs:.2f}, serial {serial:.0%}, so at most {most:.1f} "
+        "times on 64"
+    )
+
+
+def spread(name: str = "jmmz", accuracy: float = 0.05) -> None:
+    """The same bracket with one, two and four jobs, for real: in threads, then in processes.
+
+    The clock tells something on a quiet machine, up to as many jobs as it has processors. The critical path is the
+    processor time of this process and that of the busiest worker.
+    """
+    for where in ("threading", "loky"):
+        times: tuple[float, float] | None = None
+        for jobs in (1, 2, 4):
+            with joblib.parallel_config(where):
+                ex.bracket("one-dimensional", 0.3, jobs=jobs)  # starts the workers
+                before, began = used(), time.perf_counter()
+                found = ex.bracket(name, accuracy, jobs=jobs)
+            wall, parts = time.perf_counter() - began, spent(before)
+            me = parts.pop(psutil.Process().pid)
+            workers = sorted((one for one in parts.values() if one > 0.05), reverse=True)
+            print(
+                f"{where}, {jobs} jobs: [{float(found.lower):.6f}, {float(found.upper):.6f}]; processor seconds: "
+                f"{me:.1f} here, {', '.join(f'{one:.1f}' for one in workers) or 'none'} in workers; {wall:.1f} s, load "
+                f"{psutil.getloadavg()[0]:.1f}",
+                flush=True,
+            )
+            times = times or (wall, me)
+            if jobs > 1:
+                print(f"    by the clock: {law(jobs, times[0], wall)}")
+            if workers:
+                print(f"    by the critical path: {law(jobs, times[1], me + workers[0])}")
 
 
 def frontier(grid: int = 16, points: int = 100) -> None:

@@ -118,7 +118,7 @@ def explain(
 
 def write_table_or_picture(found: Any, table: Any, out: Path | None) -> None:
     """Write ``table`` as .csv or .parquet, or what else ``keep`` writes."""
-    from expost.runs.sweep import write_table
+    from expost.runs.sweep_table import write_table
 
     if out is not None and out.suffix in (".csv", ".parquet"):
         write_table(table, out)

@@ -166,7 +166,7 @@ def frontier(
     """Trade welfare against revenue, or one buyer against another: the efficient frontier, corner by corner."""
     import expost as ex
     from expost.files import claim_file
-    from expost.runs.sweep import write_table
+    from expost.runs.sweep_table import write_table
 
     pictures = (".png", ".svg", ".pdf")
     if out is not None:

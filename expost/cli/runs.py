@@ -231,7 +231,7 @@ def plot(
     With --prices: a mechanism of your own, or of the papers, on a grid of an instance.
     """
     import expost as ex
-    from expost.runs.sweep import read_table
+    from expost.runs.sweep_table import read_table
     from expost.show.plots.overview import draw_run
     from expost.show.plots.style import figure_of, write_figure
 

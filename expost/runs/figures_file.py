@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from expost.files import claim_file, write_whole
-from expost.runs.sweep import SUFFIXES, write_table
+from expost.runs.sweep_table import SUFFIXES, write_table
 
 if TYPE_CHECKING:
     import pandas as pd

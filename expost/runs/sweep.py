@@ -7,164 +7,34 @@ as they end; a killed sweep reads it and goes on.
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-import json
 import logging
 import math
-import os
-import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from io import BytesIO, FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from expost._parallel import in_turn
-from expost._progress import bar, silent
+from expost._progress import bar
 from expost._typing import Timing
-from expost._version import __version__
-from expost.errors import ExpostError, InputError, LimitReached
-from expost.files import claim_file, claim_place, is_folder, read_regular, write_whole
-from expost.formulations.second_best import BYTES_PER_BINARY
+from expost.errors import InputError
+from expost.files import claim_place, read_regular
+from expost.formulations.second_best import BYTES_PER_BINARY, BYTES_WITH_MORE
 from expost.instances.environment import Instance
-from expost.instances.functions import marked_toml
 from expost.runs.arguments import InstanceLike, grid_of, jobs_of, load, path_of
 from expost.runs.own import MechanismLike
-from expost.runs.sampled import sampled_arrays
-from expost.spaces.type_space import discretize, type_counts
+from expost.runs.sweep_case import BAYESIAN, BRACKET, CHECK, LATEST, SOLVE, Case
+from expost.runs.sweep_table import Journal, claim_table, csv_table, in_order, write_table
+from expost.spaces.type_space import type_counts
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from expost.formulations.coarser import Known
-
 _log = logging.getLogger(__name__)
 
-SOLVE = (
-    "timing",
-    "first",
-    "objective",
-    "restrict",
-    "points",
-    "backend",
-    "symmetric",
-    "lotteries",
-    "time_limit",
-    "gap",
-)
-BRACKET = ("timing", "first", "accuracy", "time_limit", "seed")
-CHECK = ("first", "seed")
-BAYESIAN = ("participation", "time_limit")
-FIGURES = (
-    "status", "welfare", "upper_bound", "gap", "first_best", "no_sale", "share", "revenue", "sold", "value", "states",
-    "binaries", "backend",
-)  # fmt: skip
-CHECKED = (
-    "admissible",
-    "how",
-    "worst_violation",
-    "welfare",
-    "welfare_error",
-    "revenue",
-    "sold",
-    "share",
-    "dominated_gain",
-)
-ENDED: Mapping[type[ExpostError], str] = {InputError: "refused", LimitReached: "limit"}
-"""The ``status`` of a case that failed; of any other failure it is ``failed``."""
-BENCHMARK = (
-    "status",
-    "first_best",
-    "welfare",
-    "upper_bound",
-    "ex_post",
-    "private_information",
-    "robustness",
-    "revenue",
-)
-LAST = ("error", "seconds", "case")
-"""The last columns of the table."""
 IMPORTS = 300 * 2**20
 """Memory that a worker needs before it solves anything, in bytes."""
 WHOLE = ("grid", "seed")
-SUFFIXES = (".csv", ".parquet")
-FAMILIES = 8
-"""Families of cases of which a thread remembers the last one."""
-PROBE = 3
-"""Points per signal on which Python functions are told apart."""
-
-
-Answer = tuple[dict[str, Any], Any]
-"""The figures of a case, and what can be saved of it; None where there is nothing."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """One case: the instance with its parameters, and what is asked. ``key``: its address, by content."""
-
-    instance: Instance
-    asked: Mapping[str, Any]
-    what: str
-    keep: Path | None
-
-    @cached_property
-    def key(self) -> str:
-        """A digest of the instance, of what is asked, and of the version."""
-        parts = [__version__, self.what, marked_toml(self.instance)]
-        for name, array in sampled_arrays(discretize(self.instance, PROBE)).items():
-            parts += [name, hashlib.sha256(array.tobytes()).hexdigest()]
-        asked = {name: _plain(value) for name, value in self.asked.items()}
-        return hashlib.sha256(json.dumps([parts, asked], sort_keys=True).encode()).hexdigest()[:32]
-
-    @property
-    def family(self) -> str:
-        """What cases that differ in parameters of the instance alone have in common."""
-        return json.dumps([self.instance.name, {name: _plain(value) for name, value in self.asked.items()}])
-
-    def labels(self) -> dict[str, Any]:
-        """The columns that say which case it is."""
-        return {**self.instance.parameters, **{name: _plain(value) for name, value in self.asked.items()}}
-
-    def run(self) -> dict[str, Any]:
-        """The row of the case; an error becomes its text."""
-        started = time.perf_counter()
-        row: dict[str, Any] = {"instance": self.instance.name, **self.labels()}
-        found: Any = None
-        try:
-            with silent():
-                figures, found = _COMPUTE[self.what](self)
-            row |= figures | {"error": ""}
-        except ExpostError as error:
-            row |= {"status": ENDED.get(type(error), "failed"), "error": str(error)}
-        row |= {"seconds": time.perf_counter() - started, "case": self.key}
-        if found is not None and self.missing:
-            self.save(found)
-        return row
-
-    @property
-    def folder(self) -> Path | None:
-        """Where what was found is kept."""
-        return None if self.keep is None else self.keep / self.key
-
-    @property
-    def missing(self) -> bool:
-        """Whether what is found is to be kept, and is not there yet."""
-        return self.folder is not None and not self.folder.exists()
-
-    def save(self, found: Any) -> None:
-        """Keep what was found. Raises InputError where that fails: the sweep ends, and the case is not done."""
-        try:
-            found.save(self.folder)
-        except InputError as error:
-            raise InputError(
-                f"{self.folder}: {error.found}"[:160],
-                where="keep",
-                expected="room for the runs",
-                remedy="what was written is kept: the same sweep goes on from there",
-            ) from None
 
 
 def sweep(
@@ -207,12 +77,12 @@ def sweep(
     cases = [_case(base, settings, what, keep) for settings in listed]
     target = None if out is None else path_of(out, "out")
     if target is not None:
-        _claim(target)
+        claim_table(target)
     if keep is not None:
         if what == "check":
             raise InputError("checks", where="keep", expected="solves, brackets or benchmarks to keep")
         claim_place(path_of(keep, "keep"), where="keep")
-    journal = _Journal(target, {case.key for case in cases})
+    journal = Journal(target, {case.key for case in cases})
     todo = {case.key: case for case in cases if not journal.has(case)}
     count = _workers(list(todo.values()), jobs_of(jobs))
     done = len(cases) - len(todo)
@@ -230,8 +100,8 @@ def sweep(
                     progress(done, len(cases))
     finally:
         journal.close()
-        _LATEST.known.clear()
-    table = _in_order(pd.DataFrame([journal.done[case.key] for case in cases]))
+        LATEST.known.clear()
+    table = in_order(pd.DataFrame([journal.done[case.key] for case in cases]))
     if target is not None:
         write_table(table, target)
         journal.remove()
@@ -268,7 +138,7 @@ def _table(rows: pd.DataFrame | str | Path, asked: Mapping[str, Any]) -> list[di
 
     if not isinstance(rows, pd.DataFrame):
         try:
-            rows = _csv(read_regular(path_of(rows, "rows")))
+            rows = csv_table(read_regular(path_of(rows, "rows")))
         except (OSError, ValueError) as error:
             raise InputError(
                 f"cannot be read: {error}"[:120], where="rows", expected="a CSV file with a column a keyword"
@@ -318,83 +188,6 @@ def _case(base: Instance, settings: Mapping[str, Any], what: str, keep: str | Pa
     return Case(stated, asked, what, None if keep is None else Path(keep))
 
 
-class _Latest(threading.local):
-    """What this thread knows of the last case of each family: same instance and settings, other parameters."""
-
-    def __init__(self) -> None:
-        self.known: dict[str, Known] = {}
-
-    def keep(self, family: str, known: Known) -> None:
-        """Remember the case, and forget the family that has been left alone for longest."""
-        self.known.pop(family, None)
-        self.known[family] = known
-        if len(self.known) > FAMILIES:
-            del self.known[next(iter(self.known))]
-
-
-_LATEST = _Latest()
-
-
-def _solved(case: Case) -> Answer:
-    """The figures of a solve, which starts from the case before: a neighbour of it where one parameter moves.
-
-    What is found does not depend on that, so that tables are the same in whatever order and on however many processes.
-    Where a limit ends a solve it would, and lotteries are no minimum cut.
-    """
-    from expost.formulations.coarser import has_use
-    from expost.runs.solve import solve
-
-    if any(case.asked.get(name) for name in ("lotteries", "time_limit", "gap", "symmetric")):
-        run = solve(case.instance, **case.asked)
-    else:
-        run = solve(case.instance, **case.asked, near=_LATEST.known.get(case.family))
-        if has_use(run.formulation):
-            _LATEST.keep(case.family, run.known)
-    record = run.to_dict() | {"value": run.welfare} if case.asked.get("lotteries") else run.record.to_dict()
-    return {name: record[name] for name in FIGURES}, run
-
-
-def _bracketed(case: Case) -> Answer:
-    from expost.runs.bracket import bracket
-
-    found = bracket(case.instance, **case.asked)
-    return {
-        "lower": float(found.lower),
-        "upper": float(found.upper),
-        "width": found.width,
-        "reached": found.reached,
-        "confidence": found.confidence,
-        "seed": found.seed,
-        "lower_by": found.lower.method,
-        "upper_by": found.upper.method,
-    }, found
-
-
-def _benchmark(case: Case) -> Answer:
-    from expost.runs.bayesian import bayesian
-
-    found = bayesian(case.instance, **case.asked)
-    row = found.to_dict()
-    return {name: row[name] for name in BENCHMARK}, found
-
-
-def _checked(case: Case) -> Answer:
-    from expost.runs.check import check
-
-    asked = dict(case.asked)
-    found = check(case.instance, asked.pop("prices"), asked.pop("grid"), **asked).to_dict()
-    found["welfare_error"] = found["error"]  # a row's "error" says why a case failed
-    return {name: found[name] for name in CHECKED}, None
-
-
-_COMPUTE: dict[str, Callable[[Case], Answer]] = {
-    "solve": _solved,
-    "bracket": _bracketed,
-    "check": _checked,
-    "bayesian": _benchmark,
-}
-
-
 def _workers(cases: list[Case], jobs: int) -> int:
     """How many cases at once fit into the memory that is free."""
     jobs = min(jobs, len(cases))
@@ -411,173 +204,5 @@ def _bytes(case: Case) -> float:
     if "grid" not in case.asked:
         return 2.0 * 2**30
     states = math.prod(type_counts(case.instance, grid_of(case.asked["grid"]).resolve(case.instance)))
-    return IMPORTS + states * case.instance.n * BYTES_PER_BINARY[Timing.SEQUENTIAL]
-
-
-class _Journal:
-    """Finished rows by key: those of the output file and of an interrupted sweep, and those of this one."""
-
-    def __init__(self, out: Path | None, keys: set[str]) -> None:
-        self.path = None if out is None else out.with_name(f".{out.name}.cases.jsonl")
-        self.done: dict[str, dict[str, Any]] = {}
-        self.file: FileIO | None = None
-        if out is not None and self.path is not None:
-            for row in [*_written(out), *_journalled(self.path)]:
-                self.done[row["case"]] = row
-            strange = set(self.done) - keys
-            if strange:
-                raise InputError(
-                    f"{out} holds {len(strange)} cases of another study",
-                    where="out",
-                    expected="a new file, or the table of the same study",
-                    remedy="name another file, or ask for these cases too",
-                )
-
-    def has(self, case: Case) -> bool:
-        """Whether there is nothing left to do about a case."""
-        row = self.done.get(case.key)
-        return row is not None and (bool(row.get("error")) or not case.missing)
-
-    def add(self, row: dict[str, Any]) -> None:
-        """Keep a row. Raises InputError when the disk does not take it."""
-        self.done[row["case"]] = row
-        if self.path is None:
-            return
-        try:
-            if self.file is None:
-                self.file = self._opened(self.path)
-            _append(self.file, json.dumps(row).encode() + b"\n")
-        except OSError as error:
-            raise InputError(
-                f"cannot be written: {error.strerror}",
-                where="out",
-                expected="room for the table",
-                remedy="what was written is kept: the same sweep goes on from there",
-            ) from None
-
-    @staticmethod
-    def _opened(path: Path) -> FileIO:
-        """The journal, to be appended to without a buffer; a line that a kill or a full disk cut short is ended."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("ab+", buffering=0)
-        if file.seek(0, os.SEEK_END):
-            file.seek(-1, os.SEEK_END)
-            if file.read(1) != b"\n":
-                _append(file, b"\n")
-        return file
-
-    def close(self) -> None:
-        """Close the journal; what it holds stays."""
-        if self.file is not None:
-            self.file.close()
-
-    def remove(self) -> None:
-        """The table is written: the journal has served."""
-        if self.path is not None:
-            self.path.unlink(missing_ok=True)
-
-
-def _in_order(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with what says how it went behind all figures, also where the first case has none."""
-    last = [name for name in LAST if name in table.columns]
-    return table[[name for name in table.columns if name not in last] + last]
-
-
-def _append(file: FileIO, line: bytes) -> None:
-    """Write all of a line. Raises OSError when there is no room for it."""
-    while line:
-        line = line[file.write(line) :]
-
-
-def _journalled(path: Path) -> list[dict[str, Any]]:
-    """The whole rows of a journal; a line that a kill cut short is left out."""
-    rows = []
-    if path.is_file():
-        for line in path.read_text(encoding="utf-8").splitlines():
-            try:
-                rows.append(json.loads(line))
-            except ValueError:
-                continue
-    return [row for row in rows if isinstance(row, dict) and "case" in row]
-
-
-def _written(out: Path) -> list[dict[str, Any]]:
-    """The rows of the table in ``out``, none where there is no such file."""
-    if not out.exists():
-        return []
-    table = read_table(out)
-    rows = table.astype(object).where(table.notna(), None).to_dict("records")
-    return [
-        {str(name): value for name, value in row.items()} | {"error": row.get("error") or ""} for row in rows
-    ]
-
-
-def read_table(path: Path, where: str = "out") -> pd.DataFrame:
-    """The table that a sweep wrote, .csv or .parquet. Raises InputError when it is no sweep's."""
-    import pandas as pd
-
-    try:
-        content = read_regular(path)
-        table = pd.read_parquet(BytesIO(content)) if path.suffix == ".parquet" else _csv(content)
-    except (OSError, ValueError, ImportError) as error:
-        raise InputError(
-            f"{path}: {error}"[:160], where=where, expected="a new file, or a sweep's table"
-        ) from None
-    if "case" not in table.columns:
-        raise InputError(
-            f"{path} is no sweep's table", where=where, expected="a new file, or a sweep's table"
-        )
-    return table
-
-
-def _csv(content: bytes) -> pd.DataFrame:
-    """A CSV file's table, every digit as it was written: from pandas 3.1 on that is how it reads."""
-    import pandas as pd
-
-    new = tuple(int(part) for part in pd.__version__.split(".")[:2]) >= (3, 1)
-    return pd.read_csv(BytesIO(content), **({} if new else {"float_precision": "round_trip"}))
-
-
-def write_table(table: pd.DataFrame, out: Path) -> None:
-    """Write a table as .csv or .parquet, at once. Raises InputError for another suffix or an unwritable place."""
-    claim_file(out, suffixes=SUFFIXES)
-    write_whole(out, _encoded(table, out.suffix), where="out")
-
-
-def _claim(out: Path) -> None:
-    """Raise InputError unless a table can be written at ``out``, whose folder is made if need be."""
-    claim_place(out.parent, where="out")
-    if is_folder(out.parent):
-        claim_file(out, suffixes=SUFFIXES)
-
-
-def _encoded(table: pd.DataFrame, suffix: str) -> bytes:
-    if suffix == ".csv":
-        return table.to_csv(index=False).encode()
-    buffer = BytesIO()
-    try:
-        table.to_parquet(buffer, index=False)
-    except ImportError:
-        raise InputError(
-            "no Parquet library",
-            where="out",
-            expected="pyarrow",
-            remedy="install pyarrow, or name a .csv file",
-        ) from None
-    return buffer.getvalue()
-
-
-def _plain(value: Any) -> Any:
-    """A setting as a JSON value and as one cell of a table."""
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, Mapping):
-        return ",".join(f"{name}={number}" for name, number in value.items())
-    if isinstance(value, Sequence):
-        return ",".join(str(part) for part in value)
-    formulas = getattr(value, "formulas", None)
-    if formulas is not None:
-        return "; ".join(f"{buyer}: {text}" for buyer, text in formulas().items()) + (
-            f" with {dict(value.parameters)}" if value.parameters else ""
-        )
-    return str(value)
+    needed = BYTES_PER_BINARY if case.instance.n < 3 else BYTES_WITH_MORE
+    return IMPORTS + states * case.instance.n * needed[Timing.SEQUENTIAL]

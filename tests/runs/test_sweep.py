@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ import expost as ex
 from expost.cli import run_command
 from expost.formulations import coarser, second_best
 from expost.runs import run as runs
+from expost.runs import sweep as sweeps
 from expost.runs.folder import save_run
 
 
@@ -89,6 +91,22 @@ def test_brackets_and_benchmarks_are_kept_checks_have_nothing_to_keep(tmp_path):
     assert [path.name for path in (tmp_path / "runs").iterdir()] == list(table["case"])
     with pytest.raises(ex.InputError, match=r"^keep:"):
         ex.sweep(own(), grid=2, prices="example2", keep=tmp_path / "checks")
+
+
+def test_no_more_cases_at_once_than_fit_into_memory(monkeypatch):
+    counts = []
+
+    def here(run, cases, count, *, ordered):
+        counts.append(count)
+        return (run(*case) for case in cases)
+
+    monkeypatch.setattr(sweeps, "in_turn", here)
+    free = 700 * 2**20 + 3 * 2 * 2**4 * 400
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=free))
+    monkeypatch.setattr("psutil.cpu_count", lambda: 8)
+    for jobs in (1, 2, 9, -1):
+        ex.sweep(own(), grid=2, k=[i / 10 for i in range(9)], jobs=jobs)
+    assert counts == [1, 2, 2, 2]
 
 
 def test_what_says_how_it_went_comes_last_also_where_the_first_case_fails():

@@ -10,7 +10,7 @@ import numpy as np
 
 from expost._typing import Float
 from expost.errors import InputError
-from expost.runs.sweep import CHECKED, FIGURES
+from expost.runs.sweep_case import CHECKED, FIGURES
 from expost.show.plots.style import (
     COLOURS,
     INK,
