@@ -18,6 +18,7 @@ import numpy as np
 import psutil
 
 import expost as ex
+from expost.runs import sweep_case
 
 
 def used() -> dict[int, float]:
@@ -33,14 +34,22 @@ def spent(before: dict[int, float]) -> dict[int, float]:
 def sweep(cases: int = 200, grid: int = 12) -> None:
     k, mine = np.linspace(0.0, 2.0, cases).tolist(), ex.load("jmmz")
     ex.sweep(mine, grid=grid, k=k[:2])
-    began = time.process_time()
-    for value in k:
-        ex.solve(mine.with_parameters(k=value), grid)
-    solves = time.process_time() - began
+    plain, solves = sweep_case._COMPUTE["solve"], 0.0
+
+    def timed(case: Any) -> Any:
+        nonlocal solves
+        began = time.process_time()
+        try:
+            return plain(case)
+        finally:
+            solves += time.process_time() - began
+
+    sweep_case._COMPUTE["solve"] = timed
     began = time.process_time()
     ex.sweep(mine, grid=grid, k=k)
     one = time.process_time() - began
-    print(f"{cases} cases at {grid} points: solves {solves:.2f} s, sweep {one:.2f} s", end="; ")
+    sweep_case._COMPUTE["solve"] = plain
+    print(f"{cases} cases at {grid} points: {one:.2f} s, of which {solves:.2f} s solves", end="; ")
     print(f"overhead {(one - solves) / cases * 1e3:.2f} ms a case")
     for jobs in (2, 4):
         before = used()
@@ -159,32 +168,37 @@ def law(jobs: int, one: float, now: float) -> str:
 
 
 def spread(name: str = "jmmz", accuracy: float = 0.05) -> None:
-    """The same bracket with one, two and four jobs, for real: in threads, then in processes.
+    """The same bracket with one, two and four jobs, for real: in processes, then in threads.
 
     The clock tells something on a quiet machine, up to as many jobs as it has processors. The critical path is the
-    processor time of this process and that of the busiest worker.
+    processor time of the main thread, half that of its other threads (pieces of gradients come in twos or threes) and
+    that of the busiest worker, against all processor time of the same run.
     """
-    for where in ("threading", "loky"):
-        times: tuple[float, float] | None = None
+    for where in ("loky", "threading"):
+        clock = 0.0
         for jobs in (1, 2, 4):
             with joblib.parallel_config(where):
                 ex.bracket("one-dimensional", 0.3, jobs=jobs)  # starts the workers
-                before, began = used(), time.perf_counter()
+                before, main, began = used(), time.thread_time(), time.perf_counter()
                 found = ex.bracket(name, accuracy, jobs=jobs)
-            wall, parts = time.perf_counter() - began, spent(before)
-            me = parts.pop(psutil.Process().pid)
+            wall, main = time.perf_counter() - began, time.thread_time() - main
+            parts = spent(before)
+            threads = parts.pop(psutil.Process().pid) - main
             workers = sorted((one for one in parts.values() if one > 0.05), reverse=True)
             print(
-                f"{where}, {jobs} jobs: [{float(found.lower):.6f}, {float(found.upper):.6f}]; processor seconds: "
-                f"{me:.1f} here, {', '.join(f'{one:.1f}' for one in workers) or 'none'} in workers; {wall:.1f} s, load "
+                f"{where}, {jobs} jobs: [{float(found.lower):.6f}, {float(found.upper):.6f}]; processor seconds: main "
+                f"thread {main:.1f}, other threads {threads:.1f}, workers "
+                f"{', '.join(f'{one:.1f}' for one in workers) or 'none'}; {wall:.1f} s, load "
                 f"{psutil.getloadavg()[0]:.1f}",
                 flush=True,
             )
-            times = times or (wall, me)
+            clock = clock or wall
             if jobs > 1:
-                print(f"    by the clock: {law(jobs, times[0], wall)}")
-            if workers:
-                print(f"    by the critical path: {law(jobs, times[1], me + workers[0])}")
+                print(f"    by the clock: {law(jobs, clock, wall)}")
+                path = main + threads / 2 + max(workers, default=0.0)
+                print(
+                    f"    by the critical path: {law(jobs, main + threads + sum(workers), path)}", flush=True
+                )
 
 
 def frontier(grid: int = 16, points: int = 100, times: int = 5) -> None:

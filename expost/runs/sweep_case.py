@@ -65,7 +65,7 @@ BENCHMARK = (
     "robustness",
     "revenue",
 )
-FAMILIES = 8
+FAMILIES = 4
 """Families of cases of which a thread remembers the last one."""
 PROBE = 3
 """Points per signal on which Python functions are told apart."""
