@@ -184,6 +184,8 @@ def _solved(
         claim_file(Path(write_model), where="write_model", suffixes=(".lp", ".mps"))
     formulation = formulate(type_space(instance, settings), settings)
     build = time.perf_counter() - begun
+    if near is not None and not isinstance(near, Solved | Known):
+        raise InputError(f"a {type(near).__name__}", where="near", expected="a run, as solve returns it")
     if isinstance(near, Solved):
         if near.space.shape != formulation.space.shape:
             raise InputError(

@@ -275,3 +275,5 @@ def test_a_solve_starts_from_a_run_of_a_neighbour(monkeypatch):
     assert (warm.mechanism.allocation == cold.mechanism.allocation).all()
     with pytest.raises(ex.InputError, match=r"^near:"):
         ex.solve(mine, 4, near=near)
+    with pytest.raises(ex.InputError, match=r"^near: a str"):
+        ex.solve(mine, 4, near="run")
