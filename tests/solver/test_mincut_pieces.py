@@ -1,6 +1,8 @@
 """The network in pieces: taken apart, put together again, solved piece by piece, against brute force and networkx."""
 
 import math
+import threading
+import time
 from dataclasses import replace
 
 import networkx as nx
@@ -160,3 +162,47 @@ def test_what_is_left_open_is_smaller_than_the_whole(monkeypatch):
     assert len(sizes) == 3
     assert sum(sizes[:2]) == pytest.approx(1.0)
     assert sizes[2] < pieces.MOST
+
+
+@pytest.mark.parametrize("listened", [False, True])
+def test_two_pieces_at_once_give_what_one_after_the_other_gives(monkeypatch, listened):
+    program, start = large()
+    told = []
+    progress = told.append if listened else None
+    monkeypatch.setattr(pieces.os, "cpu_count", lambda: 2)
+    found = []
+    for least in (math.inf, 0):
+        monkeypatch.setattr(pieces, "AT_ONCE", least)
+        found.append(solve_mincut(program, nearby=start, progress=progress))
+    apart, at_once = found
+    assert at_once.status is Status.OPTIMAL
+    assert (at_once.x == apart.x).all() and (at_once.largest == apart.largest).all()
+    assert (at_once.certificate.packing == apart.certificate.packing).all()
+    assert check(program, at_once.certificate, at_once.x).proves_optimal
+    assert all(each.bound >= at_once.bound for each in told) and bool(told) == listened
+
+
+@pytest.mark.parametrize("thread", ["main", "other"])
+def test_a_key_stops_both_pieces(monkeypatch, thread):
+    """Ctrl-C while one piece is solved, or while one is done and waits for the other."""
+    program, start = large()
+    run, stopped = Preflow.run, []
+
+    def pressed(self, limit, watch=None):
+        main = threading.current_thread() is threading.main_thread()
+        if main and (thread == "main" or not stopped):
+            if thread == "main":
+                return Status.INTERRUPTED
+            raise KeyboardInterrupt
+        while not watch(self):
+            time.sleep(0.001)
+        stopped.append(self)
+        return Status.GAP
+
+    monkeypatch.setattr(pieces.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(pieces, "AT_ONCE", 0)
+    monkeypatch.setattr(Preflow, "run", pressed)
+    found = solve_mincut(program, nearby=start)
+    monkeypatch.setattr(Preflow, "run", run)
+    assert stopped and found.status is Status.INTERRUPTED
+    assert check(program, found.certificate, found.x).valid

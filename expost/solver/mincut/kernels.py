@@ -153,7 +153,7 @@ def fetch_near(g: Graph, label: Int32, v: int) -> None:
     fetch(label, w)
 
 
-@compiled()
+@compiled(nogil=True)
 def fill_pairs(g: Graph) -> None:
     """Push across what a node has and its partner lacks, then the same along the explicit arcs.
 
@@ -176,7 +176,7 @@ def fill_pairs(g: Graph) -> None:
             g.node[w, EXCESS] += f
 
 
-@compiled()
+@compiled(nogil=True)
 def search_back(
     g: Graph,
     order: Int32,
@@ -216,7 +216,7 @@ def search_back(
     return spread_back(g, order, label, active, wanted, keep, met, begin, edge - 1)
 
 
-@compiled()
+@compiled(nogil=True)
 def level(order: Int32, label: Int32, count: int, edge: int) -> int:
     """How many of ``order[:count]``, sorted by label, have a label below ``edge``."""
     low, high = 0, count
@@ -306,7 +306,7 @@ def spread_back(  # noqa: PLR0915
     return found, count, done
 
 
-@compiled()
+@compiled(nogil=True)
 def reach(g: Graph, order: Int32) -> None:
     """Mark as SEEN the nodes that some excess reaches, and no others."""
     bits = g.bits
@@ -356,7 +356,7 @@ def reach(g: Graph, order: Int32) -> None:
 # the node, 0 where there is none, so that what no label needs is never touched.
 
 
-@compiled(_nrt=False)
+@compiled(nogil=True, _nrt=False)
 def sweep(
     g: Graph,
     label: Int32,
@@ -477,7 +477,7 @@ def advance(g: Graph, v: int, e: int, label: Int32) -> int:
     return to
 
 
-@compiled(_nrt=False)
+@compiled(nogil=True, _nrt=False)
 def wander(  # noqa: PLR0912
     g: Graph, label: Int32, ring: Int32, count: int, pushes: int, edge: int, room: Int32
 ) -> tuple[int, int]:
@@ -575,7 +575,7 @@ def lowest(g: Graph, label: Int32, v: int, e: int) -> tuple[int, int, int, int]:
 # Laying a program out as a network, and settling what its fixings decide.
 
 
-@compiled()
+@compiled(nogil=True)
 def link(tails: Int32, heads: Int32, bits: UInt8, chain_arc: Int32, extra: Int32) -> int:
     """Make each first arc ``v -> v + 1`` implicit; list the others in ``extra`` and return how many.
 
@@ -595,7 +595,7 @@ def link(tails: Int32, heads: Int32, bits: UInt8, chain_arc: Int32, extra: Int32
     return count
 
 
-@compiled()
+@compiled(nogil=True)
 def cover(tails: Int32, heads: Int32, nodes: int, second: int, place: Int32) -> None:
     """Number the nodes along paths of arcs, so that many arcs lead from a node to the next.
 
@@ -625,7 +625,7 @@ def cover(tails: Int32, heads: Int32, nodes: int, second: int, place: Int32) -> 
                     w = follower[w]
 
 
-@compiled()
+@compiled(nogil=True)
 def couple(tails: Int32, heads: Int32, bits: UInt8, partner: Int32, row_of: Int32, extra: Int32) -> int:
     """Make each first packing row of its two nodes a partnership; list the others and return how many."""
     count = 0
@@ -641,7 +641,7 @@ def couple(tails: Int32, heads: Int32, bits: UInt8, partner: Int32, row_of: Int3
     return count
 
 
-@compiled()
+@compiled(nogil=True)
 def adjacency(ends: Int32, bits: UInt8, pointer: Int32, arcs: Int32) -> None:
     """Fill ``pointer`` (nodes + 1,) and ``arcs``: the explicit arcs by the node that is in ``ends``."""
     nodes = len(pointer) - 1
@@ -661,7 +661,7 @@ def adjacency(ends: Int32, bits: UInt8, pointer: Int32, arcs: Int32) -> None:
     pointer[nodes] = len(ends)
 
 
-@compiled()
+@compiled(nogil=True)
 def is_acyclic(g: Graph) -> bool:  # noqa: PLR0912
     """Whether no way along the arcs leads back to where it began."""
     nodes = len(g.bits)
@@ -701,14 +701,14 @@ def is_acyclic(g: Graph) -> bool:  # noqa: PLR0912
     return count == nodes
 
 
-@compiled()
+@compiled(nogil=True)
 def start(g: Graph, supply: Int64) -> None:
     """Give every node its supply as excess."""
     for v in range(len(supply)):
         mark_excess(g, v, supply[v])
 
 
-@compiled()
+@compiled(nogil=True)
 def force_ones(g: Graph, forced: UInt8, order: Int32, parent: Int32) -> int:
     """Spread ``forced`` forwards; ``parent`` says over what: -1 a root, -2 the chain, -3 across, else an arc."""
     count = 0
@@ -738,7 +738,7 @@ def force_ones(g: Graph, forced: UInt8, order: Int32, parent: Int32) -> int:
     return count
 
 
-@compiled()
+@compiled(nogil=True)
 def force_zeros(g: Graph, forced: UInt8, order: Int32, parent: Int32) -> int:
     """Spread ``forced`` backwards; ``parent`` as in ``force_ones``."""
     count = 0
@@ -768,7 +768,7 @@ def force_zeros(g: Graph, forced: UInt8, order: Int32, parent: Int32) -> int:
     return count
 
 
-@compiled()
+@compiled(nogil=True)
 def settle_ones(g: Graph, order: Int32, count: int, parent: Int32) -> None:
     """Send down the forest what forced ones lack; each root keeps the total as a negative excess."""
     for i in range(count - 1, -1, -1):
@@ -790,7 +790,7 @@ def settle_ones(g: Graph, order: Int32, count: int, parent: Int32) -> None:
         mark_excess(g, w, g.node[w, EXCESS] - lack)
 
 
-@compiled()
+@compiled(nogil=True)
 def settle_zeros(g: Graph, order: Int32, count: int, parent: Int32) -> None:
     """Send up the forest what forced zeros have; each root keeps the total as a positive excess."""
     for i in range(count - 1, -1, -1):
@@ -812,7 +812,7 @@ def settle_zeros(g: Graph, order: Int32, count: int, parent: Int32) -> None:
         mark_excess(g, w, g.node[w, EXCESS] + e)
 
 
-@compiled()
+@compiled(nogil=True)
 def calm(g: Graph, nodes: Int32) -> None:
     """Take the excess away from ``nodes``: they are settled."""
     for v in nodes:
@@ -822,7 +822,7 @@ def calm(g: Graph, nodes: Int32) -> None:
 # Starting from the prices of a nearby program.
 
 
-@compiled()
+@compiled(nogil=True)
 def settle_chains(g: Graph, sent: Int64) -> None:
     """Let excess meet the demands ahead of it on its chain, as far as there are any; ``sent`` is int64 (nodes,).
 
@@ -848,7 +848,7 @@ def settle_chains(g: Graph, sent: Int64) -> None:
         g.node[v, ALONG] += carried
 
 
-@compiled()
+@compiled(nogil=True)
 def mark(g: Graph) -> None:
     """Set the bits that say which arcs carry flow and where there is an excess or a demand."""
     for v in range(len(g.bits)):
@@ -868,7 +868,7 @@ def mark(g: Graph) -> None:
 # Taking a network to pieces, each of which is solved by itself.
 
 
-@compiled()
+@compiled(nogil=True)
 def pick(piece: UInt8, which: int, backwards: bool, ids: Int32, new: Int32) -> int:
     """List the nodes of one piece in ``ids``, number them in ``new``, and return how many there are.
 
@@ -885,7 +885,7 @@ def pick(piece: UInt8, which: int, backwards: bool, ids: Int32, new: Int32) -> i
     return count
 
 
-@compiled()
+@compiled(nogil=True)
 def cut_out(g: Graph, piece: UInt8, which: int, new: Int32, backwards: bool, ids: Int32, part: Graph) -> None:
     """Fill ``part``, the graph of the nodes ``ids``, with their excess and what flows between them.
 
@@ -911,7 +911,7 @@ def cut_out(g: Graph, piece: UInt8, which: int, new: Int32, backwards: bool, ids
         part.bits[k] = b
 
 
-@compiled()
+@compiled(nogil=True)
 def put_back(g: Graph, part: Graph, backwards: bool, ids: Int32) -> None:
     """Take over the excess and the flows of ``part``, those on explicit arcs excepted; the bits need ``mark``."""
     sign = -1 if backwards else 1
@@ -927,7 +927,7 @@ def put_back(g: Graph, part: Graph, backwards: bool, ids: Int32) -> None:
 # Closures from guesses, for a rule at any time.
 
 
-@compiled()
+@compiled(nogil=True)
 def close_up(g: Graph, z: Int8, order: Int32) -> None:
     """Add to ``z`` what its nodes imply. Only explicit arcs lead backwards; ``order`` has room for their heads."""
     for u in range(len(z)):
@@ -967,7 +967,7 @@ def imply(g: Graph, z: Int8, v: int, last: int, order: Int32, count: int) -> int
     return count
 
 
-@compiled()
+@compiled(nogil=True)
 def close_down(g: Graph, z: Int8, order: Int32) -> None:
     """Take from ``z`` what implies a node that is not in it. ``order`` as in ``close_up``."""
     for u in range(len(z) - 1, -1, -1):
@@ -1007,7 +1007,7 @@ def exclude(g: Graph, z: Int8, v: int, last: int, order: Int32, count: int) -> i
     return count
 
 
-@compiled()
+@compiled(nogil=True)
 def respond(g: Graph, supply: Int64, z: Int8, low: int, high: int) -> None:
     """Give each chain within ``low .. high - 1`` its best end, given ``z`` in the other block.
 

@@ -8,13 +8,16 @@ closure, and a guess that is nearly right leaves little of either.
 
 Outside S the excess has to be absorbed, and nearly all of it can be; inside S the demands have to be met, and nearly
 all can be: there the same algorithm runs with the arcs turned round and the demands as what is pushed. Between the two
-nothing flows.
+nothing flows, so that two processors can work on them at once.
 """
 
 from __future__ import annotations
 
 import math
+import os
+import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +37,13 @@ MOST = 0.6
 """What the pieces leave open is solved by itself where it has no more than this share of the nodes."""
 
 
+AT_ONCE = 100_000
+"""Of a network with so many nodes, two pieces are solved at once where there are two processors."""
+
+
+_COUNTING = threading.Lock()
+
+
 def nested(closures: Sequence[Int8]) -> UInt8:
     """The piece of each node: in how many of the closures, one inside the other, it is; uint8 (nodes,)."""
     return np.sum(closures, axis=0, dtype=np.uint8)
@@ -48,7 +58,13 @@ def solve_pieces(whole: Preflow, piece: UInt8, limit: float, watch: Watch | None
     pieces = int(piece.max(initial=0)) + 1
     new = np.empty(len(piece), dtype=np.int32)
     # where somebody may want to stop early, no piece is finished before all have been begun
-    hurried = watch is not None or limit < math.inf
+    hurried = limit < math.inf or (watch is not None and watch.gap is not None)
+    if not hurried and pieces == 2 and len(piece) >= AT_ONCE and (os.cpu_count() or 1) > 1:
+        status = _solve_two(whole, piece, new, watch)
+        if status is not Status.OPTIMAL:
+            kernels.mark(whole.graph)
+            return status
+        pieces = 0
     for most in (FEW, FEW, math.inf) if hurried else (math.inf,):
         for which in range(pieces):
             backwards = which == pieces - 1 and pieces > 1
@@ -64,6 +80,30 @@ def solve_pieces(whole: Preflow, piece: UInt8, limit: float, watch: Watch | None
         kernels.mark(whole.graph)
         return status
     return Status.OPTIMAL
+
+
+def _solve_two(whole: Preflow, piece: UInt8, new: Int32, watch: Watch | None) -> Status:
+    """Solve the two pieces at once, one in a thread of its own: what is compiled lets other threads run.
+
+    Ctrl-C comes to the main thread alone, which stops both.
+    """
+    stop = threading.Event()
+    # what the other piece gains meanwhile does not count until it is there
+    start = 0 if watch is None else whole.excess()
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(_solve, whole, piece, 1, True, new, math.inf, None, math.inf, stop)
+        try:
+            status = _solve(whole, piece, 0, False, new, math.inf, watch, math.inf, stop, start)
+            if status is not Status.OPTIMAL:
+                stop.set()
+            second = other.result()
+        except BaseException as error:
+            stop.set()
+            if not isinstance(error, KeyboardInterrupt):
+                raise
+            other.result()
+            return Status.INTERRUPTED
+    return second if status is Status.OPTIMAL else status
 
 
 def _open(whole: Preflow) -> UInt8:
@@ -84,14 +124,17 @@ def _solve(
     limit: float,
     watch: Watch | None,
     most: float = math.inf,
+    stop: threading.Event | None = None,
+    start: int | None = None,
 ) -> Status:
     """Solve one piece from the flow that it has, and put its flow back into the whole.
 
-    most: after so many rounds it is left as it is; the status is OPTIMAL then, too.
+    most: after so many rounds it is left as it is; the status is OPTIMAL then, too. stop: once it is set, the status is
+    GAP. start: the excess of the whole, where it is not to be looked at.
     """
     part = Part.of(whole.graph, piece, which, backwards, new)
     preflow = Preflow(part.graph)
-    rest = 0 if watch is None else whole.excess() - preflow.excess()
+    rest = 0 if watch is None else (whole.excess() if start is None else start) - preflow.excess()
     kernels.settle_chains(part.graph, np.empty(len(part.ids), dtype=np.int64))
     before = whole.rounds
     whole.finished = False
@@ -100,8 +143,9 @@ def _solve(
 
     def look(preflow: Preflow) -> bool:
         nonlocal enough
-        whole.rounds = before + preflow.rounds
-        if watch is not None and watch.look(whole.rounds, lambda: rest + preflow.excess()):
+        if stop is not None and stop.is_set():
+            return True
+        if watch is not None and watch.look(before + preflow.rounds, lambda: rest + preflow.excess()):
             return True
         enough = preflow.rounds >= most
         return enough
@@ -109,8 +153,10 @@ def _solve(
     status = preflow.run(limit, look)
     if enough and status is Status.GAP:
         status = Status.OPTIMAL
-    whole.rounds = before + preflow.rounds
-    whole.work += preflow.work
+    with _COUNTING:
+        whole.rounds += preflow.rounds
+        whole.work += preflow.work
+    preflow.forget()
     part.put_back(whole.graph)
     return status
 
