@@ -22,11 +22,12 @@ from expost.instances.environment import Instance
 from expost.instances.functions import function_names
 from expost.mechanisms.audit import allowed_gain
 from expost.runs.arguments import GridLike, InstanceLike, Words, limit_of, load, settings_of
-from expost.runs.memory import peak_memory_mb
+from expost.runs.memory import MemoryUsed, peak_memory_mb
 from expost.runs.record import SCHEMA_VERSION, Record, finite
 from expost.runs.run import Run
 from expost.runs.solved import Solved, figures, plain
 from expost.solver.answers import slack
+from expost.solver.backends import select
 from expost.solver.certificate import check
 from expost.solver.program import Program
 from expost.solver.progress import ProgressCallback
@@ -179,7 +180,7 @@ def _solved(
     progress: ProgressCallback | None,
     write_model: str | Path | None,
 ) -> Run:
-    limit, begun = limit_of(time_limit), time.perf_counter()
+    limit, begun, memory = limit_of(time_limit), time.perf_counter(), MemoryUsed()
     if write_model is not None:
         claim_file(Path(write_model), where="write_model", suffixes=(".lp", ".mps"))
     formulation = formulate(type_space(instance, settings), settings)
@@ -198,19 +199,28 @@ def _solved(
         from expost.solver.adapters.model_files import write_model as write
 
         write(formulation.program, write_model)
+    if select(formulation.program, backend)[0].nearby:
+        memory.load("expost.solver.mincut.backend")
     left = None if limit is None else max(limit - (time.perf_counter() - begun), 1e-3)
     if isinstance(formulation, SymmetricFormulation):
         found = answer_symmetric(formulation, settings, backend=backend, time_limit=left, progress=progress)
     else:
         asked: dict[str, Any] = {"backend": backend, "time_limit": left, "gap": gap, "progress": progress}
         found = answer(formulation, near=near, **asked)
-    return _run(instance, settings, found, build, begun)
+    return _run(instance, settings, found, build, begun, memory)
 
 
-def _run(instance: Instance, settings: Settings, found: SecondBest, build: float, begun: float) -> Run:
+def _run(
+    instance: Instance,
+    settings: Settings,
+    found: SecondBest,
+    build: float,
+    begun: float,
+    memory: MemoryUsed,
+) -> Run:
     formulation, solution = found.formulation, found.solution
     extremes = {"smallest": solution.smallest, "largest": solution.largest}
-    record = make_record(settings, found, build, begun)
+    record = make_record(settings, found, build, begun, memory)
     found_by = record.status, record.backend, record.welfare, record.upper_bound, record.seconds["total"]
     _log.info("%s: %s by %s, welfare %.9g, bound %s, %.2f s", instance.name, *found_by)
     return Run(
@@ -224,10 +234,13 @@ def _run(instance: Instance, settings: Settings, found: SecondBest, build: float
     )
 
 
-def make_record(settings: Settings, found: SecondBest, build: float, begun: float) -> Record:
+def make_record(
+    settings: Settings, found: SecondBest, build: float, begun: float, memory: MemoryUsed
+) -> Record:
     """The record of a run; every figure comes from the rule, never from the solver, but for the bound.
 
-    build: seconds until the program stood. begun: ``time.perf_counter()`` at the start.
+    build: seconds until the program stood. begun: ``time.perf_counter()`` at the start. memory: what is
+    used since then.
     """
     formulation, solution = found.formulation, found.solution
     program, certificate, space = formulation.program, solution.certificate, formulation.space
@@ -263,7 +276,11 @@ def make_record(settings: Settings, found: SecondBest, build: float, begun: floa
         audit_allowed_gain=allowed_gain(space.values),
         sampled=function_names(space.instance),
         details=plain(
-            solution.details | {"tie_spread": max(block.tie_spread for block in formulation.blocks)}
+            solution.details
+            | {
+                "tie_spread": max(block.tie_spread for block in formulation.blocks),
+                "bytes_per_binary": memory.bytes_per(space.states * space.n),
+            }
         ),
         seconds=seconds,
         peak_memory_mb=peak_memory_mb(),

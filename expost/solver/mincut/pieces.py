@@ -85,25 +85,30 @@ def solve_pieces(whole: Preflow, piece: UInt8, limit: float, watch: Watch | None
 def _solve_two(whole: Preflow, piece: UInt8, new: Int32, watch: Watch | None) -> Status:
     """Solve the two pieces at once, one in a thread of its own: what is compiled lets other threads run.
 
-    Ctrl-C comes to the main thread alone, which stops both.
+    Meanwhile the whole has no flow, which saves its memory. Ctrl-C comes to the main thread alone, which stops both.
     """
-    stop = threading.Event()
+    graph, stop = whole.graph, threading.Event()
     # what the other piece gains meanwhile does not count until it is there
     start = 0 if watch is None else whole.excess()
-    with ThreadPoolExecutor(1) as pool:
-        other = pool.submit(_solve, whole, piece, 1, True, new, math.inf, None, math.inf, stop)
-        try:
-            status = _solve(whole, piece, 0, False, new, math.inf, watch, math.inf, stop, start)
-            if status is not Status.OPTIMAL:
+    parts = [Part.of(graph, piece, which, which == 1, new) for which in (0, 1)]
+    graph.node.resize((0, 3), refcheck=False)
+    statuses = [Status.INTERRUPTED, Status.INTERRUPTED]
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            try:
+                other = pool.submit(_run, whole, parts[1], math.inf, None, 0, math.inf, stop)
+                statuses[0] = _run(whole, parts[0], math.inf, watch, start, math.inf, stop)
+                if statuses[0] is Status.OPTIMAL:
+                    statuses[1] = other.result()
+            except KeyboardInterrupt:
+                statuses[0] = Status.INTERRUPTED
+            finally:
                 stop.set()
-            second = other.result()
-        except BaseException as error:
-            stop.set()
-            if not isinstance(error, KeyboardInterrupt):
-                raise
-            other.result()
-            return Status.INTERRUPTED
-    return second if status is Status.OPTIMAL else status
+    finally:
+        graph.node.resize((len(piece), 3), refcheck=False)
+        for part in parts:
+            part.put_back(graph)
+    return statuses[1] if statuses[0] is Status.OPTIMAL else statuses[0]
 
 
 def _open(whole: Preflow) -> UInt8:
@@ -124,17 +129,29 @@ def _solve(
     limit: float,
     watch: Watch | None,
     most: float = math.inf,
-    stop: threading.Event | None = None,
-    start: int | None = None,
 ) -> Status:
     """Solve one piece from the flow that it has, and put its flow back into the whole.
 
-    most: after so many rounds it is left as it is; the status is OPTIMAL then, too. stop: once it is set, the status is
-    GAP. start: the excess of the whole, where it is not to be looked at.
+    most: after so many rounds it is left as it is; the status is OPTIMAL then, too.
     """
     part = Part.of(whole.graph, piece, which, backwards, new)
+    status = _run(whole, part, limit, watch, 0 if watch is None else whole.excess(), most, threading.Event())
+    part.put_back(whole.graph)
+    return status
+
+
+def _run(
+    whole: Preflow,
+    part: Part,
+    limit: float,
+    watch: Watch | None,
+    start: int,
+    most: float,
+    stop: threading.Event,
+) -> Status:
+    """Solve a part. start: the excess of the whole before. stop: once it is set, the status is GAP."""
     preflow = Preflow(part.graph)
-    rest = 0 if watch is None else (whole.excess() if start is None else start) - preflow.excess()
+    rest = start - preflow.excess()
     kernels.settle_chains(part.graph, np.empty(len(part.ids), dtype=np.int64))
     before = whole.rounds
     whole.finished = False
@@ -143,9 +160,9 @@ def _solve(
 
     def look(preflow: Preflow) -> bool:
         nonlocal enough
-        if stop is not None and stop.is_set():
-            return True
-        if watch is not None and watch.look(before + preflow.rounds, lambda: rest + preflow.excess()):
+        if stop.is_set() or (
+            watch is not None and watch.look(before + preflow.rounds, lambda: rest + preflow.excess())
+        ):
             return True
         enough = preflow.rounds >= most
         return enough
@@ -156,8 +173,6 @@ def _solve(
     with _COUNTING:
         whole.rounds += preflow.rounds
         whole.work += preflow.work
-    preflow.forget()
-    part.put_back(whole.graph)
     return status
 
 
