@@ -153,7 +153,7 @@ def fetch_near(g: Graph, label: Int32, v: int) -> None:
     fetch(label, w)
 
 
-@compiled(nogil=True)
+@compiled(nogil=True, _nrt=False)
 def fill_pairs(g: Graph) -> None:
     """Push across what a node has and its partner lacks, then the same along the explicit arcs.
 
@@ -176,7 +176,7 @@ def fill_pairs(g: Graph) -> None:
             g.node[w, EXCESS] += f
 
 
-@compiled(nogil=True)
+@compiled(nogil=True, _nrt=False)
 def search_back(
     g: Graph,
     order: Int32,
@@ -216,7 +216,7 @@ def search_back(
     return spread_back(g, order, label, active, wanted, keep, met, begin, edge - 1)
 
 
-@compiled(nogil=True)
+@compiled(nogil=True, _nrt=False)
 def level(order: Int32, label: Int32, count: int, edge: int) -> int:
     """How many of ``order[:count]``, sorted by label, have a label below ``edge``."""
     low, high = 0, count
@@ -306,7 +306,7 @@ def spread_back(  # noqa: PLR0915
     return found, count, done
 
 
-@compiled(nogil=True)
+@compiled(nogil=True, _nrt=False)
 def reach(g: Graph, order: Int32) -> None:
     """Mark as SEEN the nodes that some excess reaches, and no others."""
     bits = g.bits
@@ -575,7 +575,7 @@ def lowest(g: Graph, label: Int32, v: int, e: int) -> tuple[int, int, int, int]:
 # Laying a program out as a network, and settling what its fixings decide.
 
 
-@compiled(nogil=True)
+@compiled(nogil=True, _nrt=False)
 def link(tails: Int32, heads: Int32, bits: UInt8, chain_arc: Int32, extra: Int32) -> int:
     """Make each first arc ``v -> v + 1`` implicit; list the others in ``extra`` and return how many.
 
@@ -595,22 +595,21 @@ def link(tails: Int32, heads: Int32, bits: UInt8, chain_arc: Int32, extra: Int32
     return count
 
 
-@compiled(nogil=True)
-def cover(tails: Int32, heads: Int32, nodes: int, second: int, place: Int32) -> None:
+@compiled(nogil=True, _nrt=False)
+def cover(tails: Int32, heads: Int32, second: int, place: Int32, follower: Int32, led: UInt8) -> None:
     """Number the nodes along paths of arcs, so that many arcs lead from a node to the next.
 
     The paths take each node's first arc to a node that is not yet on one, arcs ``v -> v + 1`` before all
-    others. ``place`` gets the new number of each node; block 0 keeps the numbers below ``second``.
+    others. ``place`` gets the new number of each node; block 0 keeps the numbers below ``second``. The last three
+    have an entry a node: ``place`` and ``follower`` start as -1, ``led`` as 0.
     """
-    follower = np.full(nodes, -1, dtype=np.int32)
-    led = np.zeros(nodes, dtype=np.uint8)
+    nodes = len(place)
     for near in (True, False):
         for a in range(len(tails)):
             v, w = tails[a], heads[a]
             if (w == v + 1) == near and v != w and follower[v] < 0 and not led[w]:
                 follower[v] = w
                 led[w] = 1
-    place[:] = -1
     count = 0
     for low, high in ((0, second), (second, nodes)):
         # the second pass opens the cycles that no path begins
@@ -625,7 +624,7 @@ def cover(tails: Int32, heads: Int32, nodes: int, second: int, place: Int32) -> 
                     w = follower[w]
 
 
-@compiled(nogil=True)
+@compiled(nogil=True, _nrt=False)
 def couple(tails: Int32, heads: Int32, bits: UInt8, partner: Int32, row_of: Int32, extra: Int32) -> int:
     """Make each first packing row of its two nodes a partnership; list the others and return how many."""
     count = 0
@@ -641,11 +640,10 @@ def couple(tails: Int32, heads: Int32, bits: UInt8, partner: Int32, row_of: Int3
     return count
 
 
-@compiled(nogil=True)
+@compiled(nogil=True, _nrt=False)
 def adjacency(ends: Int32, bits: UInt8, pointer: Int32, arcs: Int32) -> None:
-    """Fill ``pointer`` (nodes + 1,) and ``arcs``: the explicit arcs by the node that is in ``ends``."""
+    """Fill ``pointer`` (nodes + 1,), which starts as 0, and ``arcs``: the explicit arcs by the node in ``ends``."""
     nodes = len(pointer) - 1
-    pointer[:] = 0
     for v in ends:
         pointer[v + 1] += 1
         bits[v] |= np.uint8(EXTRA)
@@ -661,12 +659,10 @@ def adjacency(ends: Int32, bits: UInt8, pointer: Int32, arcs: Int32) -> None:
     pointer[nodes] = len(ends)
 
 
-@compiled(nogil=True)
-def is_acyclic(g: Graph) -> bool:  # noqa: PLR0912
-    """Whether no way along the arcs leads back to where it began."""
+@compiled(nogil=True, _nrt=False)
+def is_acyclic(g: Graph, before: Int32, ready: Int32) -> bool:  # noqa: PLR0912
+    """Whether no way along the arcs leads back to where it began. ``before`` starts as 0, ``ready`` is room."""
     nodes = len(g.bits)
-    before = np.zeros(nodes, dtype=np.int32)
-    ready = np.empty(nodes, dtype=np.int32)
     count = 0
     for v in range(nodes):
         if g.bits[v] & EXTRA:
@@ -701,14 +697,14 @@ def is_acyclic(g: Graph) -> bool:  # noqa: PLR0912
     return count == nodes
 
 
-@compiled(nogil=True)
+@compiled(nogil=True, _nrt=False)
 def start(g: Graph, supply: Int64) -> None:
     """Give every node its supply as excess."""
     for v in range(len(supply)):
         mark_excess(g, v, supply[v])
 
 
-@compiled(nogil=True)
+@compiled(nogil=True, _nrt=False)
 def force_ones(g: Graph, forced: UInt8, order: Int32, parent: Int32) -> int:
     """Spread ``forced`` forwards; ``parent`` says over what: -1 a root, -2 the chain, -3 across, else an arc."""
     count = 0
@@ -738,7 +734,7 @@ def force_ones(g: Graph, forced: UInt8, order: Int32, parent: Int32) -> int:
     return count
 
 
-@compiled(nogil=True)
+@compiled(nogil=True, _nrt=False)
 def force_zeros(g: Graph, forced: UInt8, order: Int32, parent: Int32) -> int:
     """Spread ``forced`` backwards; ``parent`` as in ``force_ones``."""
     count = 0
@@ -768,7 +764,7 @@ def force_zeros(g: Graph, forced: UInt8, order: Int32, parent: Int32) -> int:
     return count
 
 
-@compiled(nogil=True)
+@compiled(nogil=True, _nrt=False)
 def settle_ones(g: Graph, order: Int32, count: int, parent: Int32) -> None:
     """Send down the forest what forced ones lack; each root keeps the total as a negative excess."""
     for i in range(count - 1, -1, -1):
@@ -790,7 +786,7 @@ def settle_ones(g: Graph, order: Int32, count: int, parent: Int32) -> None:
         mark_excess(g, w, g.node[w, EXCESS] - lack)
 
 
-@compiled(nogil=True)
+@compiled(nogil=True, _nrt=False)
 def settle_zeros(g: Graph, order: Int32, count: int, parent: Int32) -> None:
     """Send up the forest what forced zeros have; each root keeps the total as a positive excess."""
     for i in range(count - 1, -1, -1):
@@ -812,7 +808,7 @@ def settle_zeros(g: Graph, order: Int32, count: int, parent: Int32) -> None:
         mark_excess(g, w, g.node[w, EXCESS] + e)
 
 
-@compiled(nogil=True)
+@compiled(nogil=True, _nrt=False)
 def calm(g: Graph, nodes: Int32) -> None:
     """Take the excess away from ``nodes``: they are settled."""
     for v in nodes:
@@ -822,7 +818,7 @@ def calm(g: Graph, nodes: Int32) -> None:
 # Starting from the prices of a nearby program.
 
 
-@compiled(nogil=True)
+@compiled(nogil=True, _nrt=False)
 def settle_chains(g: Graph, sent: Int64) -> None:
     """Let excess meet the demands ahead of it on its chain, as far as there are any; ``sent`` is int64 (nodes,).
 
@@ -848,7 +844,7 @@ def settle_chains(g: Graph, sent: Int64) -> None:
         g.node[v, ALONG] += carried
 
 
-@compiled(nogil=True)
+@compiled(nogil=True, _nrt=False)
 def mark(g: Graph) -> None:
     """Set the bits that say which arcs carry flow and where there is an excess or a demand."""
     for v in range(len(g.bits)):
@@ -868,7 +864,7 @@ def mark(g: Graph) -> None:
 # Taking a network to pieces, each of which is solved by itself.
 
 
-@compiled(nogil=True)
+@compiled(nogil=True, _nrt=False)
 def pick(piece: UInt8, which: int, backwards: bool, ids: Int32, new: Int32) -> int:
     """List the nodes of one piece in ``ids``, number them in ``new``, and return how many there are.
 
@@ -885,7 +881,7 @@ def pick(piece: UInt8, which: int, backwards: bool, ids: Int32, new: Int32) -> i
     return count
 
 
-@compiled(nogil=True)
+@compiled(nogil=True, _nrt=False)
 def cut_out(g: Graph, piece: UInt8, which: int, new: Int32, backwards: bool, ids: Int32, part: Graph) -> None:
     """Fill ``part``, the graph of the nodes ``ids``, with their excess and what flows between them.
 
@@ -911,7 +907,7 @@ def cut_out(g: Graph, piece: UInt8, which: int, new: Int32, backwards: bool, ids
         part.bits[k] = b
 
 
-@compiled(nogil=True)
+@compiled(nogil=True, _nrt=False)
 def put_back(g: Graph, part: Graph, backwards: bool, ids: Int32) -> None:
     """Take over the excess and the flows of ``part``, those on explicit arcs excepted; the bits need ``mark``."""
     sign = -1 if backwards else 1
@@ -927,7 +923,7 @@ def put_back(g: Graph, part: Graph, backwards: bool, ids: Int32) -> None:
 # Closures from guesses, for a rule at any time.
 
 
-@compiled(nogil=True)
+@compiled(nogil=True, _nrt=False)
 def close_up(g: Graph, z: Int8, order: Int32) -> None:
     """Add to ``z`` what its nodes imply. Only explicit arcs lead backwards; ``order`` has room for their heads."""
     for u in range(len(z)):
@@ -967,7 +963,7 @@ def imply(g: Graph, z: Int8, v: int, last: int, order: Int32, count: int) -> int
     return count
 
 
-@compiled(nogil=True)
+@compiled(nogil=True, _nrt=False)
 def close_down(g: Graph, z: Int8, order: Int32) -> None:
     """Take from ``z`` what implies a node that is not in it. ``order`` as in ``close_up``."""
     for u in range(len(z) - 1, -1, -1):
@@ -1007,7 +1003,7 @@ def exclude(g: Graph, z: Int8, v: int, last: int, order: Int32, count: int) -> i
     return count
 
 
-@compiled(nogil=True)
+@compiled(nogil=True, _nrt=False)
 def respond(g: Graph, supply: Int64, z: Int8, low: int, high: int) -> None:
     """Give each chain within ``low .. high - 1`` its best end, given ``z`` in the other block.
 

@@ -103,8 +103,9 @@ def build(program: Program, spare_bits: int = 0) -> Network:
     tails, heads = _precedence(program, place, second)
     bits, chain_arc, extra_arcs = _chains(tails, heads, nodes)
     if len(extra_arcs) * MANY > nodes:
-        moved = np.empty(nodes, dtype=np.int32)
-        kernels.cover(tails, heads, nodes, second, moved)
+        moved, follower = (np.full(nodes, -1, dtype=np.int32) for _ in range(2))
+        kernels.cover(tails, heads, second, moved, follower, np.zeros(nodes, dtype=np.uint8))
+        del follower
         place, tails, heads = moved[place], moved[tails], moved[heads]
         bits, chain_arc, extra_arcs = _chains(tails, heads, nodes)
     partner, pair_row = np.arange(nodes, dtype=np.int32), np.full(second, -1, dtype=np.int32)
@@ -129,8 +130,15 @@ def build(program: Program, spare_bits: int = 0) -> Network:
         extra_rows,
         explicit,
         exponent,
-        len(xtail) == 0 or bool(kernels.is_acyclic(graph)),
+        len(xtail) == 0 or _acyclic(graph),
     )
+
+
+def _acyclic(graph: Graph) -> bool:
+    """Whether no way along the arcs leads back to where it began."""
+    nodes = len(graph.bits)
+    before, ready = np.zeros(nodes, dtype=np.int32), np.empty(nodes, dtype=np.int32)
+    return bool(kernels.is_acyclic(graph, before, ready))
 
 
 def _precedence(program: Program, place: Int32, second: int) -> tuple[Int32, Int32]:
