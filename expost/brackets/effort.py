@@ -32,7 +32,7 @@ class Effort:
 TWO_BUYERS = (
     Effort(
         mesh=700,
-        fit=FitPlan(fibres=256, types=256, rows=16, samples=4, steps=200),
+        fit=FitPlan(fibres=256, types=256, rows=16, samples=4, steps=200, rate=(2.0, 0.1), plain=True),
         quadrature=Quadrature(replicates=10, fibres=256, types=2048, rows=32, bins=512),
         polish=PolishPlan(points=256, steps=250, rate=(8e-3, 2e-4)),
         points=256,
@@ -42,8 +42,10 @@ TWO_BUYERS = (
     ),
     Effort(
         mesh=90_000,
-        fit=FitPlan(fibres=512, types=1024, rows=24, samples=8, steps=500, refresh=3),
-        quadrature=Quadrature(replicates=16, fibres=512, types=8192, rows=64, bins=1024),
+        fit=FitPlan(
+            fibres=512, types=1024, rows=24, samples=8, steps=400, refresh=3, rate=(3.0, 0.1), plain=True
+        ),
+        quadrature=Quadrature(replicates=16, fibres=256, types=8192, rows=64, bins=1024),
         polish=PolishPlan(points=384, steps=600, rate=(1.6e-2, 2e-4)),
         points=512,
         replicates=12,
@@ -52,24 +54,30 @@ TWO_BUYERS = (
     ),
     Effort(
         mesh=90_000,
-        fit=FitPlan(fibres=512, types=2048, rows=32, samples=8, steps=1200, refresh=3, rate=(0.075, 5e-4)),
-        quadrature=Quadrature(replicates=20, fibres=1024, types=16384, rows=96, bins=2048),
+        fit=FitPlan(
+            fibres=512, types=2048, rows=32, samples=8, steps=1000, refresh=3, rate=(2.5, 0.05), plain=True
+        ),
+        quadrature=Quadrature(replicates=20, fibres=512, types=8192, rows=96, bins=2048),
         polish=PolishPlan(points=512, steps=800, rate=(8e-3, 1e-4), width=(6e-3, 2e-3)),
         points=1024,
         replicates=16,
     ),
     Effort(
         mesh=1_200_000,
-        fit=FitPlan(fibres=1024, types=4096, rows=48, samples=6, steps=800, refresh=3, rate=(0.05, 5e-4)),
-        quadrature=Quadrature(replicates=24, fibres=1024, types=32768, rows=128, bins=4096),
+        fit=FitPlan(
+            fibres=1024, types=4096, rows=48, samples=6, steps=800, refresh=3, rate=(2.0, 0.02), plain=True
+        ),
+        quadrature=Quadrature(replicates=24, fibres=512, types=16384, rows=128, bins=4096),
         polish=PolishPlan(points=768, steps=1000, rate=(4e-3, 1e-4), width=(4e-3, 1.5e-3)),
         points=2048,
         replicates=16,
     ),
     Effort(
         mesh=1_200_000,
-        fit=FitPlan(fibres=1024, types=4096, rows=64, samples=6, steps=2500, refresh=3, rate=(0.05, 3e-4)),
-        quadrature=Quadrature(replicates=32, fibres=2048, types=32768, rows=128, bins=4096),
+        fit=FitPlan(
+            fibres=1024, types=4096, rows=64, samples=6, steps=2500, refresh=3, rate=(2.0, 0.01), plain=True
+        ),
+        quadrature=Quadrature(replicates=32, fibres=512, types=32768, rows=128, bins=4096),
         polish=PolishPlan(points=1024, steps=2000, rate=(4e-3, 5e-5), width=(3e-3, 1e-3)),
         points=2048,
         replicates=24,
@@ -122,6 +130,8 @@ def efforts(n: int) -> tuple[Effort, ...]:
 
 PILOT = Quadrature(replicates=4, fibres=128, types=2048, rows=32, bins=512)
 """What shadow prices are compared on."""
+NOISE = Quadrature(replicates=8, fibres=32, types=1024, rows=16, bins=256)
+"""What tells whether a rule to compare them with leaves less noise than the first best."""
 ESTIMATES = {2: (10_000, 21_000, 66_000, 160_000), 3: (1_000, 6_000, 12_000)}
 """States of the midpoint grids that the estimate extrapolates, by the number of buyers (3: or more)."""
 CELLS = {2: (128, 512, 1024, 2048), 3: (32, 64, 128, 256, 384), 4: (32, 48, 64, 96, 128, 160, 192, 256)}

@@ -20,6 +20,7 @@ from expost.brackets.upper.basis import ShadowPrices
 from expost.brackets.upper.dual import Quadrature, dual_replicate
 from expost.brackets.upper.dual_cells import guaranteed_dual
 from expost.brackets.upper.finite import FiniteSets, solve_set
+from expost.brackets.upper.reference import Reference
 from expost.mechanisms.continuum.cells import CellMechanism
 from expost.mechanisms.continuum.mechanism import ContinuumMechanism
 from expost.spaces.quantile_space import QuantileSpace
@@ -61,24 +62,28 @@ class Sets(Evidence):
 
 @dataclass(frozen=True, eq=False)
 class Dual(Evidence):
-    """Shadow prices, evaluated on samples."""
+    """Shadow prices, evaluated on samples; reference: the rule that they are compared with, None: the efficient one."""
 
     u: ShadowPrices = field(repr=False)
     size: Quadrature
+    reference: Reference | None = None
     kind: ClassVar[str] = "shadow prices"
 
     def replicate(self, seed: np.random.SeedSequence, space: QuantileSpace, clock: Clock = ENDLESS) -> float:
         """D(u) less the first best on one sample."""
-        return dual_replicate(seed, space, self.u, self.size, clock)
+        return dual_replicate(seed, space, self.u, self.size, clock, self.reference)
 
     def facts(self) -> dict[str, Any]:
         """Sizes and the mesh."""
         ridge = {} if self.u.ridge is None else {"ridge": [*self.u.ridge.places, self.u.ridge.nodes]}
-        return {"nodes": self.u.nodes, "floor": self.u.floor, **asdict(self.size), **ridge}
+        compared = {} if self.reference is None else {"compared": True}
+        return {"nodes": self.u.nodes, "floor": self.u.floor, **asdict(self.size), **ridge, **compared}
 
     def arrays(self) -> dict[str, Array]:
-        """The shadow prices."""
-        return {"mesh": self.u.mesh} | ({} if self.u.ridge is None else {"ridge": self.u.ridge.mesh})
+        """The shadow prices, and the strikes of the rule."""
+        ridge = {} if self.u.ridge is None else {"ridge": self.u.ridge.mesh}
+        strikes = () if self.reference is None else self.reference.strikes
+        return {"mesh": self.u.mesh, **ridge, **{f"strikes_{i}": table for i, table in enumerate(strikes)}}
 
 
 @dataclass(frozen=True, eq=False)

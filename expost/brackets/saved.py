@@ -1,7 +1,8 @@
 """A bracket as a folder: both sides with what proves them, re-opened and checked without any search.
 
 bracket.json      figures, history, seeds, sizes and replicates of every proof, and the digest of every other file
-proofs.npz        the meshes of shadow prices: ``proof_K_mesh``, ``proof_K_ridge``
+proofs.npz        the meshes of shadow prices: ``proof_K_mesh``, ``proof_K_ridge``, and the strikes of the rule that
+                  they are compared with: ``proof_K_strikes_I``
 mechanism.json, mechanism.npz, instance.toml    what attains the lower bound (``mechanisms/continuum/saved.py``)
 functions.npz     what values that are Python functions gave in some states, where there are any
 proof_K/          the mechanism of another lower bound, less good or rigorous, where there is one
@@ -26,6 +27,7 @@ from expost.brackets.records import Bound, Bounds, Control, Estimate, Evidence, 
 from expost.brackets.upper.basis import ShadowPrices
 from expost.brackets.upper.dual import Quadrature
 from expost.brackets.upper.finite import FiniteSets
+from expost.brackets.upper.reference import Reference, table_shapes
 from expost.brackets.upper.ridge import Ridge, mesh_shape
 from expost.errors import InputError
 from expost.files import new_folder
@@ -142,6 +144,12 @@ def _rebuilt(
         f"proof_{k}_ridge": mesh_shape(space.dims, _ridge(space, facts["ridge"])[2])
         for k, facts in enumerate(record["proofs"])
         if facts["evidence"] == Dual.kind and "ridge" in facts
+    }
+    meshes |= {
+        f"proof_{k}_strikes_{i}": shape
+        for k, facts in enumerate(record["proofs"])
+        if facts["evidence"] == Dual.kind and "compared" in facts
+        for i, shape in enumerate(_compared(space))
     }
     arrays = read_arrays(path / PROOFS, meshes)
     proofs = tuple(
@@ -272,7 +280,10 @@ def _evidence(
     if kind == DualCells.kind:
         return DualCells(u, size("cells"))
     names = ("replicates", "fibres", "types", "rows", "bins")
-    return Dual(u, Quadrature(**{name: size(name) for name in names}))
+    rule = None
+    if "strikes_0" in stored:
+        rule = Reference((_finite(stored["strikes_0"]), _finite(stored["strikes_1"])))
+    return Dual(u, Quadrature(**{name: size(name) for name in names}), rule)
 
 
 def _prices(mesh: Array) -> Float:
@@ -281,6 +292,21 @@ def _prices(mesh: Array) -> Float:
     if not (np.isfinite(found).all() and (found >= 0.0).all()):
         raise ValueError("shadow prices that are negative or not finite")
     return found
+
+
+def _finite(strikes: Array) -> Float:
+    """The strikes of a rule that shadow prices are compared with: any finite ones."""
+    found = np.asarray(strikes, dtype=np.float64)
+    if not np.isfinite(found).all():
+        raise ValueError("strikes that are not finite")
+    return found
+
+
+def _compared(space: QuantileSpace) -> list[tuple[int, int]]:
+    """The shapes of the strikes of a rule. Raises ValueError where no bracket compares with one."""
+    if (space.n, space.units) != (2, 1) or space.discrete:
+        raise ValueError("a rule to compare with of other than two buyers, one unit and continuous priors")
+    return table_shapes(space)
 
 
 def _mesh_shape(space: QuantileSpace, nodes: int) -> tuple[int, ...]:

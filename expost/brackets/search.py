@@ -15,6 +15,7 @@ from expost.brackets.bracket import Bracket
 from expost.brackets.clock import Clock, OutOfTime
 from expost.brackets.effort import CELLS, CELLS_COARSE, efforts
 from expost.brackets.evidence import Dual, Welfare
+from expost.brackets.forecast import Forecast
 from expost.brackets.lower.evaluation import mechanism_limit
 from expost.brackets.lower.side import LowerSide
 from expost.brackets.lower.single import best_solo, largest_set, no_prices
@@ -188,7 +189,10 @@ def _several(account: Account, lower: LowerSide) -> None:
         if account.over:
             return
         step()
+    forecast = Forecast(account)
     for number, effort in enumerate(efforts(account.space.n)):
+        if not account.over:
+            forecast.tell(number)
         for stage in (upper.stage, partial(lower.stage, number)):
             if account.over:
                 return

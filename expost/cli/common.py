@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -52,6 +55,21 @@ def note(text: str) -> None:
     """A line for people on standard error, where that is a terminal."""
     if sys.stderr.isatty():
         sys.stderr.write(f"{text}\n")
+
+
+@contextmanager
+def aloud(logger: str) -> Iterator[None]:
+    """What ``logger`` tells during the call inside, on standard error."""
+    told, handler = logging.getLogger(logger), logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("expost: %(message)s"))
+    before = told.level
+    told.addHandler(handler)
+    told.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        told.setLevel(before)
+        told.removeHandler(handler)
 
 
 def loaded(instance: str, parameters: str = "") -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ import typer
 
 from expost.cli import options, parse
 from expost.cli.beyond import show_lottery_bracket
-from expost.cli.common import app, emit
+from expost.cli.common import aloud, app, emit
 from expost.cli.own import with_set
 from expost.errors import InputError
 
@@ -138,17 +139,18 @@ def bracket(
             as_json,
         )
         return
-    found = ex.bracket(
-        stated,
-        accuracy,
-        time_limit,
-        timing=timing,
-        first=first,
-        seed=seed,
-        jobs=jobs,
-        rigorous=rigorous,
-        starts_from=[mechanism] if prices else [],
-    )
+    with nullcontext() if as_json else aloud("expost.brackets.forecast"):
+        found = ex.bracket(
+            stated,
+            accuracy,
+            time_limit,
+            timing=timing,
+            first=first,
+            seed=seed,
+            jobs=jobs,
+            rigorous=rigorous,
+            starts_from=[mechanism] if prices else [],
+        )
     if out is not None:
         found.save(out)
     if as_json:

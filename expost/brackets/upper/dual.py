@@ -16,6 +16,7 @@ import numpy as np
 from expost.brackets.clock import ENDLESS, Clock, OutOfTime
 from expost.brackets.statistics import Limit, one_sided
 from expost.brackets.upper.basis import ShadowPrices
+from expost.brackets.upper.reference import Reference
 from expost.brackets.upper.samples import draw_fibres, outer_points, respond
 from expost.brackets.workers import Workers
 from expost.spaces.efficient import best_gains
@@ -43,6 +44,11 @@ class Quadrature:
     rows: int = 64
     bins: int = 1024
 
+    @property
+    def pairs(self) -> tuple[int, int]:
+        """Types of two buyers on whose pairs a rule's welfare is evaluated."""
+        return 2 * self.fibres, max(1, self.types // 4)
+
     def scaled(self, share: float) -> Quadrature:
         """The same with about ``share`` of its fibres (a power of two)."""
         fibres = self.fibres
@@ -58,16 +64,38 @@ def dual_replicate(
     u: ShadowPrices,
     size: Quadrature,
     clock: Clock = ENDLESS,
+    reference: Reference | None = None,
 ) -> float:
     """D(u) - (first best - E[V_0]) on the sample of one seed. Raises OutOfTime."""
     rng = np.random.default_rng(seed)
-    return sum(_side(space, u, i, size, rng, clock) for i in range(space.n))
+    total = sum(_side(space, u, i, size, rng, clock, reference) for i in range(space.n))
+    return total if reference is None else total + _welfare(space, reference, size, rng, clock)
+
+
+def _welfare(
+    space: QuantileSpace, rule: Reference, size: Quadrature, rng: np.random.Generator, clock: Clock
+) -> float:
+    """The rule's gains less the first best, on fewer states than the maxima take."""
+    outer, inner = (outer_points(space, 1 - i, count, rng) for i, count in enumerate(size.pairs))
+    step = max(1, CHUNK // len(inner))
+    total = 0.0
+    for start in range(0, len(outer), step):
+        clock.check()
+        some = outer[start : start + step]
+        total += rule.welfare(space, some, inner) * len(some)
+    return total / len(outer)
 
 
 def _side(
-    space: QuantileSpace, u: ShadowPrices, i: int, size: Quadrature, rng: np.random.Generator, clock: Clock
+    space: QuantileSpace,
+    u: ShadowPrices,
+    i: int,
+    size: Quadrature,
+    rng: np.random.Generator,
+    clock: Clock,
+    reference: Reference | None,
 ) -> float:
-    """Buyer i's part: by how much his maxima are above the efficient rule, all at his gains less u."""
+    """Buyer i's part: by how much his maxima are above the efficient or another rule, all at his gains less u."""
     outer = outer_points(space, i, size.fibres, rng)
     step = max(1, CHUNK // size.types)
     total = 0.0
@@ -76,6 +104,8 @@ def _side(
         fibres = draw_fibres(
             space, i, outer[start : start + step], size.types, size.rows, u.nodes, u.floor, rng, u.ridge
         )
+        if reference is not None:
+            fibres = reference.applied(space, fibres)
         net, cost = fibres.net(u)
         best, _ = respond(fibres, net, bins=size.bins)
         total += float((best + cost - fibres.efficient).sum())
@@ -151,10 +181,11 @@ def dual_limit(
     *,
     clock: Clock = ENDLESS,
     workers: Workers | None = None,
+    reference: Reference | None = None,
 ) -> Limit:
     """D(u) + E[V_0] with the error of its limit; ``control`` is the first best, of which the caller knows the
     error. Raises OutOfTime."""
-    one = partial(dual_replicate, space=space, u=u, size=size, clock=clock)
+    one = partial(dual_replicate, space=space, u=u, size=size, clock=clock, reference=reference)
     limit = one_sided(replicated(one, seed.spawn(size.replicates), workers or Workers(1)), confidence)
     return limit.shifted(control)
 

@@ -3,8 +3,8 @@
     D(u) = k E[u] + sum_i E_{s_-i}[ max over prices (or strikes that do not rise) of E_{s_i}[(w_i - u) 1{V_i above}] ]
 
 with k units, is convex in u. A few random samples of fibres take turns; each gives a subgradient, k - (how many want
-the item) averaged over each node's hat (buyer by buyer: who should win less who wants to), and the nodes move by Adam
-steps scaled by the hats' masses, kept non-negative. Nothing here is a bound: bounds come from fresh samples (``dual``).
+the item) averaged over each node's hat (buyer by buyer: who should win less who wants to), and the nodes move by steps
+scaled by the hats' masses, kept non-negative. Nothing here is a bound: bounds come from fresh samples (``dual``).
 """
 
 from __future__ import annotations
@@ -38,7 +38,10 @@ class FitPlan:
 
     fibres, types, rows: size of each sample, per buyer. samples: how many take turns. steps: how many steps.
     refresh: after how many steps one of them is replaced by a fresh one; 0: never. rate: first and last length of a
-    step (unit: multiples of the base). smoothing: first and last (unit: values, relative to the mean best gain)."""
+    step (unit: multiples of the base). plain: steps along the subgradient itself, ``rate`` long for each unit of it,
+    and not all of about one length (Adam's): where shadow prices are 0, or have their place, what is left of it is
+    noise, which steps of one length keep blowing up. smoothing: first and last (unit: values, relative to the mean best
+    gain)."""
 
     fibres: int = 512
     types: int = 1024
@@ -47,11 +50,17 @@ class FitPlan:
     steps: int = 600
     refresh: int = 0
     rate: tuple[float, float] = (0.1, 1e-3)
+    plain: bool = False
     smoothing: tuple[float, float] = (3e-3, 3e-4)
 
     def resumed(self) -> FitPlan:
         """The same from a good start: shorter steps."""
         return replace(self, rate=(0.4 * self.rate[0], self.rate[1]))
+
+    def length(self, done: float) -> float:
+        """Of a step, ``done`` (0 to 1) of the way."""
+        first, last = self.rate
+        return float(first * (last / first) ** done) if self.plain else first * (1.0 - done) + last
 
 
 class Adam:
@@ -78,6 +87,19 @@ class Adam:
         return np.asarray(rate * mean / (np.sqrt(square) + guard))
 
 
+class Momentum:
+    """The mean of the last ten scaled subgradients or so, and the step it gives."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.mean = np.zeros(shape)
+
+    def step(self, gradient: Float, rate: float, guard: float) -> Float:
+        """The step to subtract; ``guard`` is Adam's."""
+        del guard
+        self.mean += 0.1 * (gradient - self.mean)
+        return rate * self.mean
+
+
 def fit_prices(
     space: QuantileSpace,
     start: ShadowPrices,
@@ -99,7 +121,7 @@ def fit_prices(
     scale = max(sum(float(part.efficient.mean()) for part in samples[0]) / PARTS, 1e-300)
     u = start.symmetrized() if symmetric else start
     masses = _masses(u, samples, symmetric=symmetric)
-    adams = [Adam(part.shape) for part in u.parts]
+    movers = [(Momentum if plan.plain else Adam)(part.shape) for part in u.parts]
     mean = list(u.parts)
     with (workers or Workers(1)).threads() as pool:
         for step, done in clock.paced(plan.steps):
@@ -108,10 +130,10 @@ def fit_prices(
             smoothing = scale * plan.smoothing[0] * (plan.smoothing[1] / plan.smoothing[0]) ** done
             one = partial(_subgradient, u, smoothing=smoothing)
             gradient = _summed(u, pool.map(one, samples[step % plan.samples]), symmetric=symmetric)
-            rate = plan.rate[0] * (1.0 - done) + plan.rate[1]
+            rate = plan.length(done)
             u = u.with_parts(
-                np.maximum(part - adam.step(slope / mass, rate, 0.05), 0.0)
-                for part, adam, slope, mass in zip(u.parts, adams, gradient.parts, masses, strict=True)
+                np.maximum(part - mover.step(slope / mass, rate, 0.05), 0.0)
+                for part, mover, slope, mass in zip(u.parts, movers, gradient.parts, masses, strict=True)
             )
             recent = max(RECENT, 1.0 / (1 + step))
             mean = [(1.0 - recent) * kept + recent * part for kept, part in zip(mean, u.parts, strict=True)]

@@ -74,13 +74,15 @@ class Ridge:
 @dataclass(frozen=True, eq=False)
 class RidgeSample:
     """The types of P fibres on the surface, R each: their base, values and shares (P, R), and the hats of the others'
-    levels (others but theirs on the surface, then the common one) and of the own ones."""
+    levels (others but theirs on the surface, then the common one) and of the own ones; all own ``levels``
+    (P, R, d_i)."""
 
     base: Float = field(repr=False)
     values: Float = field(repr=False)
     share: Float32 = field(repr=False)
     outer: sparse.csr_array = field(repr=False)
     inner: sparse.csr_array = field(repr=False)
+    levels: Float = field(repr=False)
 
 
 def mesh_shape(dims: tuple[int, ...], nodes: int) -> tuple[int, int, int]:

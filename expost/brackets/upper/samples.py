@@ -32,7 +32,8 @@ class FibreSample:
 
     values (P, Q + R). order (P, Q + R): own types by increasing value within each row (rows = 1 unless sequential).
     share (P, Q), float32: the buyer's of what u costs in a state: a unit where he should win, and an n-th of what
-    nobody should. efficient (P,): the mean of his gains where he should win.
+    nobody should. efficient (P,): the mean of his gains where he should win. levels: of the others (P, their
+    dimensions) and the own ones (Q, d_i).
     """
 
     buyer: int
@@ -45,6 +46,7 @@ class FibreSample:
     order: Int32 = field(repr=False)
     outer: sparse.csr_array = field(repr=False)
     inner: sparse.csr_array = field(repr=False)
+    levels: tuple[Float, Float] = field(repr=False)
     ridge: RidgeSample | None = None
 
     @property
@@ -136,6 +138,7 @@ def draw_fibres(
         order,
         joint,
         hats(inner, max(nodes, 1)),
+        (outer, inner),
         pile,
     )
 
@@ -182,6 +185,7 @@ def draw_ridge(
         units_of(should_win(gains, i, 1), gains, 1),
         hats(moved, ridge.nodes),
         hats(rest, ridge.nodes) if free else sparse.csr_array(np.ones((1, 1))),
+        inner,
     )
 
 

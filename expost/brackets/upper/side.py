@@ -10,14 +10,14 @@ import numpy as np
 
 from expost.brackets.account import Account
 from expost.brackets.clock import Clock, OutOfTime
-from expost.brackets.effort import ESTIMATES, PILOT, Effort, grid_points
+from expost.brackets.effort import ESTIMATES, NOISE, PILOT, Effort, grid_points
 from expost.brackets.evidence import Dual, DualCells, Sets, Sizeless
 from expost.brackets.optimum import check_states
 from expost.brackets.records import UPPER, Control
 from expost.brackets.statistics import Limit
 from expost.brackets.symmetry import exchangeable
 from expost.brackets.upper.basis import ShadowPrices, constant_prices
-from expost.brackets.upper.dual import affordable, dual_limit, dual_replicate, first_best
+from expost.brackets.upper.dual import Quadrature, affordable, dual_limit, dual_replicate, first_best
 from expost.brackets.upper.dual_cells import guaranteed_dual
 from expost.brackets.upper.finite import (
     FiniteSets,
@@ -29,9 +29,11 @@ from expost.brackets.upper.finite import (
     piled,
 )
 from expost.brackets.upper.fit import fit_prices, largest_nodes
+from expost.brackets.upper.reference import Reference, reference_rule
 from expost.brackets.upper.ridge import candidates, constant_ridge, ridge_nodes
 from expost.brackets.upper.tails import NO_MEAN, NO_VARIANCE, tail_growth
 from expost.errors import InputError
+from expost.mechanisms.continuum.mechanism import ContinuumMechanism
 from expost.mechanisms.continuum.monotone import NotMonotone
 from expost.spaces.quantile_space import scrambled
 
@@ -88,6 +90,7 @@ class UpperSide:
         self.u: ShadowPrices | None = None
         self.flat: ShadowPrices | None = None  # without a ridge
         self.places: tuple[int, int] | None = None  # of the ridge
+        self.compared: tuple[ContinuumMechanism | None, Reference | None] = (None, None)
         self.symmetric = exchangeable(account.space)
         self.pairs = [] if account.only_rigorous else candidates(account.space, symmetric=self.symmetric)
         self.floor = 0.02 * account.first_best.mean if any_negative(account) else 0.0
@@ -131,8 +134,8 @@ class UpperSide:
     def _sets(self, effort: Effort, nodes: int) -> list[ShadowPrices]:
         """The bound of random finite sets of types, and their shadow prices, averaged (two buyers)."""
         account, space = self.account, self.account.space
-        if not effort.replicates_of_sets:
-            return []
+        if not effort.replicates_of_sets or self.places is not None:
+            return []  # larger sets than those that showed the ridge are worth less than a fit on it
         grid = space.sequential or space.n > 2 or space.discrete
         states = self._affordable(effort)
         points = grid_points(space, states) if grid else math.isqrt(states)
@@ -227,13 +230,36 @@ class UpperSide:
         """What a small sample prefers, always the same: a choice, never a bound."""
         if len(candidates) == 1:
             return candidates[0]
-        account = self.account
-        scores = []
-        for u in candidates:
-            one = partial(dual_replicate, space=account.space, u=u, size=PILOT, clock=account.clock)
-            seeds = np.random.SeedSequence([account.seed, 54321]).spawn(PILOT.replicates)
-            scores.append(sum(account.workers.map(one, seeds)))
+        rule = self._rule(candidates[0])
+        scores = [sum(self._replicates(u, PILOT, 54321, rule)) for u in candidates]
         return candidates[int(np.argmin(scores))]
+
+    def _rule(self, u: ShadowPrices) -> Reference | None:
+        """What to compare ``u`` with: the best mechanism so far, where a pilot shows less noise with it than with the
+        first best, as it does once ``u`` is good."""
+        mechanism = self.account.mechanism
+        if mechanism is not self.compared[0]:
+            self.compared = mechanism, reference_rule(mechanism)
+        rule = self.compared[1]
+        if rule is None:
+            return None
+        noise = [np.std(self._replicates(u, NOISE, 98765, one)) for one in (None, rule)]
+        return rule if noise[1] < noise[0] else None
+
+    def _replicates(
+        self,
+        u: ShadowPrices,
+        size: Quadrature,
+        stream: int,
+        rule: Reference | None,
+    ) -> list[float]:
+        """The dual function less the first best, on the samples of one ``stream``, always the same."""
+        account = self.account
+        seeds = np.random.SeedSequence([account.seed, stream]).spawn(size.replicates)
+        one = partial(
+            dual_replicate, space=account.space, u=u, size=size, clock=account.clock, reference=rule
+        )
+        return account.workers.map(one, seeds)
 
     def _surface(self, u: ShadowPrices) -> str:
         """Where the ridge is, in words."""
@@ -250,6 +276,7 @@ class UpperSide:
             return
         confidence, seed = account.allowance.next(UPPER), account.next_seed()
         account.tell(f"evaluating shadow prices, {u.nodes} nodes per signal")
+        rule = self._rule(u)
         size = affordable(account.space, u, effort.quadrature, account.clock, account.workers.count)
         limit = dual_limit(
             account.space,
@@ -260,6 +287,7 @@ class UpperSide:
             account.first_best.mean,
             clock=account.clock,
             workers=account.workers,
+            reference=rule,
         )
         account.statistical(
             UPPER,
@@ -267,7 +295,7 @@ class UpperSide:
             if u.nodes
             else "each buyer's best prices on random finite sets of types",
             limit,
-            Dual(u, size),
+            Dual(u, size, rule),
             seed,
         )
 

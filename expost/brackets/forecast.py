@@ -1,0 +1,83 @@
+"""How long a bracket will about take: said once the first bounds of both sides are there, and again after each stage.
+
+What an instance has shown is how fast its states are evaluated and how far its first bounds are apart. A stage costs
+what its samples hold at that pace, and leaves of the first distance about what it leaves in ``jmmz``. Estimates, for
+people to plan with; nothing else rests on them."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+import numpy as np
+
+from expost.brackets.account import Account
+from expost.brackets.effort import Effort, efforts
+from expost.brackets.upper.basis import constant_prices
+from expost.brackets.upper.dual import Quadrature, dual_replicate
+
+_log = logging.getLogger(__name__)
+
+LEFT = (0.16, 0.055, 0.045, 0.04, 0.036)
+"""Of the distance between the first bounds of both sides, what is left after each stage (``jmmz``)."""
+OTHER = 2.0
+"""Seconds of a whole stage for each second of its samples: finite sets, completions and polishing are the rest."""
+
+
+class Forecast:
+    """What is expected of the stages that are left."""
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+        self.width = self._width()
+        self.seconds = [OTHER * self._states(effort) / self._pace() for effort in efforts(account.space.n)]
+
+    def tell(self, stage: int) -> None:
+        """Say how long it takes from here, with ``stage`` the next one; nothing where none is left."""
+        if stage >= len(self.seconds):
+            return
+        seconds, aim = self.left(stage), f"a width of {100.0 * self.account.accuracy:.3g}%"
+        line = f"about {spoken(seconds or 0.0)} to {aim}"
+        if seconds is None:
+            line = f"{aim} may be out of reach; all stages take about {spoken(sum(self.seconds[stage:]))}"
+        _log.info("%s", line)
+        self.account.tell(f"forecast: {line}")
+
+    def left(self, stage: int) -> float | None:
+        """Seconds from the beginning of a stage until the bracket is as narrow as asked; None: no stage gets there."""
+        share = self._width() / (self.width * (LEFT[stage - 1] if stage else 1.0))
+        total = 0.0
+        for seconds, left in zip(self.seconds[stage:], LEFT[stage:], strict=False):
+            total += seconds
+            if share * self.width * left <= self.account.accuracy:
+                return total
+        return None
+
+    def _width(self) -> float:
+        """Of the bracket so far, relative to its upper end."""
+        lower, upper = self.account.lower, self.account.upper
+        assert lower is not None and upper is not None
+        return (upper.value - lower.value) / max(abs(upper.value), 1e-300)
+
+    def _pace(self) -> float:
+        """States of a sample drawn and answered in a second, by all workers."""
+        size = Quadrature(replicates=1, fibres=32, types=1024, rows=16, bins=128)
+        u = constant_prices(self.account.space.dims, 2, 0.0, 0.5)
+        for _ in range(2):  # the first compiles and fills caches
+            began = time.perf_counter()
+            dual_replicate(np.random.SeedSequence(0), self.account.space, u, size)
+            seconds = time.perf_counter() - began
+        return self.account.space.n * size.fibres * size.types * self.account.workers.count / seconds
+
+    def _states(self, effort: Effort) -> float:
+        """States of a stage's samples: drawn in the fit, answered at every step, and evaluated."""
+        fit, size = effort.fit, effort.quadrature
+        drawn = fit.samples + (fit.steps // fit.refresh if fit.refresh else 0)
+        fitted = fit.fibres * fit.types * (drawn + 0.5 * fit.steps)
+        return float(self.account.space.n * (fitted + size.replicates * size.fibres * size.types))
+
+
+def spoken(seconds: float) -> str:
+    """A rough time in words: one digit of seconds or minutes."""
+    amount, unit = (max(seconds, 1.0), "s") if seconds < 90.0 else (seconds / 60.0, "minutes")
+    return f"{float(f'{amount:.1g}'):.0f} {unit}"
