@@ -87,7 +87,7 @@ TWO_BUYERS = (
 MORE_BUYERS = (
     Effort(
         mesh=20_000,
-        fit=FitPlan(fibres=512, types=256, rows=16, samples=8, steps=500, refresh=2),
+        fit=FitPlan(fibres=512, types=256, rows=16, samples=8, steps=300, refresh=2),
         quadrature=Quadrature(replicates=10, fibres=256, types=2048, rows=32, bins=512),
         polish=PolishPlan(points=256, steps=250, rate=(1.6e-2, 2e-4), nodes=5),
         points=128,

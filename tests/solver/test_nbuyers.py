@@ -204,3 +204,12 @@ def test_any_fractional_point_rounds_to_a_rule():
     for seed in range(5):
         point = np.random.default_rng(seed).random(program.variables)
         assert program.violations(rounded(pairs, point, math.inf).x) == 0
+
+
+def test_what_takes_longer_than_there_is_time_is_not_begun(monkeypatch):
+    program = max_program(3, 3)
+    monkeypatch.setattr(efforts, "PREPARING", 1.0)
+    short, unlimited = solve_program(program, time_limit=60.0), solve_program(program)
+    assert short.status is Status.TIME_LIMIT and "relaxation" not in short.details
+    assert check(program, short.certificate, short.x).valid and short.details["value"] == 0.0
+    assert unlimited.status is Status.OPTIMAL and short.bound > unlimited.bound

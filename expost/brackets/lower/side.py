@@ -33,6 +33,7 @@ from expost.brackets.starts import (
     prolonged,
 )
 from expost.brackets.statistics import Limit
+from expost.brackets.symmetry import exchangeable
 from expost.brackets.upper.side import any_negative
 from expost.errors import InputError
 from expost.mechanisms.continuum.cells import cell_counts
@@ -40,6 +41,7 @@ from expost.mechanisms.continuum.completion import CompletedMechanism
 from expost.mechanisms.continuum.mechanism import ContinuumMechanism
 from expost.mechanisms.continuum.monotone import NotMonotone
 from expost.mechanisms.continuum.solo import SoloMechanism
+from expost.spaces.quantile_space import QuantileSpace
 
 GRID = "a grid optimum"
 SHORT = 60.0
@@ -166,7 +168,7 @@ class LowerSide:
         clock = account.clock.part(0.3)
         for source, strikes in self._sources(clock):
             given = cache(strikes)
-            for order in _orders(space.n):
+            for order in _orders(space):
                 if clock.left <= 0.0:
                     break
                 nodes = mesh_nodes(space, order)
@@ -211,12 +213,12 @@ class LowerSide:
         """Polish what there is, keep what a pilot prefers, and evaluate the best."""
         account = self.account
         account.tell("polishing completions")
-        share = 0.35 if account.space.n == 2 else 0.2
+        share, points = (0.35, 128) if account.space.n == 2 else (0.2, 64)
         found: list[tuple[float, CompletedMechanism]] = []
         for start in self.completed:
             clock = account.clock.part(share / len(self.completed))
             polished = polish(start, effort.polish, account.rng(), clock=clock, workers=account.workers)
-            scored = [(self._pilot(mechanism, 128), mechanism) for mechanism in (start, polished)]
+            scored = [(self._pilot(mechanism, points), mechanism) for mechanism in (start, polished)]
             found.append(max(scored, key=itemgetter(0)))
         best = self.best = max(found, key=itemgetter(0))[1]
         self.completed = [mechanism for _, mechanism in found] if account.space.n == 2 else [best]
@@ -267,12 +269,15 @@ class LowerSide:
         return points
 
 
-def _orders(n: int) -> list[tuple[int, ...]]:
-    """The orders of the buyers to try: all of them, or the rotations where these are too many."""
-    if math.factorial(n) <= MOST_ORDERS:
-        return list(itertools.permutations(range(n)))
-    buyers = tuple(range(n))
-    return [buyers[k:] + buyers[:k] for k in range(min(n, MOST_ORDERS))]
+def _orders(space: QuantileSpace) -> list[tuple[int, ...]]:
+    """The orders of the buyers to try: all of them, the rotations where these are too many, or one where more than two
+    buyers are exchangeable."""
+    buyers = tuple(range(space.n))
+    if space.n > 2 and exchangeable(space):
+        return [buyers]
+    if math.factorial(space.n) <= MOST_ORDERS:
+        return list(itertools.permutations(buyers))
+    return [buyers[k:] + buyers[:k] for k in range(min(space.n, MOST_ORDERS))]
 
 
 def _refined(mechanism: CompletedMechanism) -> CompletedMechanism:

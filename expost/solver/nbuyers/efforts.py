@@ -40,6 +40,9 @@ CERTIFY = 0.25
 DIVES = (10, 16, 22, 30, 40, 52, 64, 80, 100, 128)
 """Rounds of cuts after which there are dives."""
 
+PREPARING, LATE = 1.7e-6, 1.5
+"""Seconds a variable for layers, chains, a linear bound, its proof and a rounding; and by how much they may be late."""
+
 CONCLUSION = 1.0
 """Seconds after Ctrl-C for proving what the prices at hand are worth."""
 

@@ -120,9 +120,13 @@ class Search:
             self.at.status = Status.OPTIMAL if self.at.closed() else Status.TIME_LIMIT
 
     def relaxed(self) -> Costs | None:
-        """The linear bound, proved, and the first rules; what forcing costs at its prices."""
+        """The linear bound, proved, and the first rules; what forcing costs at its prices. None where that
+        takes longer than there is.
+        """
         small = self.reduction.program
         self.certify(Relaxation.nothing(small))
+        if self.at.left() + efforts.LATE < efforts.PREPARING * small.variables:
+            return None
         limit = None if math.isinf(self.at.deadline) else efforts.SHARES["relaxation"] * self.at.left()
         answer = self.relaxation = relax(
             small,
