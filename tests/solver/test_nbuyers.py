@@ -110,15 +110,16 @@ def test_a_start_is_never_lost():
     assert program.value(again.x) >= program.value(best.x) - 1e-12
 
 
-def test_progress_only_gets_better():
+@pytest.mark.parametrize("points", [4, pytest.param(5, marks=pytest.mark.slow)])
+def test_progress_only_gets_better(points):
     seen = []
-    solve_program(max_program(3, 5), time_limit=4.0, progress=seen.append)
+    solve_program(max_program(3, points), time_limit=8.0, progress=seen.append)
     assert len(seen) >= 2
     assert all(p.incumbent <= p.bound + 1e-9 for p in seen)
     bounds, incumbents = [p.bound for p in seen], [p.incumbent for p in seen]
     assert bounds == sorted(bounds, reverse=True) and incumbents == sorted(incumbents)
     assert [p.elapsed for p in seen] == sorted(p.elapsed for p in seen)
-    assert -1e-9 <= seen[-1].gap <= 0.01 * seen[-1].incumbent
+    assert -1e-9 <= seen[-1].gap <= 0.004 * seen[-1].incumbent
 
 
 @pytest.mark.parametrize("seconds", [0.2, 3.0])
