@@ -33,6 +33,8 @@ OF_INSTANCES = {
         high(name, "1 + a"),
         "--over",
         "a=0:0.5",
+        "--time-limit",
+        "10",
     ],
     "dominate": lambda name, n: ["dominate", name, "--prices", "t*", "--grid", "2"],
     "sweep": lambda name, n: ["sweep", name, "--grid", "1|2"],

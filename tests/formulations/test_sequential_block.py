@@ -1,6 +1,8 @@
 """Sequential blocks: optimum against the definition of the order, every rule audited, bad input in one
 line."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from support.two_stage import full_order, two_stage_space
@@ -121,8 +123,10 @@ def test_listing_the_signals_the_other_way_round_is_naming_the_other_first():
 
 def test_relabelling_buyers_and_scaling_values_move_the_answer_as_they_should():
     instance = load("jmmz")
-    swapped = Instance("swapped", instance.buyers[::-1])
-    tripled = Instance("tripled", tuple(Buyer(b.name, b.signals, f"3*({b.value})") for b in instance.buyers))
+    swapped = replace(instance, name="swapped", buyers=instance.buyers[::-1])
+    tripled = replace(
+        instance, buyers=tuple(Buyer(b.name, b.signals, f"3*({b.value})") for b in instance.buyers)
+    )
     first, bound = ("p1", "c2"), solved(discretize(instance, 5), BOTH, ("p1", "c2"))[1].bound
     assert solved(discretize(swapped, 5), BOTH, first)[1].bound == pytest.approx(bound, abs=1e-12)
     assert solved(discretize(tripled, 5), BOTH, first)[1].bound == pytest.approx(3 * bound, abs=1e-12)

@@ -98,7 +98,7 @@ def test_most_random_instances_are_not_refused():
 
 def jmmz(**given):
     base = load("jmmz")
-    return Instance(base.name, base.buyers, **given)
+    return Instance(base.name, base.buyers, parameters=base.parameters, **given)
 
 
 MIDDLE = [(k + 0.5) / 4 for k in range(4)]
