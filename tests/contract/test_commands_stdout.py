@@ -36,7 +36,7 @@ OF_INSTANCES = {
         "--time-limit",
         "10",
     ],
-    "dominate": lambda name, n: ["dominate", name, "--prices", "t*", "--grid", "2"],
+    "dominate": lambda name, n: ["dominate", name, "--prices", high(name) if n == 1 else "t*", "--grid", "2"],
     "sweep": lambda name, n: ["sweep", name, "--grid", "1|2"],
     "frontier": lambda name, n: ["frontier", name, "--grid", "2", "--points", "3"],
     "bayesian": lambda name, n: ["bayesian", name, "--grid", "2"],
