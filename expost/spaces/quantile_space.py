@@ -217,7 +217,7 @@ def scrambled(points: int, dims: int, rng: np.random.Generator) -> Float:
     """
     from scipy.stats.qmc import Sobol
 
-    sobol = Sobol(dims, scramble=True, bits=MANTISSA, seed=rng)
+    sobol = Sobol(dims, scramble=True, bits=MANTISSA, rng=rng)
     return np.asarray(sobol.random_base2(max(points - 1, 1).bit_length())[:points])
 
 
