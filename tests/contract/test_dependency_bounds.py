@@ -34,7 +34,9 @@ def test_the_contract_holds_at_both_ends_of_what_is_admitted(end, tmp_path):
     constraints.write_text("\n".join(lowest() if end == "lowest" else []))
     wheels = ["--only-binary", ":all:", "--no-binary", "expost"]
     install = [environment / "bin" / "python", "-m", "pip", "install", "-q", "-c", constraints, *wheels]
-    done = subprocess.run([*install, f"{ROOT}[plot]", "pytest>=8"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*install, f"{ROOT}[plot]", "pytest>=8"], capture_output=True, text=True, check=False
+    )
     if any(word in done.stderr for word in OFFLINE):
         pytest.skip("no package index can be reached")
     assert done.returncode == 0, done.stderr
