@@ -21,7 +21,7 @@ from expost.solver.answers import slack
 from expost.solver.nearby import Nearby, nearby
 from expost.solver.progress import ProgressCallback
 from expost.solver.result import Solution, Status
-from expost.spaces.type_space import Grid, TypeSpace, check_memory, discretize
+from expost.spaces.type_space import Grid, TypeSpace, check_memory, discretize, type_counts
 
 BYTES_PER_BINARY = {Timing.STATIC: 150, Timing.SEQUENTIAL: 450}
 """Peak memory of a solve by minimum cut, audit and certificate included, in bytes per buyer and state, the 205 MiB of
@@ -31,6 +31,9 @@ tie, which adds variables), 456 sequential at grid 24."""
 BYTES_WITH_MORE = {Timing.STATIC: 450, Timing.SEQUENTIAL: 600}
 """The same with three buyers or more, who are bounded by a first-order method and cuts: 420 static at grid 8, 390 at
 grid 6 in either timing on three-buyers; a sequential bound that has to be tightened takes more."""
+
+SECONDS_PER_BINARY = 4e-7
+"""What building a program and auditing its rule take at least: 6e-7 on jmmz at grid 64, two cores."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +79,20 @@ def room_for_solve(instance: Instance, grid: Grid, timings: tuple[str, ...]) -> 
     """Raise InputError when a solve on ``grid`` cannot fit into the memory that is free."""
     needed = BYTES_PER_BINARY if instance.n < 3 else BYTES_WITH_MORE
     check_memory(instance, grid.resolve(instance), max(needed[Timing(word)] for word in timings))
+
+
+def time_for_solve(instance: Instance, grid: Grid, limit: float | None) -> None:
+    """Raise LimitReached when building the program and auditing its rule, which nothing interrupts, take more than
+    ``limit`` seconds."""
+    if limit is None:
+        return
+    binaries = math.prod(type_counts(instance, grid.resolve(instance))) * instance.n
+    needed = SECONDS_PER_BINARY * binaries
+    if needed > 1.1 * limit + 2.0:
+        raise LimitReached(
+            f"{binaries:,} binaries take at least {needed:.0f} s to build and to audit; "
+            "allow more time, or take fewer points"
+        )
 
 
 def formulate(space: TypeSpace, settings: Settings) -> Formulation:

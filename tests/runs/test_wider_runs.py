@@ -172,3 +172,9 @@ def test_paths_that_no_file_system_takes_are_one_line(name, capsys):
         said = capsys.readouterr().err
         assert said.count("\n") == 1
         assert len(said) < 1000
+
+
+def test_a_limit_that_building_alone_would_break_is_refused_at_once():
+    with pytest.raises(ex.LimitReached, match=r"50,331,648 binaries take at least 20 s"):
+        ex.solve("three-buyers", 16, time_limit=5)
+    assert ex.solve("three-buyers", 2, time_limit=5).status
