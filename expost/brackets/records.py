@@ -111,12 +111,14 @@ class Evidence(ABC):
 @dataclass(frozen=True, eq=False)
 class Proof:
     """The best bound of one side and kind, and what it rests on. spawn_key: of the seed (of the bracket) whose children
-    gave the replicates, in their order; None is one that ran out of time."""
+    gave the replicates, in their order; None is one that ran out of time. repeatable: whether they come again from
+    these; those of an earlier version's shadow prices do not, whose states were compared with another rule."""
 
     bound: Bound
     evidence: Evidence
     spawn_key: tuple[int, ...] = ()
     replicates: tuple[float | None, ...] = ()
+    repeatable: bool = True
 
 
 @dataclass(frozen=True)

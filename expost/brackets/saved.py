@@ -102,6 +102,7 @@ def _facts(proof: Proof) -> dict[str, Any]:
         **proof.evidence.facts(),
         "spawn_key": list(proof.spawn_key),
         "values": list(proof.replicates),
+        "repeatable": proof.repeatable,
     }
 
 
@@ -239,6 +240,7 @@ def _proof(facts: Mapping[str, Any], mechanism: ContinuumMechanism, stored: Mapp
         _evidence(facts, mechanism, stored),
         tuple(int(key) for key in facts["spawn_key"]),
         tuple(None if value is None else _number(value) for value in facts["values"]),
+        bool(facts.get("repeatable", facts["evidence"] != Dual.kind)),
     )
 
 

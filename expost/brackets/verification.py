@@ -187,6 +187,9 @@ def _repeated(
     seeds = _children(seed, proof.spawn_key, count)
     if not proof.evidence.exact and space.n > 2:
         return Check(f"{bound.side}, repeated", True, "depends on the time that a search had: not repeated")
+    if not proof.repeatable:
+        detail = "of a version that drew states otherwise: not repeated"
+        return Check(f"{bound.side}, repeated", True, detail, proved=False)
     again = workers.map(partial(proof.evidence.replicate, space=space), [seeds[k] for k in at])
     same = _close(again, [proof.replicates[k] for k in at])
     return Check(f"{bound.side}, repeated", same, f"replicates {', '.join(str(k) for k in at)} of {count}")
