@@ -21,13 +21,14 @@ def by_some_transfers(values: Float, rules: Bool) -> Bool:
     condition (1)).
 
     Type a prefers his own report to b's iff t_a - t_b <= V_a (q_a - q_b). Such payments exist iff these bounds have no
-    negative cycle (Floyd and Warshall, over all types).
+    negative cycle (Floyd and Warshall, over all types). Each has the allowance for ties: a cycle that is negative by
+    rounding alone would be gone round again and again, and doubled at every type.
     """
     gain = rules[:, :, None].astype(np.float64) - rules[:, None, :]
-    bound = values[None, :, None] * gain
+    bound = values[None, :, None] * gain + allowance(TIE, values)
     for k in range(len(values)):
         np.minimum(bound, bound[:, :, k, None] + bound[:, None, k, :], out=bound)
-    return np.asarray(np.einsum("rtt->rt", bound).min(axis=1) >= -allowance(TIE, values) * len(values))
+    return np.asarray(np.einsum("rtt->rt", bound).min(axis=1) >= 0.0)
 
 
 def by_one_price(values: Float, rules: Bool) -> Bool:
