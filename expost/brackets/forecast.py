@@ -29,7 +29,6 @@ class Forecast:
 
     def __init__(self, account: Account) -> None:
         self.account = account
-        self.width = self._width()
         self.seconds = [OTHER * self._states(effort) / self._pace() for effort in efforts(account.space.n)]
 
     def tell(self, stage: int) -> None:
@@ -45,11 +44,10 @@ class Forecast:
 
     def left(self, stage: int) -> float | None:
         """Seconds from the beginning of a stage until the bracket is as narrow as asked; None: no stage gets there."""
-        share = self._width() / (self.width * (LEFT[stage - 1] if stage else 1.0))
-        total = 0.0
+        first, total = self._width() / (LEFT[stage - 1] if stage else 1.0), 0.0
         for seconds, left in zip(self.seconds[stage:], LEFT[stage:], strict=False):
             total += seconds
-            if share * self.width * left <= self.account.accuracy:
+            if first * left <= self.account.accuracy:
                 return total
         return None
 

@@ -10,11 +10,9 @@ import numpy as np
 
 from expost._compiled import compiled
 from expost._typing import Bool, Int8, Int32, Int64
+from expost.solver.certificate import SAFE
 from expost.solver.program import FREE, Program
 from expost.solver.result import Certificate
-
-SAFE = 1 << 62
-"""Half of what int64 holds."""
 
 HALF = 32
 """Sums are kept in two parts, of so many bits the lower: then neither can overflow."""

@@ -17,7 +17,7 @@ def forecast(width, accuracy, seconds=(10.0, 40.0, 90.0)):
     found.account = SimpleNamespace(
         lower=SimpleNamespace(value=1.0 - width), upper=SimpleNamespace(value=1.0), accuracy=accuracy
     )
-    found.width, found.seconds = width, list(seconds)
+    found.seconds = list(seconds)
     return found
 
 

@@ -14,17 +14,7 @@ from expost.mechanisms.continuum.solo import SoloMechanism
 from expost.spaces.mesh import mesh_points
 from expost.spaces.quantile_space import quantile_space
 
-PRIVATE = """name = "private"
-[[buyers]]
-name = "1"
-signals = ["x"]
-value = "x"
-
-[[buyers]]
-name = "2"
-signals = ["y"]
-value = "y"
-"""
+PRIVATE = ex.Instance("private", [ex.Buyer("1", ["x"], "x"), ex.Buyer("2", ["y"], "y")])
 SIZE = Quadrature(replicates=6, fibres=32, types=512, rows=8, bins=128)
 
 
@@ -62,9 +52,8 @@ def test_any_rule_gives_the_same_mean(timing):
         assert abs(found.mean - plain.mean) < found.error + plain.error
 
 
-def test_the_best_rule_leaves_little_noise(tmp_path):
-    (tmp_path / "private.toml").write_text(PRIVATE)
-    space = quantile_space(ex.load(tmp_path / "private.toml"), "static", (None, None))
+def test_the_best_rule_leaves_little_noise():
+    space = quantile_space(PRIVATE, "static", (None, None))
     u = constant_prices(space.dims, 1, 0.0, 1.0)  # the lower of both values, which is optimal
     table = np.linspace(0.0, 1.0, reference_nodes(space, 0))[None]
     best, other = (
