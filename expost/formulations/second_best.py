@@ -68,29 +68,26 @@ def second_best(
     return answer(formulate(space, settings), backend=backend, time_limit=time_limit, progress=progress)
 
 
-def type_space(instance: Instance, settings: Settings) -> TypeSpace:
-    """The type space of a solve. Raises InputError when the grid is unfit, or needs more memory than is free."""
+def type_space(instance: Instance, settings: Settings, limit: float | None = None) -> TypeSpace:
+    """The type space of a solve. Raises InputError when the grid is unfit, and what ``room_for_solve`` raises."""
     timings = parse_timing(instance.n, settings.timing)
-    room_for_solve(instance, settings.grid, timings)
+    room_for_solve(instance, settings.grid, timings, limit)
     return discretize(instance, settings.grid)
 
 
-def room_for_solve(instance: Instance, grid: Grid, timings: tuple[str, ...]) -> None:
-    """Raise InputError when a solve on ``grid`` cannot fit into the memory that is free."""
+def room_for_solve(
+    instance: Instance, grid: Grid, timings: tuple[str, ...], limit: float | None = None
+) -> None:
+    """Raise InputError when a solve on ``grid`` cannot fit into the memory that is free, LimitReached when building the
+    program and auditing its rule, which nothing interrupts, take more than ``limit`` seconds."""
+    points = grid.resolve(instance)
     needed = BYTES_PER_BINARY if instance.n < 3 else BYTES_WITH_MORE
-    check_memory(instance, grid.resolve(instance), max(needed[Timing(word)] for word in timings))
-
-
-def time_for_solve(instance: Instance, grid: Grid, limit: float | None) -> None:
-    """Raise LimitReached when building the program and auditing its rule, which nothing interrupts, take more than
-    ``limit`` seconds."""
-    if limit is None:
-        return
-    binaries = math.prod(type_counts(instance, grid.resolve(instance))) * instance.n
-    needed = SECONDS_PER_BINARY * binaries
-    if needed > 1.1 * limit + 2.0:
+    check_memory(instance, points, max(needed[Timing(word)] for word in timings))
+    binaries = math.prod(type_counts(instance, points)) * instance.n
+    seconds = SECONDS_PER_BINARY * binaries
+    if limit is not None and seconds > 1.1 * limit + 2.0:
         raise LimitReached(
-            f"{binaries:,} binaries take at least {needed:.0f} s to build and to audit; "
+            f"{binaries:,} binaries take at least {seconds:.0f} s to build and to audit; "
             "allow more time, or take fewer points"
         )
 

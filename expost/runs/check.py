@@ -306,7 +306,7 @@ def check(
     seconds_of(brackets)
     named, given = given_in_order(load(instance), mechanism, first)
     points = grid_of(grid).resolve(named)
-    room_for_solve(named, points, (Timing(given.timing),))
+    room_for_solve(named, points, (Timing(given.timing),), limit)
     seed_of(seed)
     watched = given if given.closed_form or limit is None else watched_by(clock, given)
     try:

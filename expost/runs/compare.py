@@ -229,9 +229,10 @@ def compare(
     others' signals only (docs/robustness.md). jobs: cases worked on at once.
 
     An order that sequential timing does not admit (values that fall, priors the wrong way round) is a refused row.
-    Raises InputError for unusable input.
+    Raises InputError for unusable input, LimitReached when the limit leaves no time for anything on this grid.
     """
-    stated, deadline = load(instance), _deadline(limit_of(time_limit))
+    stated, limit = load(instance), limit_of(time_limit)
+    deadline = _deadline(limit)
     seconds_of(brackets)
     if backend != "auto":
         known_backend(backend)
@@ -239,7 +240,7 @@ def compare(
     orders = [(None,) * stated.n, *(_orders(stated) if firsts is None else firsts)]
     if len(orders) > 1:
         room_for_solve(stated, settings.grid, (Timing.SEQUENTIAL,))
-    space = type_space(stated, settings)
+    space = type_space(stated, settings, limit)
     cases: list[tuple[Any, ...]] = [
         (_second_best, space, tuple(first), backend, deadline) for first in orders
     ]

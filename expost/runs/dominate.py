@@ -170,7 +170,7 @@ def dominate(
         raise InputError("no instance", where="instance", expected="the instance of the prices")
     stated, given = given_in_order(load(instance), mechanism, first)
     points = grid_of(grid)
-    room_for_solve(stated, points, (Timing(given.timing),))
+    room_for_solve(stated, points, (Timing(given.timing),), limit)
     space = discretize(stated, points)
     found = dominate_rule(space, given.on(space).allocation, timing=given.timing, time_limit=left())
     return Dominance(stated.name, space.grid.describe(), given.name, given.citation, space, found)

@@ -106,7 +106,7 @@ def frontier(
     """
     stated, limit, begun = load(instance), limit_of(time_limit), time.perf_counter()
     settings = settings_of(stated, grid, timing=timing, first=first, restrict=restrict)
-    space = type_space(stated, settings)
+    space = type_space(stated, settings, limit)
     objectives = _objectives(space, settings, words_of(between, "between"))
     if points is not None and (isinstance(points, bool) or not isinstance(points, int) or points < 2):
         raise InputError(f"{points!r}", where="points", expected="a whole number of points, at least 2")

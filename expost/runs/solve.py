@@ -14,7 +14,7 @@ from expost._version import __version__
 from expost.errors import AuditError, InputError
 from expost.files import claim_file
 from expost.formulations.coarser import Known
-from expost.formulations.second_best import SecondBest, answer, formulate, time_for_solve, type_space
+from expost.formulations.second_best import SecondBest, answer, formulate, type_space
 from expost.formulations.settings import Settings
 from expost.formulations.symmetric import SymmetricFormulation
 from expost.formulations.symmetric_answer import answer_symmetric
@@ -183,8 +183,7 @@ def _solved(
     limit, begun, memory = limit_of(time_limit), time.perf_counter(), MemoryUsed()
     if write_model is not None:
         claim_file(Path(write_model), where="write_model", suffixes=(".lp", ".mps"))
-    time_for_solve(instance, settings.grid, limit)
-    formulation = formulate(type_space(instance, settings), settings)
+    formulation = formulate(type_space(instance, settings, limit), settings)
     build = time.perf_counter() - begun
     if near is not None and not isinstance(near, Solved | Known):
         raise InputError(f"a {type(near).__name__}", where="near", expected="a run, as solve returns it")
