@@ -83,3 +83,11 @@ def test_a_limit_holds_for_the_start_too(monkeypatch):
     assert found.solution.status is Status.TIME_LIMIT
     assert found.solution.bound >= found.welfare
     assert formulation.program.violations(found.solution.x) == 0
+
+
+def test_what_is_known_of_another_grid_is_no_start(monkeypatch):
+    monkeypatch.setattr(coarser, "LEAST_STATES", 300)
+    formulation = formulate(type_space(ex.load("jmmz"), Settings(Grid(5))), Settings(Grid(5)))
+    near, other = (ex.solve("jmmz", points).known for points in (5, 4))
+    assert coarser.start_from(formulation, near) is not None
+    assert coarser.start_from(formulation, other) is None

@@ -277,3 +277,9 @@ def test_a_solve_starts_from_a_run_of_a_neighbour(monkeypatch):
         ex.solve(mine, 4, near=near)
     with pytest.raises(ex.InputError, match=r"^near: a str"):
         ex.solve(mine, 4, near="run")
+
+
+def test_a_name_given_twice_is_refused(capsys):
+    words = ["sweep", "jmmz", "--grid", "2", "--over", "k=0:1:2", "--over", "k=1:2:2"]
+    assert run_command(words) == 2
+    assert "--over: k twice" in capsys.readouterr().err
