@@ -78,9 +78,26 @@ def test_nobody_looks_nothing_is_drawn(at_once, monkeypatch, capfd):
     assert drawn(monkeypatch, sweeping) == ""
 
 
-def test_a_short_solve_shows_nothing(monkeypatch):
-    ex.solve("jmmz", 3)  # the first of an installation compiles, which is not short
+def test_a_bar_waits_and_a_call_that_ends_before_it_shows_nothing(monkeypatch):
+    waits = []
+
+    class Never:
+        """A timer whose time does not come before the call ends, however slow the machine is."""
+
+        def __init__(self, after, function):
+            waits.append(after)
+
+        def start(self):
+            pass
+
+        cancel = join = start
+
+    monkeypatch.delenv("EXPOST_PROGRESS", raising=False)
+    monkeypatch.setattr(_progress.threading, "Timer", Never)
     assert drawn(monkeypatch, lambda: ex.solve("jmmz", 3)) == ""
+    assert drawn(monkeypatch, sweeping) == ""
+    assert waits == [_progress.SOLVE, _progress.CALL]
+    assert min(waits) > 0.25, "a call that ends while one blinks needs no bar"
 
 
 def test_threads_and_calls_inside_of_others_stay_silent(at_once, monkeypatch):
