@@ -36,9 +36,15 @@ class KeptCache(FunctionCache):  # type: ignore[misc]
     """Numba's cache of a function. A file that cannot be read counts as missing, one that cannot be written is left."""
 
     def load_overload(self, signature: Any, target: Any) -> Any:
-        """What was compiled for the signature, or None, said once, when it has to be compiled now."""
+        """What was compiled for the signature, or None, said once, when it has to be compiled now.
+
+        Numba's own method first brings ``target`` up to date: it imports all that compiled code could ever call,
+        linear algebra and random numbers included, which is a third of a small solve. What is compiled already is
+        linked already, and a compilation brings ``target`` up to date by itself.
+        """
         try:
-            found = super().load_overload(signature, target)
+            with self._guard_against_spurious_io_errors():
+                found = self._load_overload(signature, target)
         except Exception:  # unpickling what is left of a file can raise anything
             found = None
             # an index that cannot be read would stop the new one from being written

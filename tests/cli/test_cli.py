@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+import expost as ex
 from expost.cli import run_command
 
 
@@ -178,3 +179,18 @@ def test_the_program_is_written_for_other_solvers(expost, tmp_path):
         assert other.getObjectiveValue() == pytest.approx(json.loads(out)["welfare"], abs=1e-9)
     code, out, err = expost("solve", "jmmz", "--grid", 3, "--json", "--write-model", "model.txt")
     assert code == 2 and out == "" and len(err.strip().splitlines()) == 1
+
+
+def test_a_small_solve_imports_no_more_than_it_takes(tmp_path):
+    """Half of its time went there: pandas for a Parquet file, linear algebra that compiled code might have called."""
+    ex.solve("jmmz", 3)  # compiled now, whoever comes first
+    code = (
+        "import sys; from expost.cli import run_command; run_command(['solve', 'jmmz', '--grid', '3']); "
+        "heavy = {'pandas', 'xarray', 'scipy.linalg', 'scipy.optimize', 'numba.np.random', 'highspy', 'matplotlib'}; "
+        "print(sorted(set(sys.modules) & heavy), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stderr == "[]\n"
+    assert (tmp_path / "runs" / "jmmz-static-3" / "prices.parquet").is_file()
