@@ -72,7 +72,7 @@ def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     """A decorator: ``numba.njit`` with these options, cached as this module says."""
 
     def decorate(function: Callable[..., Any]) -> Any:
-        dispatcher = numba.njit(**options)(function)
+        dispatcher = numba.njit(no_cfunc_wrapper=True, **options)(function)
         if hasattr(dispatcher, "_cache"):  # with NUMBA_DISABLE_JIT it is the function itself
             try:
                 dispatcher._cache = KeptCache(function)

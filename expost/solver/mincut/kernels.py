@@ -44,6 +44,11 @@ SEEN = 64
 EXTRA = 128
 """Explicit arcs touch the node."""
 
+ARCS = CHAIN | ACROSS | EXTRA
+UNSEEN, NO_CARRY, NO_LOAD, BALANCED = 255 - SEEN, 255 - CARRY, 255 - LOADED, 255 - SUPPLY - DEMAND
+NEW_CHAIN, NEW_CARRY = CHAIN | SEEN, CARRY | SEEN
+"""Masks; named, because every operation between constants is compiled like any other."""
+
 FAR = 2**31 - 1
 """Label of a node that the last search has not met."""
 
@@ -105,49 +110,62 @@ def fetch(_context: Any, array: Any, index: Any) -> Any:
     return types.void(array, index), generate
 
 
-@njit(inline="always", _nrt=False)
+helper = njit(forceinline=True, _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+"""What LLVM inlines into the kernels. Numba's own ``inline="always"`` copies the text of a function to where it is
+called, where its types are inferred and its code is written anew each time: that took two fifths of the time to
+compile. Node numbers go to helpers as int64 (``int`` leaves an int32 one): other types would be compiled once more."""
+
+
+@helper
 def mark_excess(g: Graph, v: int, excess: int) -> None:
     """Set the excess of a node, and its bits."""
     g.node[v, EXCESS] = excess
     sign = SUPPLY if excess > 0 else (DEMAND if excess < 0 else 0)
-    g.bits[v] = (g.bits[v] & np.uint8(255 - SUPPLY - DEMAND)) | np.uint8(sign)
+    g.bits[v] = (g.bits[v] & BALANCED) | sign
 
 
-@njit(inline="always", _nrt=False)
+@helper
+def clear_excess(g: Graph, v: int) -> None:
+    """Take the excess of a node away."""
+    g.node[v, EXCESS] = 0
+    g.bits[v] &= BALANCED
+
+
+@helper
 def add_chain(g: Graph, v: int, amount: int) -> None:
     """Change the flow from a node to the next."""
     g.node[v, ALONG] += amount
     if g.node[v, ALONG] > 0:
-        g.bits[v] |= np.uint8(CARRY)
+        g.bits[v] |= CARRY
     else:
-        g.bits[v] &= np.uint8(255 - CARRY)
+        g.bits[v] &= NO_CARRY
 
 
-@njit(inline="always", _nrt=False)
+@helper
 def add_across(g: Graph, v: int, amount: int) -> None:
     """Change the flow from a node of block 0 to its partner."""
     g.node[v, OVER] += amount
     if g.node[v, OVER] > 0:
-        g.bits[v] |= np.uint8(LOADED)
-        g.bits[g.partner[v]] |= np.uint8(LOADED)
+        g.bits[v] |= LOADED
+        g.bits[g.partner[v]] |= LOADED
     else:
-        g.bits[v] &= np.uint8(255 - LOADED)
-        g.bits[g.partner[v]] &= np.uint8(255 - LOADED)
+        g.bits[v] &= NO_LOAD
+        g.bits[g.partner[v]] &= NO_LOAD
 
 
-@njit(inline="always", _nrt=False)
+@helper
 def fetch_far(g: Graph, label: Int32, v: int) -> None:
     """Fetch what a node's turn will need."""
-    fetch(g.node, 3 * np.intp(v))
-    fetch(g.bits, np.intp(v))
-    fetch(g.partner, np.intp(v))
-    fetch(label, np.intp(v))
+    fetch(g.node, 3 * v)
+    fetch(g.bits, v)
+    fetch(g.partner, v)
+    fetch(label, v)
 
 
-@njit(inline="always", _nrt=False)
+@helper
 def fetch_near(g: Graph, label: Int32, v: int) -> None:
     """Fetch what a node's turn will need of its partner."""
-    w = np.intp(g.partner[v])
+    w = np.int64(g.partner[v])
     fetch(g.node, 3 * w)
     fetch(g.bits, w)
     fetch(label, w)
@@ -205,13 +223,13 @@ def search_back(
         for v in range(len(bits)):
             label[v] = FAR
             demand = (bits[v] & DEMAND) >> 5
-            bits[v] = (bits[v] & np.uint8(255 - SEEN)) | np.uint8(demand << 6)
+            bits[v] = (bits[v] & UNSEEN) | (demand << 6)
             order[met] = v
             met += demand
     else:
         for i in range(keep, met):
             label[order[i]] = FAR
-            bits[order[i]] &= np.uint8(255 - SEEN)
+            bits[order[i]] &= UNSEEN
         met = keep
     return spread_back(g, order, label, active, wanted, keep, met, begin, edge - 1)
 
@@ -229,7 +247,7 @@ def level(order: Int32, label: Int32, count: int, edge: int) -> int:
     return low
 
 
-@njit(inline="always", _nrt=False)
+@helper
 def spread_back(  # noqa: PLR0915
     g: Graph,
     order: Int32,
@@ -256,17 +274,17 @@ def spread_back(  # noqa: PLR0915
             end = count
         if done + SEARCH_FAR_AHEAD < count:
             v = order[done + SEARCH_FAR_AHEAD]
-            fetch(bits, np.intp(v))
-            fetch(partner, np.intp(v))
-            fetch(label, np.intp(v))
+            fetch(bits, v)
+            fetch(partner, v)
+            fetch(label, v)
             w = order[done + SEARCH_AHEAD]
-            fetch(bits, np.intp(partner[w]))
+            fetch(bits, partner[w])
             if explicit:
-                fetch(g.xin_ptr, np.intp(v))
-                fetch(g.xout_ptr, np.intp(v))
-                fetch(g.xin_tail, np.intp(g.xin_ptr[w]))
-                fetch(g.xhead, np.intp(g.xout_ptr[w]))
-                fetch(g.xflow, np.intp(g.xout_ptr[w]))
+                fetch(g.xin_ptr, v)
+                fetch(g.xout_ptr, v)
+                fetch(g.xin_tail, g.xin_ptr[w])
+                fetch(g.xhead, g.xout_ptr[w])
+                fetch(g.xflow, g.xout_ptr[w])
         v = order[done]
         b = bits[v]
         if done >= keep:
@@ -276,31 +294,31 @@ def spread_back(  # noqa: PLR0915
                 found += 1
         done += 1
         w = max(v - 1, 0)
-        fresh = int((bits[w] & (CHAIN | SEEN)) == CHAIN)
-        bits[w] |= np.uint8(fresh << 6)
+        fresh = np.int64((bits[w] & NEW_CHAIN) == CHAIN)
+        bits[w] |= fresh << 6
         order[count] = w
         count += fresh
         w = min(v + 1, last)
-        fresh = int((b & CARRY) >> 1) & int((bits[w] & SEEN) == 0)
-        bits[w] |= np.uint8(fresh << 6)
+        fresh = np.int64((b & CARRY) >> 1) & np.int64((bits[w] & SEEN) == 0)
+        bits[w] |= fresh << 6
         order[count] = w
         count += fresh
         w = partner[v]
-        fresh = int(((b & LOADED) >> 3) | int(v >= second)) & int((bits[w] & SEEN) == 0)
-        bits[w] |= np.uint8(fresh << 6)
+        fresh = np.int64(((b & LOADED) >> 3) | np.int64(v >= second)) & np.int64((bits[w] & SEEN) == 0)
+        bits[w] |= fresh << 6
         order[count] = w
         count += fresh
         if b & EXTRA:
             for k in range(g.xin_ptr[v], g.xin_ptr[v + 1]):
                 w = g.xin_tail[k]
-                fresh = int((bits[w] & SEEN) == 0)
-                bits[w] |= np.uint8(SEEN)
+                fresh = np.int64((bits[w] & SEEN) == 0)
+                bits[w] |= SEEN
                 order[count] = w
                 count += fresh
             for k in range(g.xout_ptr[v], g.xout_ptr[v + 1]):
                 w = g.xhead[k]
-                fresh = int(g.xflow[k] > 0) & int((bits[w] & SEEN) == 0)
-                bits[w] |= np.uint8(fresh << 6)
+                fresh = np.int64(g.xflow[k] > 0) & np.int64((bits[w] & SEEN) == 0)
+                bits[w] |= fresh << 6
                 order[count] = w
                 count += fresh
     return found, count, done
@@ -312,9 +330,9 @@ def reach(g: Graph, order: Int32) -> None:
     bits = g.bits
     count = 0
     for v in range(len(bits)):
-        bits[v] &= np.uint8(255 - SEEN)
+        bits[v] &= UNSEEN
         if bits[v] & SUPPLY:
-            bits[v] |= np.uint8(SEEN)
+            bits[v] |= SEEN
             order[count] = v
             count += 1
     done = 0
@@ -323,30 +341,30 @@ def reach(g: Graph, order: Int32) -> None:
         done += 1
         b = bits[v]
         if (b & CHAIN) and not (bits[v + 1] & SEEN):
-            bits[v + 1] |= np.uint8(SEEN)
+            bits[v + 1] |= SEEN
             order[count] = v + 1
             count += 1
-        if v > 0 and (bits[v - 1] & (CARRY | SEEN)) == CARRY:
-            bits[v - 1] |= np.uint8(SEEN)
+        if v > 0 and (bits[v - 1] & NEW_CARRY) == CARRY:
+            bits[v - 1] |= SEEN
             order[count] = v - 1
             count += 1
         if (b & ACROSS) and (v < g.second or (b & LOADED)):
             w = g.partner[v]
             if not (bits[w] & SEEN):
-                bits[w] |= np.uint8(SEEN)
+                bits[w] |= SEEN
                 order[count] = w
                 count += 1
         if b & EXTRA:
             for k in range(g.xout_ptr[v], g.xout_ptr[v + 1]):
                 w = g.xhead[k]
                 if not (bits[w] & SEEN):
-                    bits[w] |= np.uint8(SEEN)
+                    bits[w] |= SEEN
                     order[count] = w
                     count += 1
             for k in range(g.xin_ptr[v], g.xin_ptr[v + 1]):
                 w = g.xin_tail[k]
                 if not (bits[w] & SEEN) and g.xflow[g.xin[k]] > 0:
-                    bits[w] |= np.uint8(SEEN)
+                    bits[w] |= SEEN
                     order[count] = w
                     count += 1
 
@@ -373,22 +391,22 @@ def sweep(
     are. An excess that comes to a node without any goes on at once, while the node is at hand; where there is
     some already, it waits for that node's turn.
     """
-    d = int(label[active[count - 1]]) if count else -1
+    d = np.int64(label[active[count - 1]]) if count else -1
     while d >= 0:
         while True:
             if count and label[active[count - 1]] == d:
                 count -= 1
-                v = int(active[count])
+                v = np.int64(active[count])
                 if count >= FAR_AHEAD:
                     fetch_far(g, label, active[count - FAR_AHEAD])
                     fetch_near(g, label, active[count - AHEAD])
             elif first[d] > 0:
-                v = int(first[d]) - 1
+                v = np.int64(first[d]) - 1
                 first[d] = after[v]
             else:
                 break
             e = g.node[v, EXCESS]
-            mark_excess(g, v, 0)
+            clear_excess(g, v)
             while e > 0:
                 e, left = retreat(g, v, e, label, first, after, stuck, left)
                 if e == 0:
@@ -407,7 +425,7 @@ def sweep(
     return left
 
 
-@njit(inline="always", _nrt=False)
+@helper
 def receive(
     g: Graph, w: int, amount: int, label: Int32, first: Int32, after: Int32, stuck: Int32, left: int
 ) -> int:
@@ -425,7 +443,7 @@ def receive(
     return left
 
 
-@njit(inline="always", _nrt=False)
+@helper
 def retreat(
     g: Graph, v: int, e: int, label: Int32, first: Int32, after: Int32, stuck: Int32, left: int
 ) -> tuple[int, int]:
@@ -438,7 +456,7 @@ def retreat(
         left = receive(g, v - 1, f, label, first, after, stuck, left)
         e -= f
     if e > 0 and v >= g.second and (b & LOADED):
-        w = int(g.partner[v])
+        w = np.int64(g.partner[v])
         if label[w] < d:
             f = min(e, g.node[w, OVER])
             add_across(g, w, -f)
@@ -448,7 +466,7 @@ def retreat(
         for k in range(g.xin_ptr[v], g.xin_ptr[v + 1]):
             a = g.xin[k]
             f = min(e, g.xflow[a])
-            w = int(g.xin_tail[k])
+            w = np.int64(g.xin_tail[k])
             if f > 0 and label[w] < d:
                 g.xflow[a] -= f
                 left = receive(g, w, f, label, first, after, stuck, left)
@@ -456,7 +474,7 @@ def retreat(
     return e, left
 
 
-@njit(inline="always", _nrt=False)
+@helper
 def advance(g: Graph, v: int, e: int, label: Int32) -> int:
     """Send ``e`` over one infinite arc to a neighbour of smaller label; return it, -1 if there is none."""
     b = g.bits[v]
@@ -466,13 +484,13 @@ def advance(g: Graph, v: int, e: int, label: Int32) -> int:
         to = v + 1
         add_chain(g, v, e)
     elif v < g.second and (b & ACROSS) and label[g.partner[v]] < d:
-        to = int(g.partner[v])
+        to = np.int64(g.partner[v])
         add_across(g, v, e)
     elif b & EXTRA:
         for k in range(g.xout_ptr[v], g.xout_ptr[v + 1]):
             a = k
             if to < 0 and label[g.xhead[a]] < d:
-                to = int(g.xhead[a])
+                to = np.int64(g.xhead[a])
                 g.xflow[a] += e
     return to
 
@@ -495,13 +513,13 @@ def wander(  # noqa: PLR0912
         if count > FAR_AHEAD and first + FAR_AHEAD < size:
             fetch_far(g, label, ring[first + FAR_AHEAD])
             fetch_near(g, label, ring[first + AHEAD])
-        v = int(ring[first])
+        v = np.int64(ring[first])
         first = first + 1 if first + 1 < size else 0
         count -= 1
         e = g.node[v, EXCESS]
         if e <= 0:
             continue
-        mark_excess(g, v, 0)
+        clear_excess(g, v)
         while e > 0:
             pushes -= 1
             w, how, f, d = lowest(g, label, v, e)
@@ -534,13 +552,13 @@ def wander(  # noqa: PLR0912
     for i in range(count):
         v = ring[first + i if first + i < size else first + i - size]
         room[near] = v
-        near += int(label[v] < edge and g.node[v, EXCESS] > 0)
+        near += np.int64(label[v] < edge and g.node[v, EXCESS] > 0)
     for i in range(near):
         ring[i] = room[i]
     return count + lost, near
 
 
-@njit(inline="always", _nrt=False)
+@helper
 def lowest(g: Graph, label: Int32, v: int, e: int) -> tuple[int, int, int, int]:
     """The residual neighbour of ``v`` with the smallest label (-1: none was met), how to get there, how much
     of ``e`` fits, and that label.
@@ -552,7 +570,7 @@ def lowest(g: Graph, label: Int32, v: int, e: int) -> tuple[int, int, int, int]:
     if (b & CHAIN) and label[v + 1] < best:
         best, how, room, to = label[v + 1], ON, e, v + 1
     if b & ACROSS:
-        w = int(g.partner[v])
+        w = np.int64(g.partner[v])
         if label[w] < best:
             if v < g.second:
                 best, how, room, to = label[w], OVER_ON, e, w
@@ -560,13 +578,13 @@ def lowest(g: Graph, label: Int32, v: int, e: int) -> tuple[int, int, int, int]:
                 best, how, room, to = label[w], OVER_BACK, min(e, g.node[w, OVER]), w
     if b & EXTRA:
         for k in range(g.xout_ptr[v], g.xout_ptr[v + 1]):
-            a = int(k)
-            w = int(g.xhead[a])
+            a = np.int64(k)
+            w = np.int64(g.xhead[a])
             if label[w] < best:
                 best, how, room, to = label[w], EXPLICIT_ON + 2 * a, e, w
         for k in range(g.xin_ptr[v], g.xin_ptr[v + 1]):
-            a = int(g.xin[k])
-            w = int(g.xin_tail[k])
+            a = np.int64(g.xin[k])
+            w = np.int64(g.xin_tail[k])
             if g.xflow[a] > 0 and label[w] < best:
                 best, how, room, to = label[w], EXPLICIT_ON + 2 * a + 1, min(e, g.xflow[a]), w
     return to, how, room, best
@@ -588,7 +606,7 @@ def link(tails: Int32, heads: Int32, bits: UInt8, chain_arc: Int32, extra: Int32
             continue
         if heads[a] == v + 1 and chain_arc[v] < 0:
             chain_arc[v] = a
-            bits[v] |= np.uint8(CHAIN)
+            bits[v] |= CHAIN
         else:
             extra[count] = a
             count += 1
@@ -632,8 +650,8 @@ def couple(tails: Int32, heads: Int32, bits: UInt8, partner: Int32, row_of: Int3
         v, w = tails[r], heads[r]
         if partner[v] == v and partner[w] == w:
             partner[v], partner[w], row_of[v] = w, v, r
-            bits[v] |= np.uint8(ACROSS)
-            bits[w] |= np.uint8(ACROSS)
+            bits[v] |= ACROSS
+            bits[w] |= ACROSS
         else:
             extra[count] = r
             count += 1
@@ -646,7 +664,7 @@ def adjacency(ends: Int32, bits: UInt8, pointer: Int32, arcs: Int32) -> None:
     nodes = len(pointer) - 1
     for v in ends:
         pointer[v + 1] += 1
-        bits[v] |= np.uint8(EXTRA)
+        bits[v] |= EXTRA
     for v in range(nodes):
         pointer[v + 1] += pointer[v]
     for a in range(len(ends) - 1, -1, -1):
@@ -687,9 +705,9 @@ def is_acyclic(g: Graph, before: Int32, ready: Int32) -> bool:  # noqa: PLR0912
             elif k == 1:
                 if v >= g.second or not (b & ACROSS):
                     continue
-                w = int(g.partner[v])
+                w = np.int64(g.partner[v])
             else:
-                w = int(g.xhead[g.xout_ptr[v] + k - 2])
+                w = np.int64(g.xhead[g.xout_ptr[v] + k - 2])
             before[w] -= 1
             if before[w] == 0:
                 ready[count] = w
@@ -768,7 +786,7 @@ def force_zeros(g: Graph, forced: UInt8, order: Int32, parent: Int32) -> int:
 def settle_ones(g: Graph, order: Int32, count: int, parent: Int32) -> None:
     """Send down the forest what forced ones lack; each root keeps the total as a negative excess."""
     for i in range(count - 1, -1, -1):
-        v = order[i]
+        v = np.int64(order[i])
         lack = -g.node[v, EXCESS]
         how = parent[v]
         if lack <= 0 or how == -1:
@@ -782,7 +800,7 @@ def settle_ones(g: Graph, order: Int32, count: int, parent: Int32) -> None:
         else:
             w = g.xtail[how]
             g.xflow[how] += lack
-        mark_excess(g, v, 0)
+        clear_excess(g, v)
         mark_excess(g, w, g.node[w, EXCESS] - lack)
 
 
@@ -790,7 +808,7 @@ def settle_ones(g: Graph, order: Int32, count: int, parent: Int32) -> None:
 def settle_zeros(g: Graph, order: Int32, count: int, parent: Int32) -> None:
     """Send up the forest what forced zeros have; each root keeps the total as a positive excess."""
     for i in range(count - 1, -1, -1):
-        v = order[i]
+        v = np.int64(order[i])
         e = g.node[v, EXCESS]
         how = parent[v]
         if e <= 0 or how == -1:
@@ -804,7 +822,7 @@ def settle_zeros(g: Graph, order: Int32, count: int, parent: Int32) -> None:
         else:
             w = g.xhead[how]
             g.xflow[how] += e
-        mark_excess(g, v, 0)
+        clear_excess(g, v)
         mark_excess(g, w, g.node[w, EXCESS] + e)
 
 
@@ -812,7 +830,7 @@ def settle_zeros(g: Graph, order: Int32, count: int, parent: Int32) -> None:
 def calm(g: Graph, nodes: Int32) -> None:
     """Take the excess away from ``nodes``: they are settled."""
     for v in nodes:
-        mark_excess(g, v, 0)
+        clear_excess(g, np.int64(v))
 
 
 # Starting from the prices of a nearby program.
@@ -848,16 +866,16 @@ def settle_chains(g: Graph, sent: Int64) -> None:
 def mark(g: Graph) -> None:
     """Set the bits that say which arcs carry flow and where there is an excess or a demand."""
     for v in range(len(g.bits)):
-        b = g.bits[v] & np.uint8(CHAIN | ACROSS | EXTRA)
+        b = g.bits[v] & ARCS
         if g.node[v, ALONG] > 0:
-            b |= np.uint8(CARRY)
+            b |= CARRY
         if (b & ACROSS) and g.node[v if v < g.second else g.partner[v], OVER] > 0:
-            b |= np.uint8(LOADED)
+            b |= LOADED
         e = g.node[v, EXCESS]
         if e > 0:
-            b |= np.uint8(SUPPLY)
+            b |= SUPPLY
         elif e < 0:
-            b |= np.uint8(DEMAND)
+            b |= DEMAND
         g.bits[v] = b
 
 
@@ -892,15 +910,15 @@ def cut_out(g: Graph, piece: UInt8, which: int, new: Int32, backwards: bool, ids
     for k in range(len(ids)):
         v = ids[k]
         w = g.partner[v]
-        b = part.bits[k] & np.uint8(EXTRA)
+        b = part.bits[k] & EXTRA
         part.node[k, EXCESS] = sign * g.node[v, EXCESS]
         part.partner[k] = k
         tail = v - 1 if backwards else v
         if tail >= 0 and (g.bits[tail] & CHAIN) and piece[tail if backwards else v + 1] == which:
-            b |= np.uint8(CHAIN)
+            b |= CHAIN
             part.node[k, ALONG] = g.node[tail, ALONG]
         if (g.bits[v] & ACROSS) and piece[w] == which:
-            b |= np.uint8(ACROSS)
+            b |= ACROSS
             part.partner[k] = new[w]
             if k < part.second:
                 part.node[k, OVER] = g.node[w if backwards else v, OVER]
@@ -935,13 +953,13 @@ def close_up(g: Graph, z: Int8, order: Int32) -> None:
         if (b & ACROSS) and u < g.second:
             z[g.partner[u]] = 1
         if b & EXTRA:
-            count = imply(g, z, u, u, order, 0)
+            count = imply(g, z, u, u, order, np.int64(0))
             while count > 0:
                 count -= 1
-                count = imply(g, z, int(order[count]), u, order, count)
+                count = imply(g, z, np.int64(order[count]), u, order, count)
 
 
-@njit(inline="always", _nrt=False)
+@helper
 def imply(g: Graph, z: Int8, v: int, last: int, order: Int32, count: int) -> int:
     """Add what ``v`` implies directly to ``z``, and to the stack ``order`` unless it comes after ``last``."""
     b = g.bits[v]
@@ -952,9 +970,9 @@ def imply(g: Graph, z: Int8, v: int, last: int, order: Int32, count: int) -> int
                 w = v + 1
         elif k == 1:
             if v < g.second and (b & ACROSS):
-                w = int(g.partner[v])
+                w = np.int64(g.partner[v])
         else:
-            w = int(g.xhead[g.xout_ptr[v] + k - 2])
+            w = np.int64(g.xhead[g.xout_ptr[v] + k - 2])
         if w >= 0 and not z[w]:
             z[w] = 1
             if w < last:
@@ -975,13 +993,13 @@ def close_down(g: Graph, z: Int8, order: Int32) -> None:
         if (b & ACROSS) and u >= g.second:
             z[g.partner[u]] = 0
         if b & EXTRA:
-            count = exclude(g, z, u, u, order, 0)
+            count = exclude(g, z, u, u, order, np.int64(0))
             while count > 0:
                 count -= 1
-                count = exclude(g, z, int(order[count]), u, order, count)
+                count = exclude(g, z, np.int64(order[count]), u, order, count)
 
 
-@njit(inline="always", _nrt=False)
+@helper
 def exclude(g: Graph, z: Int8, v: int, last: int, order: Int32, count: int) -> int:
     """Take what implies ``v`` directly from ``z``; it goes to the stack ``order`` unless it comes before ``last``."""
     b = g.bits[v]
@@ -992,9 +1010,9 @@ def exclude(g: Graph, z: Int8, v: int, last: int, order: Int32, count: int) -> i
                 w = v - 1
         elif k == 1:
             if v >= g.second and (b & ACROSS):
-                w = int(g.partner[v])
+                w = np.int64(g.partner[v])
         else:
-            w = int(g.xin_tail[g.xin_ptr[v] + k - 2])
+            w = np.int64(g.xin_tail[g.xin_ptr[v] + k - 2])
         if w >= 0 and z[w]:
             z[w] = 0
             if w > last:
