@@ -16,7 +16,8 @@ as it is (``expost._compiled``), and what is inlined from elsewhere would go sta
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
@@ -113,7 +114,10 @@ def fetch(_context: Any, array: Any, index: Any) -> Any:
 helper = njit(forceinline=True, _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 """What LLVM inlines into the kernels. Numba's own ``inline="always"`` copies the text of a function to where it is
 called, where its types are inferred and its code is written anew each time: that took two fifths of the time to
-compile. Node numbers go to helpers as int64 (``int`` leaves an int32 one): other types would be compiled once more."""
+compile."""
+
+wide = cast("Callable[[Any], int]", np.int64)
+"""Node numbers go to helpers as int64 (``int`` leaves an int32 one): other types would be compiled once more."""
 
 
 @helper
@@ -165,7 +169,7 @@ def fetch_far(g: Graph, label: Int32, v: int) -> None:
 @helper
 def fetch_near(g: Graph, label: Int32, v: int) -> None:
     """Fetch what a node's turn will need of its partner."""
-    w = np.int64(g.partner[v])
+    w = wide(g.partner[v])
     fetch(g.node, 3 * w)
     fetch(g.bits, w)
     fetch(label, w)
@@ -294,30 +298,30 @@ def spread_back(  # noqa: PLR0915
                 found += 1
         done += 1
         w = max(v - 1, 0)
-        fresh = np.int64((bits[w] & NEW_CHAIN) == CHAIN)
+        fresh = wide((bits[w] & NEW_CHAIN) == CHAIN)
         bits[w] |= fresh << 6
         order[count] = w
         count += fresh
         w = min(v + 1, last)
-        fresh = np.int64((b & CARRY) >> 1) & np.int64((bits[w] & SEEN) == 0)
+        fresh = wide((b & CARRY) >> 1) & wide((bits[w] & SEEN) == 0)
         bits[w] |= fresh << 6
         order[count] = w
         count += fresh
         w = partner[v]
-        fresh = np.int64(((b & LOADED) >> 3) | np.int64(v >= second)) & np.int64((bits[w] & SEEN) == 0)
+        fresh = wide(((b & LOADED) >> 3) | wide(v >= second)) & wide((bits[w] & SEEN) == 0)
         bits[w] |= fresh << 6
         order[count] = w
         count += fresh
         if b & EXTRA:
             for k in range(g.xin_ptr[v], g.xin_ptr[v + 1]):
                 w = g.xin_tail[k]
-                fresh = np.int64((bits[w] & SEEN) == 0)
+                fresh = wide((bits[w] & SEEN) == 0)
                 bits[w] |= SEEN
                 order[count] = w
                 count += fresh
             for k in range(g.xout_ptr[v], g.xout_ptr[v + 1]):
                 w = g.xhead[k]
-                fresh = np.int64(g.xflow[k] > 0) & np.int64((bits[w] & SEEN) == 0)
+                fresh = wide(g.xflow[k] > 0) & wide((bits[w] & SEEN) == 0)
                 bits[w] |= fresh << 6
                 order[count] = w
                 count += fresh
@@ -391,17 +395,17 @@ def sweep(
     are. An excess that comes to a node without any goes on at once, while the node is at hand; where there is
     some already, it waits for that node's turn.
     """
-    d = np.int64(label[active[count - 1]]) if count else -1
+    d = wide(label[active[count - 1]]) if count else -1
     while d >= 0:
         while True:
             if count and label[active[count - 1]] == d:
                 count -= 1
-                v = np.int64(active[count])
+                v = wide(active[count])
                 if count >= FAR_AHEAD:
                     fetch_far(g, label, active[count - FAR_AHEAD])
                     fetch_near(g, label, active[count - AHEAD])
             elif first[d] > 0:
-                v = np.int64(first[d]) - 1
+                v = wide(first[d]) - 1
                 first[d] = after[v]
             else:
                 break
@@ -456,7 +460,7 @@ def retreat(
         left = receive(g, v - 1, f, label, first, after, stuck, left)
         e -= f
     if e > 0 and v >= g.second and (b & LOADED):
-        w = np.int64(g.partner[v])
+        w = wide(g.partner[v])
         if label[w] < d:
             f = min(e, g.node[w, OVER])
             add_across(g, w, -f)
@@ -466,7 +470,7 @@ def retreat(
         for k in range(g.xin_ptr[v], g.xin_ptr[v + 1]):
             a = g.xin[k]
             f = min(e, g.xflow[a])
-            w = np.int64(g.xin_tail[k])
+            w = wide(g.xin_tail[k])
             if f > 0 and label[w] < d:
                 g.xflow[a] -= f
                 left = receive(g, w, f, label, first, after, stuck, left)
@@ -484,13 +488,13 @@ def advance(g: Graph, v: int, e: int, label: Int32) -> int:
         to = v + 1
         add_chain(g, v, e)
     elif v < g.second and (b & ACROSS) and label[g.partner[v]] < d:
-        to = np.int64(g.partner[v])
+        to = wide(g.partner[v])
         add_across(g, v, e)
     elif b & EXTRA:
         for k in range(g.xout_ptr[v], g.xout_ptr[v + 1]):
             a = k
             if to < 0 and label[g.xhead[a]] < d:
-                to = np.int64(g.xhead[a])
+                to = wide(g.xhead[a])
                 g.xflow[a] += e
     return to
 
@@ -513,7 +517,7 @@ def wander(  # noqa: PLR0912
         if count > FAR_AHEAD and first + FAR_AHEAD < size:
             fetch_far(g, label, ring[first + FAR_AHEAD])
             fetch_near(g, label, ring[first + AHEAD])
-        v = np.int64(ring[first])
+        v = wide(ring[first])
         first = first + 1 if first + 1 < size else 0
         count -= 1
         e = g.node[v, EXCESS]
@@ -552,7 +556,7 @@ def wander(  # noqa: PLR0912
     for i in range(count):
         v = ring[first + i if first + i < size else first + i - size]
         room[near] = v
-        near += np.int64(label[v] < edge and g.node[v, EXCESS] > 0)
+        near += wide(label[v] < edge and g.node[v, EXCESS] > 0)
     for i in range(near):
         ring[i] = room[i]
     return count + lost, near
@@ -570,7 +574,7 @@ def lowest(g: Graph, label: Int32, v: int, e: int) -> tuple[int, int, int, int]:
     if (b & CHAIN) and label[v + 1] < best:
         best, how, room, to = label[v + 1], ON, e, v + 1
     if b & ACROSS:
-        w = np.int64(g.partner[v])
+        w = wide(g.partner[v])
         if label[w] < best:
             if v < g.second:
                 best, how, room, to = label[w], OVER_ON, e, w
@@ -578,13 +582,13 @@ def lowest(g: Graph, label: Int32, v: int, e: int) -> tuple[int, int, int, int]:
                 best, how, room, to = label[w], OVER_BACK, min(e, g.node[w, OVER]), w
     if b & EXTRA:
         for k in range(g.xout_ptr[v], g.xout_ptr[v + 1]):
-            a = np.int64(k)
-            w = np.int64(g.xhead[a])
+            a = wide(k)
+            w = wide(g.xhead[a])
             if label[w] < best:
                 best, how, room, to = label[w], EXPLICIT_ON + 2 * a, e, w
         for k in range(g.xin_ptr[v], g.xin_ptr[v + 1]):
-            a = np.int64(g.xin[k])
-            w = np.int64(g.xin_tail[k])
+            a = wide(g.xin[k])
+            w = wide(g.xin_tail[k])
             if g.xflow[a] > 0 and label[w] < best:
                 best, how, room, to = label[w], EXPLICIT_ON + 2 * a + 1, min(e, g.xflow[a]), w
     return to, how, room, best
@@ -705,9 +709,9 @@ def is_acyclic(g: Graph, before: Int32, ready: Int32) -> bool:  # noqa: PLR0912
             elif k == 1:
                 if v >= g.second or not (b & ACROSS):
                     continue
-                w = np.int64(g.partner[v])
+                w = wide(g.partner[v])
             else:
-                w = np.int64(g.xhead[g.xout_ptr[v] + k - 2])
+                w = wide(g.xhead[g.xout_ptr[v] + k - 2])
             before[w] -= 1
             if before[w] == 0:
                 ready[count] = w
@@ -786,7 +790,7 @@ def force_zeros(g: Graph, forced: UInt8, order: Int32, parent: Int32) -> int:
 def settle_ones(g: Graph, order: Int32, count: int, parent: Int32) -> None:
     """Send down the forest what forced ones lack; each root keeps the total as a negative excess."""
     for i in range(count - 1, -1, -1):
-        v = np.int64(order[i])
+        v = wide(order[i])
         lack = -g.node[v, EXCESS]
         how = parent[v]
         if lack <= 0 or how == -1:
@@ -808,7 +812,7 @@ def settle_ones(g: Graph, order: Int32, count: int, parent: Int32) -> None:
 def settle_zeros(g: Graph, order: Int32, count: int, parent: Int32) -> None:
     """Send up the forest what forced zeros have; each root keeps the total as a positive excess."""
     for i in range(count - 1, -1, -1):
-        v = np.int64(order[i])
+        v = wide(order[i])
         e = g.node[v, EXCESS]
         how = parent[v]
         if e <= 0 or how == -1:
@@ -830,7 +834,7 @@ def settle_zeros(g: Graph, order: Int32, count: int, parent: Int32) -> None:
 def calm(g: Graph, nodes: Int32) -> None:
     """Take the excess away from ``nodes``: they are settled."""
     for v in nodes:
-        clear_excess(g, np.int64(v))
+        clear_excess(g, wide(v))
 
 
 # Starting from the prices of a nearby program.
@@ -953,10 +957,10 @@ def close_up(g: Graph, z: Int8, order: Int32) -> None:
         if (b & ACROSS) and u < g.second:
             z[g.partner[u]] = 1
         if b & EXTRA:
-            count = imply(g, z, u, u, order, np.int64(0))
+            count = imply(g, z, u, u, order, wide(0))
             while count > 0:
                 count -= 1
-                count = imply(g, z, np.int64(order[count]), u, order, count)
+                count = imply(g, z, wide(order[count]), u, order, count)
 
 
 @helper
@@ -970,9 +974,9 @@ def imply(g: Graph, z: Int8, v: int, last: int, order: Int32, count: int) -> int
                 w = v + 1
         elif k == 1:
             if v < g.second and (b & ACROSS):
-                w = np.int64(g.partner[v])
+                w = wide(g.partner[v])
         else:
-            w = np.int64(g.xhead[g.xout_ptr[v] + k - 2])
+            w = wide(g.xhead[g.xout_ptr[v] + k - 2])
         if w >= 0 and not z[w]:
             z[w] = 1
             if w < last:
@@ -993,10 +997,10 @@ def close_down(g: Graph, z: Int8, order: Int32) -> None:
         if (b & ACROSS) and u >= g.second:
             z[g.partner[u]] = 0
         if b & EXTRA:
-            count = exclude(g, z, u, u, order, np.int64(0))
+            count = exclude(g, z, u, u, order, wide(0))
             while count > 0:
                 count -= 1
-                count = exclude(g, z, np.int64(order[count]), u, order, count)
+                count = exclude(g, z, wide(order[count]), u, order, count)
 
 
 @helper
@@ -1010,9 +1014,9 @@ def exclude(g: Graph, z: Int8, v: int, last: int, order: Int32, count: int) -> i
                 w = v - 1
         elif k == 1:
             if v >= g.second and (b & ACROSS):
-                w = np.int64(g.partner[v])
+                w = wide(g.partner[v])
         else:
-            w = np.int64(g.xin_tail[g.xin_ptr[v] + k - 2])
+            w = wide(g.xin_tail[g.xin_ptr[v] + k - 2])
         if w >= 0 and z[w]:
             z[w] = 0
             if w > last:
