@@ -19,8 +19,12 @@ def best_gains(gains: Float, units: int) -> Float:
 
 def should_win(gains: Float, i: int, units: int) -> Bool:
     """Where buyer ``i``'s gain is positive and among the ``units`` largest, the first buyers' of equal ones."""
-    if units == 1:
-        return np.asarray((gains.argmax(axis=0) == i) & (gains[i] > 0.0))
+    if units == 1:  # reductions over so short and so distant an axis are slow: compare in pairs
+        wins = gains[i] > 0.0
+        for k, gain in enumerate(gains):
+            if k != i:
+                wins = wins & (gain < gains[i] if k < i else gain <= gains[i])
+        return np.asarray(wins)
     better = (gains[:i] >= gains[i]).sum(axis=0) + (gains[i + 1 :] > gains[i]).sum(axis=0)
     return np.asarray((better < units) & (gains[i] > 0.0))
 
@@ -30,4 +34,6 @@ def last_margin(margins: Float, units: int) -> Float:
     -inf where there are as many units as buyers."""
     if units >= len(margins):
         return np.full(margins.shape[1:], -np.inf)
+    if units == len(margins) - 1:
+        return np.asarray(margins.min(axis=0))
     return np.asarray(np.partition(margins, -units - 1, axis=0)[-units - 1])
