@@ -15,6 +15,7 @@ from typing import Any
 
 import numba
 from numba.core.caching import FunctionCache, NullCache
+from numba.core.runtime import rtsys
 
 NOTICE = "expost: compiling (once per installation, about ten seconds)"
 UNCACHED = (
@@ -39,9 +40,11 @@ class KeptCache(FunctionCache):  # type: ignore[misc]
         """What was compiled for the signature, or None, said once, when it has to be compiled now.
 
         Numba's own method first brings ``target`` up to date: it imports all that compiled code could ever call,
-        linear algebra and random numbers included, which is a third of a small solve. What is compiled already is
-        linked already, and a compilation brings ``target`` up to date by itself.
+        linear algebra and random numbers included, which is a third of a small solve. Code that is compiled already
+        wants nothing of it but the runtime that counts references, and a compilation brings ``target`` up to date by
+        itself.
         """
+        rtsys.initialize(target)
         try:
             with self._guard_against_spurious_io_errors():
                 found = self._load_overload(signature, target)

@@ -122,7 +122,7 @@ def test_prices_that_pile_up_are_found_and_fall_faster(jmmz):
     sets = FiniteSets(256, 3, grid=False)
     solved = finite_sets(jmmz, sets, seed(4), nodes=5, pairs=candidates(jmmz, symmetric=True))
     assert piled(solved) == (1, 1)
-    plan = FitPlan(fibres=256, types=256, samples=6, steps=120, refresh=3)
+    plan = FitPlan(fibres=256, types=256, samples=4, steps=80, refresh=3)
     flat = constant_prices(jmmz.dims, 5, 0.0, 0.5)
     start = replace(constant_prices(jmmz.dims, 5, 0.0, 0.3), ridge=constant_ridge(jmmz.dims, (1, 1), 5, 0.3))
     values = [

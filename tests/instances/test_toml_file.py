@@ -142,7 +142,7 @@ def test_all_problems_are_counted():
         instance_from_toml(text)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.integers(0, len(BASE)), st.integers(0, 30), st.text(max_size=5))
 def test_damaged_text_is_an_instance_or_is_refused(start, length, insert):
     text = BASE[:start] + insert + BASE[start + length :]

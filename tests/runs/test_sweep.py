@@ -127,7 +127,7 @@ KILLED = """
 import sys, expost as ex
 mine = ex.Instance("own", [ex.Buyer("1", ["p1", "c1"], "p1 + k*c1*c2"), ex.Buyer("2", ["p2", "c2"], "p2 + k*c1*c2")],
                    parameters={"k": 1.0})
-ex.sweep(mine, grid=4, k=[i / 200 for i in range(200)], out=sys.argv[1], progress=lambda *at: print(at, flush=True))
+ex.sweep(mine, grid=4, k=[i / 80 for i in range(80)], out=sys.argv[1], progress=lambda *at: print(at, flush=True))
 """
 
 
@@ -140,13 +140,13 @@ def test_a_killed_sweep_goes_on_where_it_stopped(tmp_path):
     process.wait()
     journal = next(tmp_path.glob(".*.jsonl"))
     done = len(journal.read_text().splitlines())
-    assert 20 <= done < 200 and not out.exists()
+    assert 20 <= done < 80 and not out.exists()
     with journal.open("a") as file:
         file.write('{"case": "cut sho')
-    started, counted = time.time(), []
-    k = [i / 200 for i in range(200)]
+    counted = []
+    k = [i / 80 for i in range(80)]
     table = ex.sweep(own(), grid=4, k=k, out=out, progress=lambda *at: counted.append(at))
-    assert len(table) == 200 and len(counted) <= 200 - done + 1 and time.time() > started
+    assert len(table) == 80 and len(counted) <= 80 - done + 1
     whole = ex.sweep(own(), grid=4, k=k)
     pd.testing.assert_frame_equal(
         table.drop(columns="seconds"), whole.drop(columns="seconds"), check_dtype=False

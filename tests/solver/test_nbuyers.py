@@ -122,7 +122,7 @@ def test_progress_only_gets_better(points):
     assert -1e-9 <= seen[-1].gap <= 0.004 * seen[-1].incumbent
 
 
-@pytest.mark.parametrize("seconds", [0.2, 3.0])
+@pytest.mark.parametrize("seconds", [0.2, 1.5, pytest.param(3.0, marks=pytest.mark.slow)])
 def test_an_interrupt_returns_the_best_rule_with_its_bound(seconds):
     program = max_program(3, 5)
     timer = threading.Timer(seconds, _thread.interrupt_main)
