@@ -25,7 +25,7 @@ from expost.spaces.efficient import should_win
 from expost.spaces.quantile_space import QuantileSpace, quantile_space
 from expost.spaces.type_space import discretize
 
-SMALL = Quadrature(replicates=8, fibres=128, types=2048, rows=24, bins=512)
+SMALL = Quadrature(replicates=4, fibres=128, types=2048, rows=24, bins=512)
 EXAMPLE_2 = 86 / 105
 
 

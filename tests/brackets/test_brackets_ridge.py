@@ -15,7 +15,7 @@ from expost.brackets.upper.samples import draw_fibres, outer_points
 from expost.spaces.quantile_space import quantile_space, scrambled
 
 EXAMPLE_2 = 86 / 105
-SMALL = Quadrature(replicates=8, fibres=128, types=1024)
+SMALL = Quadrature(replicates=4, fibres=128, types=1024)
 UNEVEN = """name = "uneven"
 [[buyers]]
 name = "1"

@@ -29,6 +29,7 @@ def saved(request, tmp_path_factory):
 @pytest.fixture(scope="module")
 def two(tmp_path_factory):
     found = ex.bracket("jmmz", 0.115, seed=3)  # a dual function and one buyer alone
+    assert found.relative_width < 0.115 and found.lower.value < 0.8275 and found.upper.value > 86 / 105
     return save_bracket(found, tmp_path_factory.mktemp("two") / "bracket")
 
 

@@ -81,7 +81,7 @@ def linear(alpha, beta):
     return Instance("linear", (Buyer("1", ("x1", "y1"), value(0)), Buyer("2", ("x2", "y2"), value(1))))
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(7))
 def test_linear_values_attain_the_first_best_exactly_under_the_ratio_conditions(seed):
     rng = np.random.default_rng(seed)
     alpha, beta = (np.sort(rng.uniform(0.2, 3.0, (2, 2)), axis=0) for _ in range(2))
