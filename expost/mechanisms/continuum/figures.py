@@ -28,7 +28,8 @@ ROWS = 16
 FEWEST, MOST, GROWTH = 2**8, 2**12, 4
 """States of the others in a replicate: what one begins with, the most, and how many times more come next."""
 CONFIDENCE = 0.99
-BATCH = 2**19
+BATCH = 2**15
+"""Types that are looked at together: so few that what is computed of them stays in a core's cache."""
 
 
 @dataclass(frozen=True)
