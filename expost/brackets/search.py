@@ -9,6 +9,7 @@ from contextlib import suppress
 from functools import partial
 from numbers import Real
 
+from expost._limits import NotCompiled
 from expost.brackets.account import Account
 from expost.brackets.atoms import solve_atoms
 from expost.brackets.bracket import Bracket
@@ -92,7 +93,7 @@ def _search(account: Account, starts: Starts, rigorous: bool) -> None:
             "rigorous bounds",
             "a support is unbounded; statistical bounds take the values' variance to be finite",
         )
-    with suppress(OutOfTime):
+    with suppress(OutOfTime, NotCompiled):
         if rigorous:
             _rigorous(account, lower)
         elif account.space.finite and _on_atoms(account):

@@ -14,6 +14,7 @@ from typing import TypeVar
 import joblib
 from joblib.parallel import get_active_backend
 
+from expost._limits import Carried
 from expost.errors import InputError
 
 Task = TypeVar("Task")
@@ -57,7 +58,8 @@ class Workers:
     def map(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> list[Result]:
         """The results of all tasks: in threads, or wherever joblib's context (Dask, say) sends them."""
         run = self._parallel() if self._kept is None else self._kept
-        return list(run(joblib.delayed(function)(task) for task in tasks))
+        kept = joblib.delayed(Carried(function))
+        return list(run(kept(task) for task in tasks))
 
     def threads(self) -> Threads:
         """A pool for many small tasks on large arrays, which are not worth sending elsewhere."""
@@ -81,5 +83,5 @@ class Threads:
 
     def map(self, function: Callable[[Task], Result], tasks: Iterable[Task]) -> list[Result]:
         """The results of all tasks, in their order."""
-        futures: list[Future[Result]] = [self._pool.submit(function, task) for task in tasks]
+        futures: list[Future[Result]] = [self._pool.submit(Carried(function), task) for task in tasks]
         return [future.result() for future in futures]

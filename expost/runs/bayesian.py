@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from expost._limits import limited
 from expost._shown import Shown
 from expost._typing import Array, Bool, Float
 from expost.errors import CheckFailed, InputError
@@ -237,6 +238,7 @@ class Bayesian(Shown):
         )
 
 
+@limited
 def bayesian(
     instance: InstanceLike,
     grid: GridLike = 6,

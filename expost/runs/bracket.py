@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import chain
 
+from expost._limits import limited
 from expost._progress import bar
 from expost.brackets import Bracket
 from expost.brackets import bracket as search
@@ -14,6 +15,7 @@ from expost.runs.own import MechanismLike, given_of, with_first
 from expost.solver.progress import ProgressCallback
 
 
+@limited
 def bracket(
     instance: InstanceLike,
     accuracy: float = 0.01,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from expost._limits import limited
 from expost._shown import Shown
 from expost._typing import Float, Timing
 from expost.brackets import Bracket
@@ -281,6 +282,7 @@ class CheckReport(Shown):
         return "\n".join(lines)
 
 
+@limited
 def check(
     instance: InstanceLike,
     mechanism: MechanismLike,

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from expost._limits import limited
 from expost._parallel import in_turn
 from expost._progress import bar
 from expost._shown import Shown
@@ -203,6 +204,7 @@ class Comparison(Shown):
         }
 
 
+@limited
 def compare(
     instance: InstanceLike,
     grid: GridLike = 8,

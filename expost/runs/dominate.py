@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from expost._limits import limited
 from expost._shown import Shown
 from expost._typing import Timing
 from expost.errors import InputError
@@ -142,6 +143,7 @@ class Dominance(Shown):
         )
 
 
+@limited
 def dominate(
     instance: InstanceLike | None,
     mechanism: MechanismLike | Run,

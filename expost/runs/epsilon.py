@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from expost._limits import limited
 from expost._shown import Shown
 from expost.errors import InputError
 from expost.formulations.epsilon import winner_outcomes
@@ -172,6 +173,7 @@ class EpsilonFrontier(Shown):
         return "\n".join(lines)
 
 
+@limited
 def epsilon(
     instance: InstanceLike,
     grid: GridLike = 2,

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from expost._limits import limited
 from expost._shown import Shown
 from expost._typing import Bool, Float, Int64
 from expost.errors import InputError, LimitReached
@@ -169,6 +170,7 @@ class Explanation(Shown):
         return "\n".join([*lines, *(str(found) for found in self.deviations)])
 
 
+@limited
 def explain(run: Solved, *, time_limit: float | None = None) -> Explanation:
     """What the certificate of ``run`` says; ``time_limit``: seconds for the programs that are solved again.
 

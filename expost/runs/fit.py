@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from expost._limits import limited
 from expost._progress import Bar, bar
 from expost._shown import Shown
 from expost._typing import Float
@@ -144,6 +145,7 @@ class Fit(Shown):
         return f"{self.instance}, {self.mechanism.name}: {found}\n{self.report.summary()}"
 
 
+@limited
 def fit(
     instance: InstanceLike,
     mechanism: MechanismLike,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from expost._limits import limited
 from expost._shown import Shown
 from expost.errors import InputError, LimitReached
 from expost.formulations.corners import Corner, Objectives
@@ -84,6 +85,7 @@ class Frontier(Shown):
         )
 
 
+@limited
 def frontier(
     instance: InstanceLike,
     grid: GridLike = 8,

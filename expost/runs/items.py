@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from expost._limits import limited
 from expost._shown import Shown
 from expost._typing import Place
 from expost.errors import CheckFailed, ExpostError, InputError, LimitReached
@@ -208,6 +209,7 @@ class ItemsRun(Shown):
         return "\n".join(lines)
 
 
+@limited
 def items(instance: Any, grid: int = 2, *, time_limit: float | None = 60.0, **parameters: float) -> ItemsRun:
     """The best ex post mechanism for several items on a grid (static timing, uniform signals).
 

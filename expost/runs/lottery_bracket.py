@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from expost._limits import limited
 from expost.brackets.lotteries import LotteryBounds
 from expost.brackets.lotteries import lottery_bracket as search
 from expost.brackets.lotteries.lower import best_deviation, welfare_replicate
@@ -107,6 +108,7 @@ class LotteryBracket(LotteryBounds):
             )
 
 
+@limited
 def lottery_bracket(
     instance: InstanceLike,
     accuracy: float = 0.01,

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+from expost._limits import limited
 from expost._progress import SOLVE, bar
 from expost._version import __version__
 from expost.errors import AuditError, InputError
@@ -77,6 +78,7 @@ def solve(
     progress: ProgressCallback | None = ...,
     write_model: str | Path | None = ...,
 ) -> LotteryRun: ...
+@limited
 def solve(
     instance: InstanceLike,
     grid: GridLike,
@@ -153,6 +155,7 @@ def solve(
     )
 
 
+@limited
 def solve_settings(
     instance: Instance,
     settings: Settings,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import numba
 import numpy as np
 from scipy import sparse
 
+from expost._compiled import compiled
 from expost._typing import Float, Int64
 
 
@@ -43,7 +43,7 @@ def mesh_points(nodes: int, dims: int) -> Float:
     return np.stack(np.meshgrid(*([line] * dims), indexing="ij"), axis=-1).reshape(-1, dims)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def box_minimum(
     theta: Float, row: Int64, cell: Int64, low: Float, high: Float, nodes: int, out: Float
 ) -> None:

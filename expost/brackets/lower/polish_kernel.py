@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from expost._compiled import compiled
 from expost._typing import Float, Int64
 
 
-@numba.njit(cache=True, nogil=True, fastmath=False)
+@compiled(nogil=True)
 def _reach(margin: Float, value: Float, j: int, k: int, units: int) -> tuple[float, int]:
     """The value where, from node j to its neighbour k, the last earlier buyer starts to lose, and who that is; -1:
     nobody. With several units: the one after whom fewer are left than there are units."""
@@ -31,7 +31,7 @@ def _reach(margin: Float, value: Float, j: int, k: int, units: int) -> tuple[flo
     return bar, who
 
 
-@numba.njit(cache=True, nogil=True, fastmath=False)
+@compiled(nogil=True)
 def _link(margin: Float, value: Float, j: int, k: int, e: int, link: Int64, slope: Float) -> None:
     """Note where a supremum lies, between nodes j and k, and how it moves with the strike of buyer e at both."""
     link[0], link[1], link[2] = j, k, e
@@ -40,7 +40,7 @@ def _link(margin: Float, value: Float, j: int, k: int, e: int, link: Int64, slop
     slope[1] = -rise * margin[e, j] / whole**2
 
 
-@numba.njit(cache=True, nogil=True, fastmath=False)
+@compiled(nogil=True)
 def _suprema(
     margin: Float,
     best: Float,
@@ -85,7 +85,7 @@ def _suprema(
             slope[b] = slope[b + 1]
 
 
-@numba.njit(cache=True, nogil=True, fastmath=False)
+@compiled(nogil=True)
 def _chance(margin: float, width: float) -> float:
     """A smooth step of the given width."""
     ratio = margin / width
@@ -96,7 +96,7 @@ def _chance(margin: float, width: float) -> float:
     return 1.0 / (1.0 + np.exp(-ratio))
 
 
-@numba.njit(cache=True, nogil=True, fastmath=False)
+@compiled(nogil=True)
 def _margins(
     lead: Float, strikes: Float, column: Int64, weight: Float, margin: Float, best: Float, units: int
 ) -> None:
@@ -116,7 +116,7 @@ def _margins(
             best[j] = np.sort(margin[:, j])[buyers - units] if buyers >= units else -np.inf
 
 
-@numba.njit(cache=True, nogil=True, fastmath=False)
+@compiled(nogil=True)
 def welfare_gradient(
     lead: Float,
     strikes: Float,

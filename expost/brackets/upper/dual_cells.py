@@ -15,9 +15,9 @@ from __future__ import annotations
 
 from functools import partial
 
-import numba
 import numpy as np
 
+from expost._compiled import compiled
 from expost._typing import Float, Int8, Int64
 from expost.brackets.clock import ENDLESS, Clock
 from expost.brackets.upper.basis import ShadowPrices, base_gain
@@ -31,7 +31,7 @@ Signs = tuple[Int8, Int8]
 CHUNK = 1 << 19
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _maxima(
     whole: Float,
     part: Float,

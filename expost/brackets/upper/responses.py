@@ -7,13 +7,13 @@ fibre)."""
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from expost._compiled import compiled
 from expost._typing import Float, Int32
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@compiled(nogil=True, fastmath=True)
 def static_response(
     net: Float, value: Float, order: Int32, width: float, smoothing: float, wins: Float, best: Float
 ) -> None:
@@ -50,7 +50,7 @@ def static_response(
                 wins[f, order[f, k]] = below / mass
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@compiled(nogil=True, fastmath=True)
 def _row_totals(
     net: Float, value: Float, order: Int32, low: float, scale: float, total: Float, cut: Int32
 ) -> None:
@@ -75,7 +75,7 @@ def _row_totals(
         total[at], cut[at] = running, 0
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@compiled(nogil=True, fastmath=True)
 def sequential_response(
     net: Float,
     value: Float,

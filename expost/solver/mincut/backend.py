@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 from dataclasses import dataclass
@@ -52,6 +53,8 @@ def solve_mincut(
     asked = Asked(time_limit, gap, nearby, progress, extremes)
     if nearby is not None:
         nearby.check(program)
+    if time_limit is not None:
+        _rehearse()
     try:
         return _solve(program, 0, asked)
     except PiledUpError:
@@ -67,6 +70,15 @@ class Asked:
     nearby: Nearby | None
     progress: ProgressCallback | None
     extremes: bool
+
+
+@functools.cache
+def _rehearse() -> None:
+    """Be stopped at once on a few variables: so what answers at a limit is compiled before the limit is there."""
+    pairs = np.array([[0, 2], [1, 3]], dtype=np.int32)
+    arcs = np.array([0, 2], dtype=np.int32), np.array([1, 3], dtype=np.int32)
+    program = Program(np.array([-1.0, 2.0, 3.0, -1.0]), np.array([0, 2, 4]), *arcs, pairs)
+    _solve(program, 0, Asked(0.0, None, None, None, True))
 
 
 def _solve_coarsely(program: Program, asked: Asked) -> Solution:

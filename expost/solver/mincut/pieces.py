@@ -22,6 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from expost._limits import Carried
 from expost._typing import Int8, Int32, UInt8
 from expost.solver.mincut import kernels
 from expost.solver.mincut.kernels import Graph
@@ -96,7 +97,7 @@ def _solve_two(whole: Preflow, piece: UInt8, new: Int32, watch: Watch | None) ->
     try:
         with ThreadPoolExecutor(1) as pool:
             try:
-                other = pool.submit(_run, whole, parts[1], math.inf, None, 0, math.inf, stop)
+                other = pool.submit(Carried(_run), whole, parts[1], math.inf, None, 0, math.inf, stop)
                 statuses[0] = _run(whole, parts[0], math.inf, watch, start, math.inf, stop)
                 if statuses[0] is Status.OPTIMAL:
                     statuses[1] = other.result()

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from expost._limits import Carried
 from expost._typing import Float, Int32, Place
 from expost.solver.interrupts import requested
 from expost.solver.nbuyers.chains import Cover
@@ -150,8 +151,8 @@ class FirstOrder:
         if len(self.parts) == 1:
             moved = primal(self.parts[0]) / tau + dual(self.row_parts[0]) / sigma
         else:
-            moved = sum(pool.map(primal, self.parts)) / tau
-            moved += sum(pool.map(dual, self.row_parts)) / sigma
+            moved = sum(pool.map(Carried(primal), self.parts)) / tau
+            moved += sum(pool.map(Carried(dual), self.row_parts)) / sigma
         self.last, before = math.sqrt(moved), self.last
         self._grew = self.last > before
         if self.since == 0:
