@@ -103,9 +103,9 @@ def build(program: Program, spare_bits: int = 0) -> Network:
     tails, heads = _precedence(program, place, second)
     bits, chain_arc, extra_arcs = _chains(tails, heads, nodes)
     if len(extra_arcs) * MANY > nodes:
-        moved, follower = (np.full(nodes, -1, dtype=np.int32) for _ in range(2))
-        kernels.cover(tails, heads, second, moved, follower, np.zeros(nodes, dtype=np.uint8))
-        del follower
+        moved, follower, guest = (np.full(nodes, -1, dtype=np.int32) for _ in range(3))
+        kernels.cover(tails, heads, second, moved, follower, np.zeros(nodes, dtype=np.uint8), guest)
+        del follower, guest
         place, tails, heads = moved[place], moved[tails], moved[heads]
         bits, chain_arc, extra_arcs = _chains(tails, heads, nodes)
     partner, pair_row = np.arange(nodes, dtype=np.int32), np.full(second, -1, dtype=np.int32)

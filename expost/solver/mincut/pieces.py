@@ -116,9 +116,7 @@ def _open(whole: Preflow) -> UInt8:
     """The nodes on ways from an excess to a demand, uint8 (nodes,)."""
     if whole.search() == 0:
         return np.zeros(len(whole.label), dtype=np.uint8)
-    kernels.reach(whole.graph, whole.order)
-    seen = (whole.graph.bits & kernels.SEEN) != 0
-    return (seen & (whole.label != kernels.FAR)).astype(np.uint8)
+    return whole.reached() & (whole.label != kernels.FAR)
 
 
 def _solve(

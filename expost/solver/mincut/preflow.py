@@ -8,19 +8,14 @@ from functools import cached_property
 
 import numpy as np
 
-from expost._typing import Int8, Int32
+from expost._typing import Int8, Int32, UInt8
 from expost.solver.mincut import kernels
-from expost.solver.mincut.kernels import Graph
+from expost.solver.mincut.kernels import Graph, Maps
 from expost.solver.result import Status
 
 SHARE = 12
 LEAST = 100
 """After a search, stuck excess wanders for LEAST pushes and one more for every SHARE nodes that it met."""
-
-NEAR, MOST, TURNS, CROWD = 0.1, 0.6, 3, 0.5
-"""Most nodes are near to a demand, most excess is far from any. The nearest labels, up to those of a share NEAR of the
-active nodes, are kept where these are more than a share MOST of all: for TURNS searches, which then go over the rest
-only. A new search of everything comes earlier when more than a share CROWD of the active nodes is stuck among them."""
 
 MOST_FLOW = 2**62
 """Before a round, no arc on a cycle may carry more: a round adds less than as much again."""
@@ -36,7 +31,7 @@ class Preflow:
     """A preflow on its way to a maximum one.
 
     rounds: how many there were. found: how many active nodes the last search has met; they are the first in ``active``,
-    nearest first. touched: how many nodes it went over, and work: how many all searches did. finished: the labels are
+    nearest first. touched: how many nodes it met, and work: how many all searches did. finished: the labels are
     those of a search that met no active node.
     """
 
@@ -49,18 +44,12 @@ class Preflow:
         self.touched = 0
         self.finished = False
         self.work = 0
-        self._met = 0
-        self._kept = (0, 0)
+        self._labels = 0
 
     @cached_property
     def label(self) -> Int32:
         """The labels of the nodes."""
         return np.full(self.nodes, kernels.FAR, dtype=np.int32)
-
-    @cached_property
-    def order(self) -> Int32:
-        """The nodes as the last search met them."""
-        return np.empty(self.nodes + 4, dtype=np.int32)
 
     @cached_property
     def active(self) -> Int32:
@@ -69,13 +58,25 @@ class Preflow:
 
     @cached_property
     def stuck(self) -> Int32:
-        """Room for the nodes that keep an excess after a sweep."""
+        """Room for the nodes that keep an excess after a sweep, and for other lists of nodes."""
         return np.empty(self.nodes, dtype=np.int32)
 
     @cached_property
-    def _buckets(self) -> tuple[Int32, Int32]:
-        """The first node of each bucket of a sweep, and after each node the next."""
-        return np.zeros(self.nodes + 1, dtype=np.int32), np.empty(self.nodes, dtype=np.int32)
+    def _maps(self) -> Maps:
+        """What a search knows of 64 nodes at once."""
+        words = -(-self.nodes // 64)
+        state, arcs = (np.empty((words, 4), dtype=np.uint64) for _ in range(2))
+        return Maps(state, arcs, np.empty((2, words + 1), dtype=np.int32), np.empty(64, dtype=np.int32))
+
+    @cached_property
+    def _after(self) -> Int32:
+        """After each node the next in its bucket of a sweep."""
+        return np.empty(self.nodes, dtype=np.int32)
+
+    @cached_property
+    def _first(self) -> Int32:
+        """The first node of each bucket of a sweep: all 0 before and after it."""
+        return np.zeros(max(self._labels, self.nodes), dtype=np.int32)
 
     def run(self, limit: float, watch: Watch | None = None) -> Status:
         """Push until no excess reaches a demand, or until the clock (time.perf_counter) shows ``limit``.
@@ -86,46 +87,33 @@ class Preflow:
             kernels.fill_pairs(self.graph)
             kernels.mark(self.graph)
             wanted = 0
-            while True:
-                self.search(wanted)
-                if self.found == 0:
-                    return Status.OPTIMAL
-                edge = self._keep()
-                near = turn = 0
-                while True:
-                    if watch is not None and watch(self):
-                        return Status.GAP
-                    if time.perf_counter() > limit:
-                        return Status.TIME_LIMIT
-                    left, near = self._push(near, edge)
-                    turn += 1
-                    if edge == 0 or turn == TURNS or near > CROWD * left or not self._search_beyond(edge):
-                        break
-                # after several turns, excess may be stuck that the last of them did not see
-                wanted = left if turn == 1 else 0
+            while self.search(wanted):
+                if watch is not None and watch(self):
+                    return Status.GAP
+                if time.perf_counter() > limit:
+                    return Status.TIME_LIMIT
+                wanted = self._push()
+            return Status.OPTIMAL
         except KeyboardInterrupt:
             self.found = 0
             return Status.INTERRUPTED
 
-    def _push(self, near: int, edge: int) -> tuple[int, int]:
-        """One round: a sweep from the active nodes, then what is stuck wanders, with the ``near`` first in ``stuck``.
-
-        Returns how many nodes keep an excess, and how many of these have a label below ``edge``.
-        """
+    def _push(self) -> int:
+        """One round: a sweep from the active nodes, then what is stuck wanders; return how many keep an excess."""
         graph, label, stuck = self.graph, self.label, self.stuck
-        first, after = self._buckets
         self.rounds += 1
         if not self.acyclic and self._largest_flow() > MOST_FLOW:
             raise PiledUpError
-        left = kernels.sweep(graph, label, self.active, self.found, first, after, stuck, near)
+        if len(self._first) < self._labels:
+            del self._first
+        left = kernels.sweep(graph, label, self.active, self.found, self._first, self._after, stuck)
         # on a cycle, wandering excess could run round and round, and the flow behind it overflow
         pushes = LEAST + self.touched // SHARE if self.acyclic else 0
-        left, near = kernels.wander(graph, label, stuck, left, pushes, edge, after)
-        return int(left), int(near)
+        return int(kernels.wander(graph, label, stuck, left, pushes))
 
     def forget(self) -> None:
         """Free the labels and all other room: they take as much memory as the network."""
-        for name in ("label", "order", "active", "stuck", "_buckets"):
+        for name in ("label", "active", "stuck", "_maps", "_after", "_first"):
             self.__dict__.pop(name, None)
         self.finished, self.found = False, 0
 
@@ -141,29 +129,13 @@ class Preflow:
 
     def search(self, wanted: int = 0) -> int:
         """Label the nodes that reach a demand, at least up to ``wanted`` active ones; return how many are active."""
-        return self._from(wanted or self.nodes + 1, 0, 0, 0)
-
-    def _search_beyond(self, edge: int) -> int:
-        """The same for the nodes that are not kept."""
-        return self._from(self.nodes + 1, *self._kept, edge)
-
-    def _from(self, wanted: int, begin: int, keep: int, edge: int) -> int:
-        found, met, done = kernels.search_back(
-            self.graph, self.order, self.label, self.active, wanted, begin, keep, self._met, edge
+        found, met, labels = kernels.search_back(
+            self.graph, self._maps, self.label, self.active, self.stuck, wanted or self.nodes + 1
         )
-        self.found, self._met, self.touched = int(found), int(met), int(done) - begin
+        self.found, self.touched, self._labels = int(found), int(met), int(labels)
         self.work += self.touched
-        self.finished = keep == 0 and self.found == 0
+        self.finished = self.found == 0
         return self.found
-
-    def _keep(self) -> int:
-        """Choose the nodes whose labels are kept; return the label from which on they are not, 0 to keep none."""
-        edge = int(self.label[self.active[int(NEAR * self.found)]])
-        if edge <= 2:
-            return 0
-        begin, keep = (kernels.level(self.order, self.label, self.touched, at) for at in (edge - 1, edge))
-        self._kept = int(begin), int(keep)
-        return edge if keep > MOST * self.touched else 0
 
     def largest(self) -> Int8:
         """The closure of the nodes that reach no unmet demand, int8 (nodes,)."""
@@ -173,5 +145,10 @@ class Preflow:
 
     def smallest(self) -> Int8:
         """The closure of the nodes that some excess reaches, int8 (nodes,)."""
-        kernels.reach(self.graph, self.order)
-        return ((self.graph.bits & kernels.SEEN) != 0).astype(np.int8)
+        return self.reached().view(np.int8)
+
+    def reached(self) -> UInt8:
+        """The nodes that some excess reaches, uint8 (nodes,)."""
+        met = np.zeros(self.nodes, dtype=np.uint8)
+        kernels.reach(self.graph, met, self.stuck)
+        return met

@@ -1,0 +1,81 @@
+"""The search that looks at 64 nodes at once, against a search of the residual arcs one by one."""
+
+import numpy as np
+import pytest
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import breadth_first_order
+
+from expost.formulations.second_best import formulate
+from expost.formulations.settings import Settings
+from expost.instances.catalogue import load
+from expost.solver.mincut import kernels
+from expost.solver.mincut.network import build
+from expost.solver.mincut.preflow import Preflow
+from expost.spaces.type_space import Grid, discretize
+
+
+def network_of(points: int, timing: str, first: tuple[str, ...]):
+    """A network of jmmz; values tie at 6 points."""
+    grid = Grid(points)
+    return build(formulate(discretize(load("jmmz"), grid), Settings(grid, timing, first)).program)
+
+
+def residual(graph: kernels.Graph) -> tuple[np.ndarray, np.ndarray]:
+    """Tails and heads of all arcs that can take more."""
+    chain = np.flatnonzero(graph.bits & kernels.CHAIN)
+    left = np.flatnonzero(graph.bits[: graph.second] & kernels.ACROSS)
+    tails = np.concatenate([chain, left, graph.xtail])
+    heads = np.concatenate([chain + 1, graph.partner[left], graph.xhead])
+    flow = np.concatenate([graph.node[chain, kernels.ALONG], graph.node[left, kernels.OVER], graph.xflow])
+    back = flow > 0
+    return np.concatenate([tails, heads[back]]), np.concatenate([heads, tails[back]])
+
+
+@pytest.mark.parametrize("rounds", [0, 1, 4])
+@pytest.mark.parametrize(
+    ("points", "timing", "first"), [(5, "static", ()), (6, "static", ()), (5, "sequential", ("c1", "c2"))]
+)
+def test_a_search_meets_what_reaches_a_demand_and_labels_fall_on_the_way(points, timing, first, rounds):
+    network = network_of(points, timing, first)
+    graph = network.graph
+    kernels.start(graph, network.supply)
+    preflow = Preflow(graph, network.acyclic)
+    kernels.fill_pairs(graph)
+    kernels.mark(graph)
+    for _ in range(rounds):
+        preflow.search()
+        preflow._push()
+    found = preflow.search()
+    label, excess = preflow.label.astype(np.int64), graph.node[:, kernels.EXCESS]
+    tails, heads = residual(graph)
+
+    nodes, demands = len(label), np.flatnonzero(excess < 0)
+    assert len(demands)
+    backwards = coo_array(
+        (
+            np.ones(len(tails) + len(demands)),
+            (
+                np.concatenate([heads, np.full(len(demands), nodes)]),
+                np.concatenate([tails, demands]),
+            ),
+        ),
+        shape=(nodes + 1, nodes + 1),
+    )
+    reached = breadth_first_order(backwards.tocsr(), nodes, return_predecessors=False)
+    met = np.zeros(nodes + 1, dtype=np.bool_)
+    met[reached] = True
+    np.testing.assert_array_equal(label != kernels.FAR, met[:-1])
+    assert preflow.touched == np.count_nonzero(met[:-1])
+
+    smallest = np.full(nodes, kernels.FAR)
+    np.minimum.at(smallest, tails, label[heads])
+    assert (smallest < label)[met[:-1] & (excess >= 0)].all()
+    active = preflow.active[:found]
+    np.testing.assert_array_equal(np.sort(active), np.flatnonzero(met[:-1] & (excess > 0)))
+    assert (np.diff(label[active]) >= 0).all()
+
+
+def test_what_ties_is_numbered_together():
+    graph = network_of(6, "static", ()).graph
+    assert len(graph.xtail)
+    assert np.abs(graph.xhead - graph.xtail).max() < 6
