@@ -166,6 +166,7 @@ def simplify(
             remedy='for example terms=["p2*c2"]; the number of terms is most',
         )
     leaders = range(instance.n - 1)
+    _check_terms(instance, leaders, terms)
     samples = {i: _sample(instance, i, *_prices(optimum, i, seed_of(seed)), terms) for i in leaders}
     found = []
     for count in range(1, most + 1):
@@ -177,6 +178,22 @@ def simplify(
         report = check(instance, chosen, grid=3, seed=seed + 1)
         found.append(SimpleMechanism(count, chosen, report))
     return Simplification(instance.name, welfare, of, tuple(found))
+
+
+def _check_terms(instance: Instance, leaders: Sequence[int], terms: Sequence[str]) -> None:
+    """Raise InputError for a term that no buyer with a formula may use."""
+    others = [
+        [s for k, buyer in enumerate(instance.buyers) if k != i for s in buyer.signals] for i in leaders
+    ]
+    for text in terms:
+        names = set(Formula(text, where="terms").signals)
+        if not any(names <= set(signals) for signals in others):
+            raise InputError(
+                f"{text!r:.60}",
+                where="terms",
+                expected="a formula in " + ", or in ".join(", ".join(signals) for signals in others),
+                remedy="a buyer's prices depend on the others' signals alone; the last buyer's are completed",
+            )
 
 
 def _what(optimum: Run | Bracket) -> tuple[Instance, float, str]:

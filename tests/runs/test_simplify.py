@@ -29,3 +29,9 @@ def test_what_has_no_prices_to_simplify_is_refused():
     for terms in (1, "p2", [3]):
         with pytest.raises(ex.InputError, match="terms"):
             ex.simplify(ex.solve("jmmz", 2), terms=terms)
+
+
+@pytest.mark.parametrize("term", ["q", "p1", "p2 + c1"])
+def test_a_term_that_no_price_may_use_is_refused(term):
+    with pytest.raises(ex.InputError, match="formula in p2, c2"):
+        ex.simplify(ex.solve("jmmz", 2), 1, terms=["p2*c2", term])
