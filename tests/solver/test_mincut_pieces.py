@@ -128,8 +128,17 @@ def large() -> tuple[Program, Nearby]:
     return program, Nearby(np.zeros(len(program.packing)), rule=rule)
 
 
+def two_at_once(monkeypatch):
+    """Two pieces are solved at once however small they are, and whatever the machine."""
+    monkeypatch.setattr(pieces.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(pieces, "AT_ONCE", 0)
+
+
+@pytest.mark.parametrize("at_once", [False, True])
 @pytest.mark.parametrize("rounds", [1, 2, 3])
-def test_bound_and_rule_hold_wherever_a_solve_in_pieces_stops(monkeypatch, rounds):
+def test_bound_and_rule_hold_wherever_a_solve_in_pieces_stops(monkeypatch, rounds, at_once):
+    if at_once:
+        two_at_once(monkeypatch)
     program, start = large()
     best = solve_mincut(program)
     run = Preflow.run
@@ -182,6 +191,51 @@ def test_two_pieces_at_once_give_what_one_after_the_other_gives(monkeypatch, lis
     assert all(each.bound >= at_once.bound for each in told) and bool(told) == listened
 
 
+def test_two_pieces_share_a_limit(monkeypatch):
+    two_at_once(monkeypatch)
+    program, start = large()
+    run, threads, limits = Preflow.run, set(), set()
+
+    def noted(self, limit, watch=None):
+        if self.nodes > 100:  # not the rehearsal, whose limit is past
+            threads.add(threading.get_ident())
+            limits.add(limit)
+        return run(self, limit, watch)
+
+    monkeypatch.setattr(Preflow, "run", noted)
+    found = solve_mincut(program, nearby=start, time_limit=3600.0)
+    assert found.status is Status.OPTIMAL
+    assert len(threads) == 2 and len(limits) == 1 and math.isfinite(min(limits))
+
+
+def test_bounds_of_two_pieces_at_once_hold_and_a_gap_is_kept(monkeypatch):
+    two_at_once(monkeypatch)
+    program, start = large()
+    best = solve_mincut(program)
+    told = []
+    found = solve_mincut(program, nearby=start, gap=0.1, progress=told.append)
+    assert found.status in (Status.GAP, Status.OPTIMAL)  # which one is for the threads to say
+    value = program.value(found.x)
+    assert value <= best.bound + 1e-12 <= found.bound + 2e-12
+    assert found.bound - value <= 0.1 * abs(found.bound)
+    assert all(each.incumbent <= best.bound + 1e-12 <= each.bound + 2e-12 for each in told)
+
+
+def test_what_a_piece_gains_is_told():
+    net = network.build(large()[0])
+    kernels.start(net.graph, net.supply)
+    whole = Preflow(net.graph)
+    piece = np.zeros(whole.nodes, dtype=np.uint8)
+    part = Part.of(net.graph, piece, 0, False, np.empty(whole.nodes, dtype=np.int32))
+    telling, told = pieces.Telling(True), []
+    start, now = whole.excess(), Preflow(part.graph)
+    pieces._run(whole, part, math.inf, telling, lambda: bool(told.append((*telling.last, now.excess()))))
+    assert len(told) > 5
+    for rounds, gained, excess in told:
+        assert rounds % pieces.ROUNDS or start - gained == excess
+    assert told[-1][1] > told[0][1] > 0
+
+
 @pytest.mark.parametrize("thread", ["main", "other"])
 def test_a_key_stops_both_pieces(monkeypatch, thread):
     """Ctrl-C while one piece is solved, or while one is done and waits for the other."""
@@ -199,8 +253,7 @@ def test_a_key_stops_both_pieces(monkeypatch, thread):
         stopped.append(self)
         return Status.GAP
 
-    monkeypatch.setattr(pieces.os, "cpu_count", lambda: 2)
-    monkeypatch.setattr(pieces, "AT_ONCE", 0)
+    two_at_once(monkeypatch)
     monkeypatch.setattr(Preflow, "run", pressed)
     found = solve_mincut(program, nearby=start)
     monkeypatch.setattr(Preflow, "run", run)

@@ -16,8 +16,8 @@ from __future__ import annotations
 import math
 import os
 import threading
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,7 +28,7 @@ from expost.solver.mincut import kernels
 from expost.solver.mincut.kernels import Graph
 from expost.solver.mincut.network import graph_of
 from expost.solver.mincut.preflow import Preflow
-from expost.solver.mincut.watch import Watch
+from expost.solver.mincut.watch import ROUNDS, SECONDS, Watch
 from expost.solver.result import Status
 
 FEW = 8
@@ -60,8 +60,8 @@ def solve_pieces(whole: Preflow, piece: UInt8, limit: float, watch: Watch | None
     new = np.empty(len(piece), dtype=np.int32)
     # where somebody may want to stop early, no piece is finished before all have been begun
     hurried = limit < math.inf or (watch is not None and watch.gap is not None)
-    if not hurried and pieces == 2 and len(piece) >= AT_ONCE and (os.cpu_count() or 1) > 1:
-        status = _solve_two(whole, piece, new, watch)
+    if pieces == 2 and len(piece) >= AT_ONCE and (os.cpu_count() or 1) > 1:
+        status = _solve_two(whole, piece, new, limit, watch)
         if status is not Status.OPTIMAL:
             kernels.mark(whole.graph)
             return status
@@ -83,23 +83,36 @@ def solve_pieces(whole: Preflow, piece: UInt8, limit: float, watch: Watch | None
     return Status.OPTIMAL
 
 
-def _solve_two(whole: Preflow, piece: UInt8, new: Int32, watch: Watch | None) -> Status:
+def _solve_two(whole: Preflow, piece: UInt8, new: Int32, limit: float, watch: Watch | None) -> Status:
     """Solve the two pieces at once, one in a thread of its own: what is compiled lets other threads run.
 
     Meanwhile the whole has no flow, which saves its memory. Ctrl-C comes to the main thread alone, which stops both.
     """
     graph, stop = whole.graph, threading.Event()
-    # what the other piece gains meanwhile does not count until it is there
     start = 0 if watch is None else whole.excess()
     parts = [Part.of(graph, piece, which, which == 1, new) for which in (0, 1)]
+    tellings = [Telling(watch is not None) for _ in parts]
     graph.node.resize((0, 3), refcheck=False)
+
+    def near_enough() -> bool:
+        rounds, gained = (sum(each) for each in zip(*(telling.last for telling in tellings), strict=True))
+        return watch is not None and watch.look(before + rounds, lambda: start - gained)
+
+    before = whole.rounds
     statuses = [Status.INTERRUPTED, Status.INTERRUPTED]
     try:
         with ThreadPoolExecutor(1) as pool:
             try:
-                other = pool.submit(Carried(_run), whole, parts[1], math.inf, None, 0, math.inf, stop)
-                statuses[0] = _run(whole, parts[0], math.inf, watch, start, math.inf, stop)
+                other = pool.submit(Carried(_run), whole, parts[1], limit, tellings[1], stop.is_set)
+                statuses[0] = _run(
+                    whole, parts[0], limit, tellings[0], lambda: stop.is_set() or near_enough()
+                )
                 if statuses[0] is Status.OPTIMAL:
+                    # this thread has nothing else to do, but somebody may want to know
+                    while watch is not None and not wait([other], SECONDS).done and not near_enough():
+                        pass
+                    if watch is not None and not other.done():
+                        stop.set()
                     statuses[1] = other.result()
             except KeyboardInterrupt:
                 statuses[0] = Status.INTERRUPTED
@@ -134,41 +147,57 @@ def _solve(
     most: after so many rounds it is left as it is; the status is OPTIMAL then, too.
     """
     part = Part.of(whole.graph, piece, which, backwards, new)
-    status = _run(whole, part, limit, watch, 0 if watch is None else whole.excess(), most, threading.Event())
-    part.put_back(whole.graph)
-    return status
-
-
-def _run(
-    whole: Preflow,
-    part: Part,
-    limit: float,
-    watch: Watch | None,
-    start: int,
-    most: float,
-    stop: threading.Event,
-) -> Status:
-    """Solve a part. start: the excess of the whole before. stop: once it is set, the status is GAP."""
-    preflow = Preflow(part.graph)
-    rest = start - preflow.excess()
-    kernels.settle_chains(part.graph, np.empty(len(part.ids), dtype=np.int64))
-    before = whole.rounds
-    whole.finished = False
-
+    start, before, telling = 0 if watch is None else whole.excess(), whole.rounds, Telling(watch is not None)
     enough = False
 
-    def look(preflow: Preflow) -> bool:
+    def look() -> bool:
         nonlocal enough
-        if stop.is_set() or (
-            watch is not None and watch.look(before + preflow.rounds, lambda: rest + preflow.excess())
-        ):
+        rounds, gained = telling.last
+        if watch is not None and watch.look(before + rounds, lambda: start - gained):
             return True
-        enough = preflow.rounds >= most
+        enough = rounds >= most
         return enough
 
+    status = _run(whole, part, limit, telling, look)
+    part.put_back(whole.graph)
+    return Status.OPTIMAL if enough and status is Status.GAP else status
+
+
+class Telling:
+    """How far the solve of a piece is: ``last`` holds its rounds and what the excess that it began with has lost.
+
+    wanted: whether anybody asks for the excess, which takes a pass over the nodes, once in ROUNDS rounds.
+    """
+
+    def __init__(self, wanted: bool) -> None:
+        self.wanted = wanted
+        self.last = 0, 0
+        self._excess = 0
+
+    def begin(self, preflow: Preflow) -> None:
+        """Nothing is done yet."""
+        self._excess = preflow.excess() if self.wanted else 0
+
+    def tell(self, preflow: Preflow) -> None:
+        """A round is done."""
+        gained = self.last[1]
+        if self.wanted and preflow.rounds % ROUNDS == 0:
+            gained = self._excess - preflow.excess()
+        self.last = preflow.rounds, gained
+
+
+def _run(whole: Preflow, part: Part, limit: float, telling: Telling, enough: Callable[[], bool]) -> Status:
+    """Solve a part. enough: asked before each round; the status is GAP when it is True."""
+    preflow = Preflow(part.graph)
+    telling.begin(preflow)
+    kernels.settle_chains(part.graph, np.empty(len(part.ids), dtype=np.int64))
+    whole.finished = False
+
+    def look(preflow: Preflow) -> bool:
+        telling.tell(preflow)
+        return enough()
+
     status = preflow.run(limit, look)
-    if enough and status is Status.GAP:
-        status = Status.OPTIMAL
     with _COUNTING:
         whole.rounds += preflow.rounds
         whole.work += preflow.work
