@@ -136,7 +136,9 @@ class Account:
         evidence: Evidence,
         mechanism: ContinuumMechanism | None = None,
     ) -> None:
-        """Enter a bound that holds with certainty (up to rounding)."""
+        """Enter a bound that holds with certainty (up to rounding), if it says anything."""
+        if not math.isfinite(value):
+            return
         bound = Bound(side, value, method, RIGOROUS, value, 0.0, 1.0, self.seconds)
         self._enter(bound, evidence, mechanism)
 

@@ -12,12 +12,14 @@ import numpy as np
 
 from expost._typing import Array, Bool, Float
 from expost.brackets.account import Account
+from expost.brackets.clock import ENDLESS, Clock
 from expost.brackets.evidence import Sets
 from expost.brackets.optimum import check_states, optimum
 from expost.brackets.records import LOWER, UPPER, Evidence
 from expost.brackets.starts import first_names, timings
 from expost.brackets.upper.finite import FiniteSets, finite_sets, mean_limit
 from expost.brackets.upper.responses import sequential_response, static_response
+from expost.brackets.workers import Workers
 from expost.formulations.assemble import assemble
 from expost.formulations.blocks import tie_width
 from expost.formulations.timing import build_blocks
@@ -37,8 +39,9 @@ class AtomRule(Evidence):
     mechanism: AtomMechanism = field(repr=False)
     kind: ClassVar[str] = "rule on atoms"
 
-    def value(self, space: QuantileSpace) -> float:
+    def value(self, space: QuantileSpace, clock: Clock = ENDLESS, workers: Workers | None = None) -> float:
         """The bound less E[V_0]."""
+        del clock, workers
         types = discretize(space.instance, 1)
         return types.mean(
             np.where(self.mechanism.rule.reshape(types.gains.shape) != 0.0, types.gains, 0.0).sum(axis=0)
@@ -56,8 +59,9 @@ class AtomPrices(Evidence):
     shadow: Float = field(repr=False)
     kind: ClassVar[str] = "shadow prices on atoms"
 
-    def value(self, space: QuantileSpace) -> float:
+    def value(self, space: QuantileSpace, clock: Clock = ENDLESS, workers: Workers | None = None) -> float:
         """The bound less E[V_0]."""
+        del clock, workers
         types = discretize(space.instance, 1)
         shadow = self.shadow.reshape(types.shape)
         return space.units * types.mean(shadow) + sum(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from expost.brackets.lower.floor import FloorSizes
 from expost.brackets.lower.polish import PolishPlan
 from expost.brackets.upper.dual import Quadrature
+from expost.brackets.upper.dual_cells import CellSizes
 from expost.brackets.upper.fit import FitPlan
 from expost.spaces.quantile_space import QuantileSpace
 
@@ -134,10 +136,33 @@ NOISE = Quadrature(replicates=8, fibres=32, types=1024, rows=16, bins=256)
 """What tells whether a rule to compare them with leaves less noise than the first best."""
 ESTIMATES = {2: (10_000, 21_000, 66_000, 160_000), 3: (1_000, 6_000, 12_000)}
 """States of the midpoint grids that the estimate extrapolates, by the number of buyers (3: or more)."""
-CELLS = {2: (128, 512, 1024, 2048), 3: (32, 64, 128, 256, 384), 4: (32, 48, 64, 96, 128, 160, 192, 256)}
-"""Cells per level of the rigorous bounds of two static buyers, ever finer, by the number of signals."""
-CELLS_COARSE = (4, 8)
-"""The same where there are more signals."""
+RIGOROUS_STATES = (3e6, 3e7, 3e8, 2e9, 8e9)
+"""Pairs of cells that the rigorous upper side compares, ever more."""
+RIGOROUS_BOXES = (1 << 8, 1 << 10, 1 << 12, 1 << 14, 1 << 16, 1 << 18)
+"""Boxes of the others' levels on which the rigorous lower side bounds strikes, ever more."""
+MOST_CELLS = 512
+"""Cells per level of either side, at most."""
+
+
+def cell_sizes(space: QuantileSpace, states: float) -> CellSizes:
+    """The cells of the rigorous upper side: about so many ``states`` of corners by own cells, half of them (in powers)
+    for the others' levels."""
+    levels = max(sum(space.dims) - own for own in space.dims)
+    own, ends = max(space.dims), 2 if space.sequential else 1
+    each = states / (space.n * ends * 2**levels)
+    mesh = 1 << int(math.log2(max(each**0.5, 1.0)) / levels)
+    mesh = min(max(mesh, 2), MOST_CELLS)
+    per = max(1, min(round((each / mesh**levels) ** (1.0 / own) / mesh), 8 * MOST_CELLS // mesh))
+    return CellSizes(mesh, per * mesh, min(4 * per * mesh, 2048) if not space.sequential else 512)
+
+
+def floor_sizes(space: QuantileSpace, boxes: float) -> FloorSizes:
+    """The boxes of the rigorous lower side, about so many, and half as many own cells per level."""
+    levels = max(sum(space.dims) - own for own in space.dims)
+    each = max(2, min(round(boxes ** (1.0 / levels)), 4 * MOST_CELLS))
+    return FloorSizes(each, max(each // 2, 8))
+
+
 CELLS_LOWER = {2: 24, 3: 10, 4: 8, 5: 5, 6: 3}
 """Cells per level of the rigorous lower bound, by the number of signals."""
 GRID_LOWER = {2: 330_000, 3: 4_096}

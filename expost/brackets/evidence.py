@@ -15,13 +15,16 @@ from expost._typing import Array
 from expost.brackets.clock import ENDLESS, Clock
 from expost.brackets.lower.cells import guaranteed_welfare
 from expost.brackets.lower.evaluation import welfare_replicate
+from expost.brackets.lower.floor import FloorSizes, completion_floor
 from expost.brackets.records import Evidence
 from expost.brackets.upper.basis import ShadowPrices
 from expost.brackets.upper.dual import Quadrature, dual_replicate
-from expost.brackets.upper.dual_cells import guaranteed_dual
+from expost.brackets.upper.dual_cells import CellSizes, guaranteed_dual
 from expost.brackets.upper.finite import FiniteSets, solve_set
 from expost.brackets.upper.reference import Reference
+from expost.brackets.workers import Workers
 from expost.mechanisms.continuum.cells import CellMechanism
+from expost.mechanisms.continuum.completion import CompletedMechanism
 from expost.mechanisms.continuum.mechanism import ContinuumMechanism
 from expost.spaces.quantile_space import QuantileSpace
 
@@ -32,9 +35,9 @@ class Sizeless(Evidence):
 
     kind: ClassVar[str] = "nothing"
 
-    def value(self, space: QuantileSpace) -> float:
+    def value(self, space: QuantileSpace, clock: Clock = ENDLESS, workers: Workers | None = None) -> float:
         """Keeping the item brings nothing on top of E[V_0]."""
-        del space
+        del space, clock, workers
         return 0.0
 
     def facts(self) -> dict[str, Any]:
@@ -75,15 +78,23 @@ class Dual(Evidence):
 
     def facts(self) -> dict[str, Any]:
         """Sizes and the mesh."""
-        ridge = {} if self.u.ridge is None else {"ridge": [*self.u.ridge.places, self.u.ridge.nodes]}
         compared = {} if self.reference is None else {"compared": True}
-        return {"nodes": self.u.nodes, "floor": self.u.floor, **asdict(self.size), **ridge, **compared}
+        return {**_mesh_facts(self.u), **asdict(self.size), **compared}
 
     def arrays(self) -> dict[str, Array]:
         """The shadow prices, and the strikes of the rule."""
-        ridge = {} if self.u.ridge is None else {"ridge": self.u.ridge.mesh}
         strikes = () if self.reference is None else self.reference.strikes
-        return {"mesh": self.u.mesh, **ridge, **{f"strikes_{i}": table for i, table in enumerate(strikes)}}
+        return {**_mesh_arrays(self.u), **{f"strikes_{i}": table for i, table in enumerate(strikes)}}
+
+
+def _mesh_facts(u: ShadowPrices) -> dict[str, Any]:
+    """The mesh of shadow prices, and of what lies on a surface beside it."""
+    ridge = {} if u.ridge is None else {"ridge": [*u.ridge.places, u.ridge.nodes]}
+    return {"nodes": u.nodes, "floor": u.floor, **ridge}
+
+
+def _mesh_arrays(u: ShadowPrices) -> dict[str, Array]:
+    return {"mesh": u.mesh} if u.ridge is None else {"mesh": u.mesh, "ridge": u.ridge.mesh}
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,20 +102,20 @@ class DualCells(Evidence):
     """Shadow prices, bounded cell by cell."""
 
     u: ShadowPrices = field(repr=False)
-    cells: int
+    sizes: CellSizes
     kind: ClassVar[str] = "shadow prices on cells"
 
-    def value(self, space: QuantileSpace) -> float:
+    def value(self, space: QuantileSpace, clock: Clock = ENDLESS, workers: Workers | None = None) -> float:
         """The bound less E[V_0]."""
-        return guaranteed_dual(space, self.u, self.cells)
+        return guaranteed_dual(space, self.u, self.sizes, clock, workers)
 
     def facts(self) -> dict[str, Any]:
         """Sizes and the mesh."""
-        return {"nodes": self.u.nodes, "floor": self.u.floor, "cells": self.cells}
+        return {**_mesh_facts(self.u), **asdict(self.sizes)}
 
     def arrays(self) -> dict[str, Array]:
         """The shadow prices."""
-        return {"mesh": self.u.mesh}
+        return _mesh_arrays(self.u)
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,11 +144,29 @@ class CellsWelfare(Evidence):
     parts: int
     kind: ClassVar[str] = "mechanism on cells"
 
-    def value(self, space: QuantileSpace) -> float:
+    def value(self, space: QuantileSpace, clock: Clock = ENDLESS, workers: Workers | None = None) -> float:
         """The bound less E[V_0]."""
         del space
-        return guaranteed_welfare(self.mechanism, self.parts)
+        return guaranteed_welfare(self.mechanism, self.parts, clock, workers)
 
     def facts(self) -> dict[str, Any]:
         """Sizes."""
         return {"parts": self.parts}
+
+
+@dataclass(frozen=True, eq=False)
+class Floor(Evidence):
+    """A completion, its strikes bounded on boxes."""
+
+    mechanism: CompletedMechanism = field(repr=False)
+    sizes: FloorSizes
+    kind: ClassVar[str] = "completion on boxes"
+
+    def value(self, space: QuantileSpace, clock: Clock = ENDLESS, workers: Workers | None = None) -> float:
+        """The bound less E[V_0]."""
+        del space
+        return completion_floor(self.mechanism, self.sizes, clock, workers)
+
+    def facts(self) -> dict[str, Any]:
+        """Sizes."""
+        return asdict(self.sizes)

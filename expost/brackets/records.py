@@ -11,6 +11,7 @@ import numpy as np
 from expost._shown import Shown
 from expost._typing import Array
 from expost.brackets.clock import ENDLESS, Clock
+from expost.brackets.workers import Workers
 from expost.mechanisms.continuum.mechanism import ContinuumMechanism
 from expost.spaces.quantile_space import QuantileSpace
 
@@ -95,8 +96,8 @@ class Evidence(ABC):
         """One replicate (statistical evidence)."""
         raise NotImplementedError
 
-    def value(self, space: QuantileSpace) -> float:
-        """The bound less E[V_0] (rigorous evidence)."""
+    def value(self, space: QuantileSpace, clock: Clock = ENDLESS, workers: Workers | None = None) -> float:
+        """The bound less E[V_0] (rigorous evidence). Raises OutOfTime."""
         raise NotImplementedError
 
     @abstractmethod

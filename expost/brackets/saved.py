@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,12 @@ import numpy as np
 
 from expost._typing import Array, Float
 from expost.brackets.atoms import AtomPrices, AtomRule
-from expost.brackets.evidence import CellsWelfare, Dual, DualCells, Sets, Sizeless, Welfare
+from expost.brackets.evidence import CellsWelfare, Dual, DualCells, Floor, Sets, Sizeless, Welfare
+from expost.brackets.lower.floor import FloorSizes
 from expost.brackets.records import Bound, Bounds, Control, Estimate, Evidence, Proof
 from expost.brackets.upper.basis import ShadowPrices
 from expost.brackets.upper.dual import Quadrature
+from expost.brackets.upper.dual_cells import CellSizes
 from expost.brackets.upper.finite import FiniteSets
 from expost.brackets.upper.reference import Reference, table_shapes
 from expost.brackets.upper.ridge import Ridge, mesh_shape
@@ -35,6 +37,7 @@ from expost.instances.environment import Instance
 from expost.instances.functions import marked_toml
 from expost.mechanisms.continuum.atoms import AtomMechanism, atom_counts
 from expost.mechanisms.continuum.cells import CellMechanism
+from expost.mechanisms.continuum.completion import CompletedMechanism
 from expost.mechanisms.continuum.mechanism import ContinuumMechanism
 from expost.mechanisms.continuum.saved import MOST_BYTES, load_mechanism, read_arrays, read_record
 from expost.spaces.quantile_space import QuantileSpace
@@ -89,7 +92,10 @@ def digests(folder: Path) -> dict[str, str]:
 def _own(proof: Proof, bracket: Bounds) -> ContinuumMechanism | None:
     """The mechanism of a proof where it is not the bracket's."""
     evidence = proof.evidence
-    if not isinstance(evidence, Welfare | CellsWelfare | AtomRule) or evidence.mechanism is bracket.mechanism:
+    if (
+        not isinstance(evidence, Welfare | CellsWelfare | Floor | AtomRule)
+        or evidence.mechanism is bracket.mechanism
+    ):
         return None
     return evidence.mechanism
 
@@ -144,7 +150,7 @@ def _rebuilt(
     meshes |= {
         f"proof_{k}_ridge": mesh_shape(space.dims, _ridge(space, facts["ridge"])[2])
         for k, facts in enumerate(record["proofs"])
-        if facts["evidence"] == Dual.kind and "ridge" in facts
+        if facts["evidence"] in (Dual.kind, DualCells.kind) and "ridge" in facts
     }
     meshes |= {
         f"proof_{k}_strikes_{i}": shape
@@ -240,7 +246,7 @@ def _proof(facts: Mapping[str, Any], mechanism: ContinuumMechanism, stored: Mapp
         _evidence(facts, mechanism, stored),
         tuple(int(key) for key in facts["spawn_key"]),
         tuple(None if value is None else _number(value) for value in facts["values"]),
-        bool(facts.get("repeatable", facts["evidence"] != Dual.kind)),
+        bool(facts.get("repeatable", facts["evidence"] != Dual.kind)) and "cells" not in facts,
     )
 
 
@@ -260,27 +266,44 @@ def _evidence(
         return Sizeless()
     if kind == Sets.kind:
         return Sets(FiniteSets(size("points"), size("replicates"), bool(facts["grid"])))
-    if kind == Welfare.kind:
-        return Welfare(mechanism, size("points"))
-    if kind == CellsWelfare.kind:
-        if not isinstance(mechanism, CellMechanism):
-            raise ValueError("a mechanism on cells that is none")
-        return CellsWelfare(mechanism, size("parts"))
-    if kind == AtomRule.kind:
-        if not isinstance(mechanism, AtomMechanism):
-            raise ValueError("a rule on atoms that is none")
-        return AtomRule(mechanism)
     if kind == AtomPrices.kind:
         return AtomPrices(_prices(stored["shadow"]))
-    if kind not in (Dual.kind, DualCells.kind):
-        raise ValueError(f"evidence {kind!r}")
-    space, ridge = mechanism.space, None
+    if kind in (Dual.kind, DualCells.kind):
+        return _dual(facts, mechanism.space, stored, size)
+    return _of_mechanism(kind, mechanism, size)
+
+
+def _of_mechanism(kind: str, mechanism: ContinuumMechanism, size: Callable[[str], int]) -> Evidence:
+    """Evidence that a mechanism gives."""
+    if kind == Welfare.kind:
+        return Welfare(mechanism, size("points"))
+    if kind == CellsWelfare.kind and isinstance(mechanism, CellMechanism):
+        return CellsWelfare(mechanism, size("parts"))
+    if kind == Floor.kind and isinstance(mechanism, CompletedMechanism):
+        return Floor(mechanism, FloorSizes(size("boxes"), size("own")))
+    if kind == AtomRule.kind and isinstance(mechanism, AtomMechanism):
+        return AtomRule(mechanism)
+    raise ValueError(f"evidence {kind!r} of a mechanism of kind {mechanism.kind!r}")
+
+
+def _dual(
+    facts: Mapping[str, Any],
+    space: QuantileSpace,
+    stored: Mapping[str, Float],
+    size: Callable[[str], int],
+) -> Evidence:
+    """Shadow prices, evaluated on samples or on cells."""
+    ridge = None
     if "ridge" in stored:
         one, other, nodes = _ridge(space, facts["ridge"])
         ridge = Ridge(space.dims, (one, other), nodes, _prices(stored["ridge"]))
     u = ShadowPrices(space.dims, int(facts["nodes"]), _number(facts["floor"]), _prices(stored["mesh"]), ridge)
-    if kind == DualCells.kind:
-        return DualCells(u, size("cells"))
+    if facts["evidence"] == DualCells.kind:
+        if (
+            "cells" in facts
+        ):  # of a version that counted every cell at its most favourable corner: these are finer
+            return DualCells(u, CellSizes(size("cells"), 4 * size("cells"), 512))
+        return DualCells(u, CellSizes(size("mesh"), size("own"), size("bins")))
     names = ("replicates", "fibres", "types", "rows", "bins")
     rule = None
     if "strikes_0" in stored:

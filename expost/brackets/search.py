@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from numbers import Real
+from typing import Any
 
 from expost._limits import NotCompiled
 from expost.brackets.account import Account
 from expost.brackets.atoms import solve_atoms
 from expost.brackets.bracket import Bracket
 from expost.brackets.clock import Clock, OutOfTime
-from expost.brackets.effort import CELLS, CELLS_COARSE, efforts
+from expost.brackets.effort import RIGOROUS_BOXES, RIGOROUS_STATES, cell_sizes, efforts, floor_sizes
 from expost.brackets.evidence import Dual, Welfare
 from expost.brackets.forecast import Forecast
 from expost.brackets.lower.evaluation import mechanism_limit
@@ -59,8 +60,8 @@ def bracket(
     timing: ``static`` or ``sequential``, for all buyers or one word for each (a sequence, or joined by commas).
     first: signals that arrive first, at most one per sequential buyer. confidence: with which both sides hold
     together. starts: mechanisms that completions start from, beside grid optima. rigorous: bounds that no sample enters
-    alone (two static buyers). Bounds that cannot be had (say, because a value is not monotone) are named in
-    ``left_out``.
+    alone (two buyers or more, one unit, continuous priors with bounded supports). Bounds that cannot be had (say,
+    because a value is not monotone) are named in ``left_out``.
 
     Raises InputError for an accuracy or confidence outside (0, 1), a negative seed, no jobs, an unknown timing, stages
     that do not suit sequential timing, and values without a finite mean."""
@@ -90,8 +91,8 @@ def _search(account: Account, starts: Starts, rigorous: bool) -> None:
     lower.never_sell()
     if not account.space.bounded:
         account.leave_out(
-            "rigorous bounds",
-            "a support is unbounded; statistical bounds take the values' variance to be finite",
+            "the confidence of statistical bounds",
+            "a support is unbounded; the values' variance is taken to be finite",
         )
     with suppress(OutOfTime, NotCompiled):
         if rigorous:
@@ -190,7 +191,9 @@ def _several(account: Account, lower: LowerSide) -> None:
         if account.over:
             return
         step()
-    forecast = Forecast(account)
+    forecast, rigorous = Forecast(account), _Rigorous(upper, lower)
+    if reason := rigorous.possible():
+        account.leave_out("rigorous bounds", reason)
     for number, effort in enumerate(efforts(account.space.n)):
         if not account.over:
             forecast.tell(number)
@@ -200,50 +203,64 @@ def _several(account: Account, lower: LowerSide) -> None:
             stage(effort)
         if number == 0:
             upper.estimate()
-        if number < 2:
-            _guaranteed(upper, lower, CELLS.get(sum(account.space.dims), CELLS_COARSE)[:2], 0.1)
+        if number < 2 and not rigorous.possible():
+            rigorous.run(slice(0, 2), 0.1)
 
 
-def _guaranteed(upper: UpperSide, lower: LowerSide, sizes: Sequence[int], share: float) -> None:
-    """The rigorous bounds of both sides on ever finer cells, in at most ``share`` of the time for each."""
-    account = upper.account
-    for cells in sizes:
-        for side in (lower, upper):
-            if account.over:
-                return
-            with suppress(OutOfTime):
-                side.guaranteed(cells, account.clock.part(share))
+class _Rigorous:
+    """The rigorous bounds of both sides, on ever finer cells."""
+
+    def __init__(self, upper: UpperSide, lower: LowerSide) -> None:
+        self.account, self.space = upper.account, upper.account.space
+        self.sides: tuple[
+            tuple[Callable[[Any, Clock], None], Callable[[float], Any], tuple[float, ...]], ...
+        ] = (
+            (lower.guaranteed, lambda boxes: floor_sizes(self.space, boxes), RIGOROUS_BOXES),
+            (upper.guaranteed, lambda states: cell_sizes(self.space, states), RIGOROUS_STATES),
+        )
+        self.pace = [0.0, 0.0]
+
+    def possible(self) -> str:
+        """Why there are none, or nothing."""
+        space = self.space
+        if space.n < 2 or space.units > 1 or space.discrete:
+            return "they are there for two buyers or more, one unit and continuous priors"
+        if not space.bounded or not self.account.certain:
+            return "they need bounded supports, independent signals and a seller's value that does not vary"
+        return ""
+
+    def run(self, stages: slice, share: float) -> None:
+        """The bounds of some stages, one after the other, of each side while it is expected to take at most ``share``
+        of the time that is left."""
+        account = self.account
+        for side, (step, sizes, amounts) in enumerate(self.sides):
+            for work in amounts[stages]:
+                clock = account.clock.part(share)
+                if account.over or self.pace[side] * work > clock.left:
+                    break
+                began = account.seconds
+                with suppress(OutOfTime):
+                    step(sizes(work), clock)
+                self.pace[side] = (account.seconds - began) / work
 
 
 def _rigorous(account: Account, lower: LowerSide) -> None:
-    """Rigorous bounds alone: find shadow prices and a completion, then cut both into ever finer cells.
+    """Rigorous bounds alone: find shadow prices and a completion, then bound both on ever finer cells.
 
     Raises InputError where one side has no rigorous bound."""
-    space = account.space
-    if (space.n, space.units) != (2, 1) or space.sequential or not space.bounded or not account.certain:
-        raise InputError(
-            "rigorous bounds of both sides",
-            where="rigorous",
-            expected="two buyers, one unit, static timing, independent signals with bounded supports and a seller's "
-            "value that does not vary",
-        )
-    if space.discrete:
-        raise InputError(
-            "rigorous bounds of both sides under a discrete prior",
-            where="rigorous",
-            expected="continuous priors",
-            remedy="do without rigorous; where all priors are discrete, solve is exact",
-        )
     upper = UpperSide(account)
+    bounds = _Rigorous(upper, lower)
+    if reason := bounds.possible():
+        raise InputError("rigorous bounds of both sides", where="rigorous", expected=reason)
     lower.cells()
-    for number, effort in enumerate(efforts(space.n)[:2]):
+    for number, effort in enumerate(efforts(account.space.n)[:2]):
         if account.over:
             return
         with suppress(OutOfTime):
             upper.stage(effort)
             lower.stage(number, effort)
-        _guaranteed(upper, lower, CELLS.get(sum(space.dims), CELLS_COARSE)[:2], 0.1)
-    _guaranteed(upper, lower, CELLS.get(sum(space.dims), CELLS_COARSE)[2:], 0.6)
+        bounds.run(slice(0, 3), 0.1)
+    bounds.run(slice(3, None), 0.6)
     if account.upper is None or account.lower is None:
         raise LimitReached(
             "bracket: no rigorous bound of both sides"

@@ -11,7 +11,6 @@ from expost.brackets.statistics import Allowance, one_sided
 from expost.brackets.symmetry import exchangeable, symmetrized
 from expost.brackets.upper.basis import ShadowPrices, base_gain, constant_prices
 from expost.brackets.upper.dual import Quadrature, dual_limit, dual_replicate, first_best
-from expost.brackets.upper.dual_cells import guaranteed_dual
 from expost.brackets.upper.finite import FiniteSets, averaged, extrapolate, finite_sets, mean_limit
 from expost.brackets.upper.fit import FitPlan, fit_prices, largest_nodes, spread
 from expost.brackets.upper.responses import sequential_response, static_response
@@ -177,17 +176,6 @@ def test_exchangeable_buyers_are_told_from_others(jmmz):
     mesh = np.random.default_rng(0).random((2, 2, 2))
     even = symmetrized(mesh)
     assert even == pytest.approx(even.transpose(1, 0, 2)) and even.mean() == pytest.approx(mesh.mean())
-
-
-def test_the_dual_on_cells_is_above_the_dual_in_the_mean_and_falls_with_the_cells(jmmz):
-    u = fit_prices(
-        jmmz,
-        constant_prices(jmmz.dims, 5, 0.0, 0.5),
-        FitPlan(fibres=256, types=256, steps=60),
-        np.random.default_rng(0),
-    )[0]
-    coarse, fine = (guaranteed_dual(jmmz, u, cells) for cells in (8, 16))
-    assert coarse > fine > dual_limit(jmmz, u, SMALL, 0.99, seed(1), 11 / 12).mean
 
 
 def test_limits_fail_no_more_often_than_they_say():

@@ -3,22 +3,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from expost.brackets.account import Account
-from expost.brackets.clock import ENDLESS
 from expost.brackets.lower.cells import cell_mechanism, guaranteed_welfare
 from expost.brackets.lower.evaluation import fibres_replicate, mechanism_limit, states_replicate
 from expost.brackets.lower.polish import PolishPlan, falling, polish
 from expost.brackets.lower.polish_fibres import gradient, polish_sample
-from expost.brackets.lower.side import LowerSide
 from expost.brackets.starts import (
     complete,
     given_strikes,
     grid_rules,
     grid_strikes,
     mesh_nodes,
-    nothing,
 )
-from expost.brackets.workers import Workers
 from expost.instances.catalogue import load
 from expost.instances.environment import Buyer, Instance
 from expost.instances.priors import Prior
@@ -338,13 +333,3 @@ def test_directions_are_found_and_their_absence_named():
     assert directions(space, 0, 1).tolist() == [-1]
     with pytest.raises(NotMonotone, match="V of buyer 2 both rises and falls in x"):
         directions(space, 1, 0)
-
-
-def test_a_completion_of_three_buyers_is_not_cut_into_cells():
-    """A long search once ended here: cells are there for two buyers."""
-    space = three((None, None, None))
-    account = Account(space, 0.01, ENDLESS, Workers(1), False, 0, 0.99, None)
-    lower = LowerSide(account, nothing)
-    lower.best = complete(space, (0, 1, 2), [np.full((1, 2**4), 1.0)] * 2, 2, "", 1.0, negative=False)
-    lower.guaranteed(4, ENDLESS)
-    assert not account.history and not account.left_out

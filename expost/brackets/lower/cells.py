@@ -1,8 +1,8 @@
 """Cells (lower, rigorous): the best mechanism with strikes constant on cells, as a program; its welfare bounded cell
 by cell.
 
-A cell of states counts as won by a buyer as soon as some point of it is, which with monotone values is a test at his
-most favourable corner; that keeps the mechanism admissible in the whole continuum. A discrete signal has a cell for
+A cell of states counts as won by a buyer as soon as some point of it is, which is a test of the most
+that he can be worth in it; that keeps the mechanism admissible in the whole continuum. A discrete signal has a cell for
 each of its atoms, and nothing is lost there. In a row of a fibre, lowering the strike past the corner value v_k hands
 over the types with V in (v_{k-1}, v_k]: those are the weights (mathematics.md, sections 4 and 6)."""
 
@@ -22,21 +22,25 @@ from expost.brackets.lower.cells_pairs import guaranteed_pairs
 from expost.brackets.optimum import optimum
 from expost.brackets.starts import first_names, timings
 from expost.brackets.workers import Workers
+from expost.errors import InputError
 from expost.formulations.assemble import Formulation, assemble
 from expost.formulations.timing import build_blocks
 from expost.mechanisms.continuum.cells import CellMechanism, cell_counts
-from expost.mechanisms.continuum.monotone import directions
+from expost.mechanisms.continuum.ranges import Box, Ranges
 from expost.spaces.quantile_space import QuantileSpace
-from expost.spaces.type_space import Grid, TypeSpace, discretize
+from expost.spaces.type_space import Grid, discretize
 
 
 def cell_mechanism(space: QuantileSpace, points: int, clock: Clock = ENDLESS) -> CellMechanism:
     """The best strikes on ``points`` cells per level (with three buyers or more, the best found in the time).
 
-    Raises NotMonotone where a value is not monotone, InputError where a support is unbounded or the grid too large,
-    OutOfTime.
+    Raises NotMonotone where a value is neither monotone nor a formula, InputError where a support is unbounded or the
+    grid too large, OutOfTime.
     """
-    upper = np.stack([_corner(space, i, points, 1.0, high=True).values[i] for i in range(space.n)])
+    if not space.bounded:
+        raise InputError("an unbounded support", where="cells", expected="signals with bounded supports")
+    boxes = _boxes(space, points, dict.fromkeys(space.stated.signals, 0), 1)
+    upper = np.stack([Ranges(space, i).on(boxes).high for i in range(space.n)])
     types = replace(discretize(space.instance, Grid(points)), values=upper)
     formulation = assemble(types, build_blocks(types, timings(space), first_names(space)))
     program = replace(formulation.program, weights=_weights(space, formulation, upper, points, clock))
@@ -61,7 +65,7 @@ def guaranteed_welfare(
 ) -> float:
     """A floor under E[sum_i w_i q_i]: every cell cut into ``parts`` per level and counted with its worst corner.
 
-    Raises NotMonotone where a value or a gain is not monotone, OutOfTime.
+    Raises NotMonotone where a value or a gain is neither monotone nor a formula, OutOfTime.
     """
     space, points = mechanism.space, mechanism.points
     if (space.n, space.units) == (2, 1) and not space.sequential and not space.discrete:
@@ -69,11 +73,12 @@ def guaranteed_welfare(
     total, chances = 0.0, discretize(space.instance, Grid(points))
     for i in range(space.n):
         strike = _spread(space, i, mechanism.table[i], points)
+        values, gains = Ranges(space, i), Ranges(space, i, gain=True)
         for part in _parts(space, parts):
             clock.check()
-            worst = _corner(space, i, points, part, high=False, parts=parts).values[i]
-            best = _corner(space, i, points, part, high=True, parts=parts).values[i]
-            gain = _corner(space, i, points, part, high=False, parts=parts, gain=True).gains[i]
+            boxes = _boxes(space, points, part, parts)
+            worst, best = values.on(boxes)
+            gain = gains.on(boxes).low
             total += chances.mean(
                 np.where(worst > strike, gain, np.where(best > strike, np.minimum(gain, 0.0), 0.0))
             )
@@ -87,23 +92,27 @@ def _parts(space: QuantileSpace, parts: int) -> Iterator[dict[str, int]]:
         yield dict(zip(space.stated.signals, combination, strict=True))
 
 
-def _corner(
-    space: QuantileSpace,
-    i: int,
-    points: int,
-    part: dict[str, int] | float,
-    *,
-    high: bool,
-    parts: int = 1,
-    gain: bool = False,
-) -> TypeSpace:
-    """The type space at the corners where V_i (or w_i) is highest or lowest, of all cells or of one part of each."""
-    offset: dict[str, float] = {}
+def _boxes(space: QuantileSpace, points: int, part: dict[str, int], parts: int) -> list[Box]:
+    """One part of every cell: boxes of each buyer's levels, on an axis of states of his own; of an atom the levels in
+    its middle."""
+    found = []
     for j, buyer in enumerate(space.instance.buyers):
-        for signal, direction in zip(buyer.signals, directions(space, i, j, gain=gain), strict=True):
-            end = 1.0 if (direction > 0) == high else 0.0
-            offset[signal] = ((part[signal] if isinstance(part, dict) else 0) + end) / parts
-    return discretize(space.instance, Grid(points, offset))
+        lines = []
+        for signal, count in zip(buyer.signals, space.atoms[j], strict=True):
+            if count is None:
+                start = (np.arange(points) + part[signal] / parts) / points
+                lines.append((start, start + 1.0 / (points * parts)))
+            else:
+                prior = space.stated.prior(signal)
+                assert prior.atoms is not None
+                lines.append((prior.level(prior.atoms[0]),) * 2)
+        ends = [
+            np.stack(np.meshgrid(*(line[end] for line in lines), indexing="ij"), axis=-1) for end in (0, 1)
+        ]
+        shape = [1] * space.n + [space.dims[j]]
+        shape[j] = -1
+        found.append((ends[0].reshape(shape), ends[1].reshape(shape)))
+    return found
 
 
 def _rows(space: QuantileSpace, i: int, array: NDArray[np.generic], points: int) -> NDArray[np.generic]:

@@ -16,10 +16,10 @@ from expost._typing import Float
 from expost.brackets.account import Account
 from expost.brackets.clock import Clock, OutOfTime
 from expost.brackets.effort import CELLS_LOWER, GRID_LOWER, Effort, grid_points
-from expost.brackets.evidence import CellsWelfare, Sizeless, Welfare
+from expost.brackets.evidence import CellsWelfare, Floor, Sizeless, Welfare
 from expost.brackets.lower.cells import cell_mechanism, guaranteed_welfare
-from expost.brackets.lower.cells_pairs import completed_cells
 from expost.brackets.lower.evaluation import mechanism_limit
+from expost.brackets.lower.floor import FloorSizes
 from expost.brackets.lower.polish import polish
 from expost.brackets.optimum import check_states
 from expost.brackets.records import LOWER
@@ -116,26 +116,19 @@ class LowerSide:
         except OutOfTime:
             account.leave_out("cells (lower)", "the time does not suffice for them")
 
-    def guaranteed(self, points: int, clock: Clock) -> None:
-        """Rigorous: the best completion of two static buyers, cut into ``points`` cells per level. Raises OutOfTime."""
+    def guaranteed(self, sizes: FloorSizes, clock: Clock) -> None:
+        """Rigorous: the best completion, its strikes bounded on boxes. Raises OutOfTime."""
         account, best = self.account, self.best
-        if (
-            best is None
-            or account.space.n != 2
-            or account.space.sequential
-            or not account.space.bounded
-            or account.space.discrete
-            or account.space.units > 1
-            or not account.certain
-        ):
+        if best is None:
             return
-        account.tell(f"cutting a completion into {points} cells per signal")
+        account.tell(f"bounding a completion on {sizes.boxes} boxes per signal")
         try:
-            mechanism = completed_cells(best, points, clock, account.workers)
-            floor = guaranteed_welfare(mechanism, 1, clock, account.workers) + account.kept.mean
-            account.rigorous(LOWER, mechanism.method, floor, CellsWelfare(mechanism, 1), mechanism)
+            evidence = Floor(best, sizes)
+            floor = evidence.value(account.space, clock, account.workers) + account.kept.mean
+            method = f"{best.method}, on {sizes.boxes} boxes per signal"
+            account.rigorous(LOWER, method, floor, evidence, best)
         except NotMonotone as reason:
-            account.leave_out("completion on cells (rigorous lower)", reason)
+            account.leave_out("completion on boxes (rigorous lower)", reason)
 
     def stage(self, number: int, effort: Effort) -> None:
         """Complete (stage 0) or refine, polish and evaluate."""

@@ -18,7 +18,7 @@ from expost.brackets.statistics import Limit
 from expost.brackets.symmetry import exchangeable
 from expost.brackets.upper.basis import ShadowPrices, constant_prices
 from expost.brackets.upper.dual import Quadrature, affordable, dual_limit, dual_replicate, first_best
-from expost.brackets.upper.dual_cells import guaranteed_dual
+from expost.brackets.upper.dual_cells import CellSizes
 from expost.brackets.upper.finite import (
     FiniteSets,
     averaged,
@@ -92,7 +92,7 @@ class UpperSide:
         self.places: tuple[int, int] | None = None  # of the ridge
         self.compared: tuple[ContinuumMechanism | None, Reference | None] = (None, None)
         self.symmetric = exchangeable(account.space)
-        self.pairs = [] if account.only_rigorous else candidates(account.space, symmetric=self.symmetric)
+        self.pairs = candidates(account.space, symmetric=self.symmetric)
         self.floor = 0.02 * account.first_best.mean if any_negative(account) else 0.0
 
     def stage(self, effort: Effort) -> None:
@@ -205,26 +205,18 @@ class UpperSide:
         except OutOfTime:
             account.leave_out("extrapolation of grids (estimate)", "the time does not suffice for it")
 
-    def guaranteed(self, cells: int, clock: Clock) -> None:
-        """Rigorous: the same shadow prices, constant on ``cells`` per level. Raises OutOfTime."""
-        account, space = self.account, self.account.space
-        what = "dual function on cells (rigorous upper)"
-        if space.n != 2 or space.sequential:
-            account.leave_out(what, "it is there for two buyers and static timing only")
-        elif space.discrete or space.units > 1:
-            account.leave_out(what, "it is there for one unit and continuous priors only")
-        elif not space.bounded or not account.certain:
-            account.leave_out(
-                what, "it needs bounded supports, independent signals and a seller's value that does not vary"
-            )
-        elif (u := self.flat if self.u is not None and self.u.ridge else self.u) is not None:
-            account.tell(f"bounding shadow prices on {cells} cells per signal")
-            try:
-                value = guaranteed_dual(space, u, cells, clock, account.workers) + account.kept.mean
-                method = f"dual function on cells, {cells} per signal"
-                account.rigorous(UPPER, method, value, DualCells(u, cells))
-            except NotMonotone as reason:
-                account.leave_out(what, reason)
+    def guaranteed(self, sizes: CellSizes, clock: Clock) -> None:
+        """Rigorous: the same shadow prices on fine cells. Raises OutOfTime."""
+        account, space, u = self.account, self.account.space, self.u
+        assert u is not None
+        account.tell(f"bounding shadow prices on {sizes.mesh} cells per signal, own types on {sizes.own}")
+        try:
+            evidence = DualCells(u, sizes)
+            value = evidence.value(space, clock, account.workers) + account.kept.mean
+            method = f"dual function on cells, {sizes.mesh} per signal, {sizes.own} of own types"
+            account.rigorous(UPPER, method, value, evidence)
+        except NotMonotone as reason:
+            account.leave_out("dual function on cells (rigorous upper)", reason)
 
     def _best(self, candidates: list[ShadowPrices]) -> ShadowPrices:
         """What a small sample prefers, always the same: a choice, never a bound."""

@@ -27,13 +27,24 @@ def directions(space: QuantileSpace, i: int, j: int, *, gain: bool = False) -> I
     return np.array(signs, dtype=np.int8)
 
 
-def straight(space: QuantileSpace, i: int, buyers: Iterable[int]) -> bool:
-    """Whether w_i is affine along every level of these buyers, so that its mean over a box of their levels is its value
-    at the middle; found on the same grid, and relied upon like the directions."""
+def straight(space: QuantileSpace, i: int, buyers: Iterable[int], *, gain: bool = True) -> bool:
+    """Whether w_i, or V_i without ``gain``, is affine along every level of these buyers, so that its mean over a box of
+    their levels is its value at the middle; found on the same grid, and relied upon like the directions."""
     for j in buyers:
         for place in range(space.dims[j]):
-            values = _along(space, i, j, place, gain=True)
+            values = _along(space, i, j, place, gain=gain)
             if np.abs(np.diff(values, n=2, axis=1)).max() > allowance(TIE, values) * 10.0:
+                return False
+    return True
+
+
+def convex(space: QuantileSpace, i: int, *, gain: bool = True) -> bool:
+    """Whether w_i, or V_i without ``gain``, is convex along every level of everybody, affine ones included: then it is
+    at most what its values at the corners of a box say, interpolated; found and relied upon like the directions."""
+    for j in range(space.n):
+        for place in range(space.dims[j]):
+            values = _along(space, i, j, place, gain=gain)
+            if np.diff(values, n=2, axis=1).min() < -allowance(TIE, values) * 10.0:
                 return False
     return True
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from expost._typing import Float, Int8, Int64
+from expost.instances.valuations import Valuation
 from expost.spaces.mesh import box_minimum
 from expost.spaces.quantile_space import Levels, QuantileSpace
 from expost.tolerances import TIE
@@ -64,23 +65,17 @@ def batch(nodes: int, dims: int) -> int:
 class Suprema:
     """Branch and bound for the strikes of one later buyer in a batch of states, all of shape (P, d)."""
 
-    def __init__(self, conflicts: Conflicts, levels: Levels) -> None:
+    def __init__(
+        self, conflicts: Conflicts, levels: Levels, reach: Mapping[int, Levels] | None = None
+    ) -> None:
+        """reach: the others' levels at which the values of each buyer are taken where these are not ``levels``: the
+        most favourable ones of a box of states, of which the suprema are bounded."""
         self.m, self.k, self.levels = conflicts, conflicts.k, levels
         self.count = len(levels[self.k])
         self.low, self.high = conflicts.space.box[self.k]
         self.dims, self.bins, self.given = conflicts.space.dims[self.k], conflicts.bins, conflicts.given
-        others = {
-            name: column
-            for j, own in enumerate(levels)
-            if j != self.k
-            for name, column in conflicts.space.own(j, own).items()
-        }
         self.rest = {
-            j: {
-                name: column
-                for name, column in others.items()
-                if name in conflicts.space.instance.valuation(j).signals
-            }
+            j: self._signals(levels if reach is None else reach[j], conflicts.space.instance.valuation(j))
             for j in (*self.given, self.k)
         }
         self.rounding = SLACK * max(
@@ -90,6 +85,16 @@ class Suprema:
         )
         self.certain = np.full((self.count, self.bins), -np.inf)
         self.possible = np.full((self.count, self.bins), -np.inf)
+
+    def _signals(self, levels: Levels, valuation: Valuation) -> dict[str, Float]:
+        """What a valuation needs of everybody but ``k``."""
+        return {
+            name: column
+            for j, own in enumerate(levels)
+            if j != self.k
+            for name, column in self.m.space.own(j, own).items()
+            if name in valuation.signals
+        }
 
     def run(self, tick: Callable[[], None] = untimed) -> Float:
         """(P, bins): at least the supremum of every bin."""
