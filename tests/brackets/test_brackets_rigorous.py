@@ -106,6 +106,13 @@ def test_the_floor_of_a_second_price_is_that_of_plain_loops():
     assert completion_floor(mechanism, FloorSizes(512, 1)) == pytest.approx(2 / 3, abs=4e-3)
 
 
+def test_the_floor_of_strikes_that_fall_counts_their_highest_corner():
+    """The leader pays 1 - y: he wins where x + y > 1, and gains 1/3; the follower never wins."""
+    mechanism = complete(PRIVATE, (0, 1), [np.linspace(1.0, 0.0, 5)[None]], 5, "falling", 0.6, False)
+    found = completion_floor(mechanism, FloorSizes(64, 1))
+    assert 1 / 3 - 0.02 < found < 1 / 3
+
+
 def test_the_floor_of_three_buyers_is_below_the_value():
     mechanism = completion(THREE, (0, 1, 2), nodes=3)
     floors = [completion_floor(mechanism, FloorSizes(boxes, boxes)) for boxes in (2, 4)]
@@ -180,6 +187,16 @@ def test_optimal_shadow_prices_of_private_values_are_worth_the_first_best():
     u = constant_prices(PRIVATE.dims, 2, 0.0, 1.0)
     bounds = [guaranteed_dual(PRIVATE, u, CellSizes(mesh, 2 * mesh, 512)) for mesh in (16, 64)]
     assert 2 / 3 < bounds[1] < bounds[0] < 2 / 3 + 0.01
+
+
+@pytest.mark.parametrize("own", [1, 2, 8, 32])
+def test_a_part_of_a_cell_may_bring_more_than_the_whole(own):
+    """V = p + c, w = 2p - c - 1/2, no shadow prices: the best price is 1, where p and c are alike; E[(p + c - 1)^+]/2
+    from each buyer."""
+    buyers = [ex.Buyer(x, [f"p{x}", f"c{x}"], f"p{x} + c{x}", f"p{x} - 2*c{x} - 0.5") for x in "12"]
+    space = quantile_space(ex.Instance("part", buyers), "static", (None, None))
+    found = guaranteed_dual(space, constant_prices(space.dims, 0, 0.0, 0.0), CellSizes(1, own, 512))
+    assert 1 / 6 < found < 1 / 6 + 2.5 / own
 
 
 @pytest.mark.parametrize("rows", [1, 3])

@@ -3,7 +3,13 @@
 import numpy as np
 from scipy.optimize import minimize_scalar
 
+from expost.brackets.records import LOWER, RIGOROUS, STATISTICAL
 from expost.instances.environment import Buyer, Instance
+from expost.runs.bracket import bracket
+
+CONFIDENCE = 0.9
+"""Low on purpose: at 0.99 some hundred instances could hardly show a bound that fails too often."""
+FAMILIES = ("crossing", "crossing, three", "private", "linear, static", "linear, sequential")
 
 
 def crossing(seed):
@@ -81,3 +87,51 @@ def best_price(terms, cost):
         options={"xatol": 1e-10},
     )
     return max(-found.fun, welfare(near), 0.0)
+
+
+def private(seed):
+    """Two buyers whose values depend on their own two signals alone: a second price attains the first best, the mean of
+    the larger of two independent values."""
+    rng = np.random.default_rng(seed)
+    slopes = rng.uniform(0.2, 1.2, (2, 2))
+    buyers = [
+        Buyer(str(i + 1), (f"x{i}", f"y{i}"), f"{a!r}*x{i} + {b!r}*y{i}")
+        for i, (a, b) in enumerate(slopes.tolist())
+    ]
+    line = np.linspace(0.0, slopes.sum(axis=1).max(), 200_001)
+    below = np.prod([sum_below(line, *pair) for pair in slopes], axis=0)
+    return Instance(f"private-{seed}", buyers), float(np.trapezoid(1.0 - below, line))
+
+
+def sum_below(t, a, b):
+    """The chance of a x + b y < t, x and y uniform: the area below a line in the unit square."""
+    square = lambda z: np.maximum(z, 0.0) ** 2  # noqa: E731
+    return (square(t) - square(t - a) - square(t - b) + square(t - a - b)) / (2.0 * a * b)
+
+
+def case(k, three=0.03):
+    """An instance of each family in turn, bracketed, and its truth. three: the accuracy of three buyers."""
+    family = FAMILIES[k % len(FAMILIES)]
+    if not family.startswith("linear"):
+        made = {"crossing": crossing, "crossing, three": crossing_three, "private": private}[family]
+        instance, truth = made(k)
+        accuracy = {"crossing": 0.05, "crossing, three": three, "private": 0.08}[family]
+        return bracket(instance, accuracy, seed=k, jobs=1, confidence=CONFIDENCE), truth
+    timing = family.removeprefix("linear, ")
+    instance, truth = linear_buyer(k, rises=timing == "sequential")
+    accuracy = 1e-3 if truth > 0.01 else 0.05
+    return bracket(instance, accuracy, timing=timing, seed=k, jobs=1, confidence=CONFIDENCE), truth
+
+
+def misses(found, truth):
+    """Of each kind how many bounds of the history fail and how many there are, and whether the bracket does."""
+    slack = 1e-7 * max(1.0, abs(truth))
+    wrong = [
+        b for b in found.history if (b.value > truth + slack if b.side == LOWER else b.value < truth - slack)
+    ]
+    counts = {
+        kind: (sum(b.kind == kind for b in wrong), sum(b.kind == kind for b in found.history))
+        for kind in (STATISTICAL, RIGOROUS)
+    }
+    outside = not found.lower.value - slack <= truth <= found.upper.value + slack
+    return counts, outside
