@@ -199,6 +199,16 @@ def test_a_part_of_a_cell_may_bring_more_than_the_whole(own):
     assert 1 / 6 < found < 1 / 6 + 2.5 / own
 
 
+@pytest.mark.parametrize("own", [4, 16])
+def test_cells_are_won_in_part_from_their_least_to_their_largest_value(own):
+    """V = p + 0.37c, w = V - 0.6, no shadow prices: who is worth more than 0.6 wins; E[(V - 0.6)^+] from each."""
+    buyers = [ex.Buyer(x, [f"p{x}", f"c{x}"], f"p{x} + 0.37*c{x}", "-0.6") for x in "12"]
+    space = quantile_space(ex.Instance("part", buyers), "static", (None, None))
+    found = guaranteed_dual(space, constant_prices(space.dims, 0, 0.0, 0.0), CellSizes(1, own, 512))
+    exact = (0.77**3 - 0.4**3) / (3 * 0.37)
+    assert exact < found < exact + 0.5 / own**2
+
+
 @pytest.mark.parametrize("rows", [1, 3])
 def test_best_responses_on_cells_are_those_of_all_schedules(rows):
     rng = np.random.default_rng(rows)
