@@ -105,7 +105,7 @@ def bracket(
     seed: options.Seed = 0,
     jobs: options.Jobs = 1,
     rigorous: Annotated[
-        bool, typer.Option("--rigorous", help="Only bounds that no sample enters (two static buyers).")
+        bool, typer.Option("--rigorous", help="Only bounds that no sample enters (two buyers or more).")
     ] = False,
     lotteries: Annotated[
         bool, typer.Option("--lotteries", help="Of stochastic mechanisms: one buyer in two stages.")

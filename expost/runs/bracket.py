@@ -35,7 +35,7 @@ def bracket(
     instance: an ``Instance``, a name of the catalogue, or the path of a TOML file.
     time_limit: seconds; the best bracket so far is returned then. Without one the search ends after its last stage.
     timing, first: as in ``solve``. seed: of all random numbers. confidence: with which both sides hold together.
-    jobs: pieces worked on at once. rigorous: bounds that no sample enters alone (two static buyers). starts_from:
+    jobs: pieces worked on at once. rigorous: bounds that no sample enters alone (two buyers or more). starts_from:
     prices or strikes of one's own, from which the lower side starts, too. progress: called as bounds come; by default a
     terminal or a notebook shows them.
 

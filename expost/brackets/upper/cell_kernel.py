@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from expost._compiled import compiled
 from expost._typing import Float, Int32, Int64
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def cell_response(
     net: Float,
     part: Float,
