@@ -51,7 +51,7 @@ def test_a_part_has_the_arcs_and_the_flow_of_its_nodes(seed, backwards):
     graph = preflow.graph
     rng = np.random.default_rng(seed)
     piece = rng.integers(0, 3, preflow.nodes).astype(np.uint8)
-    part = Part.of(graph, piece, 1, backwards, np.empty(preflow.nodes, dtype=np.int32))
+    part = Part.of(graph, piece, 1, backwards)
     ids = part.ids
     assert sorted(ids) == list(np.flatnonzero(piece == 1))
     inside = sorted((v, w, f) for v, w, f in arcs_of(graph) if piece[v] == piece[w] == 1)
@@ -226,7 +226,7 @@ def test_what_a_piece_gains_is_told():
     kernels.start(net.graph, net.supply)
     whole = Preflow(net.graph)
     piece = np.zeros(whole.nodes, dtype=np.uint8)
-    part = Part.of(net.graph, piece, 0, False, np.empty(whole.nodes, dtype=np.int32))
+    part = Part.of(net.graph, piece, 0, False)
     telling, told = pieces.Telling(True), []
     start, now = whole.excess(), Preflow(part.graph)
     pieces._run(whole, part, math.inf, telling, lambda: bool(told.append((*telling.last, now.excess()))))

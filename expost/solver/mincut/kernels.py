@@ -40,6 +40,8 @@ SUPPLY = 16
 """The excess is positive."""
 DEMAND = 32
 """The excess is negative."""
+SENT = 64
+"""Explicit arcs that leave the node may carry flow: some do, or did since ``mark``."""
 EXTRA = 128
 """Explicit arcs touch the node."""
 
@@ -249,8 +251,9 @@ def fill_pairs(g: Graph) -> None:
 SEEN, WAITING, SUPPLIES = 0, 1, 3
 """The columns of ``Maps.state``: nodes that were met, those to go on from (two columns, now and next), active ones."""
 
-CHAINS, CARRIES, LINKS, EXTRAS = 0, 1, 2, 3
-"""The columns of ``Maps.arcs``: an arc to the next node, flow on it, a way from the partner, explicit arcs."""
+CHAINS, CARRIES, LINKS, EXTRAS, SENDERS = 0, 1, 2, 3, 4
+"""The columns of ``Maps.arcs``: nodes with an arc to the next, those where it carries flow, those with a way from
+their partner, with explicit arcs, and where such arcs may carry flow away."""
 
 ALL, ONE, NONE, LAST = np.uint64(2**64 - 1), np.uint64(1), np.uint64(0), np.uint64(63)
 LOWEST_OF_EIGHT, GATHER, HIGHEST_BYTE = (
@@ -263,8 +266,8 @@ LOWEST_OF_EIGHT, GATHER, HIGHEST_BYTE = (
 class Maps(NamedTuple):
     """Room for a search: bit ``k`` of word ``j`` stands for node ``64 j + k``.
 
-    state, arcs: uint64 (words, 4), columns as above. lists: int32 (2, words + 1), the words to go on from, now and
-    next. tally: int32 (64,).
+    state: uint64 (words, 4), arcs: uint64 (words, 5), columns as above. lists: int32 (2, words + 1), the words to
+    go on from, now and next. tally: int32 (64,).
     """
 
     state: UInt64
@@ -287,7 +290,7 @@ def lay_out(g: Graph, maps: Maps) -> int:
     for j in range(len(maps.state)):
         low = 64 * j
         chain, carry, across, loaded = NONE, NONE, NONE, NONE
-        supply, demand, extra = NONE, NONE, NONE
+        supply, demand, sent, extra = NONE, NONE, NONE, NONE
         for k in range(0, 64, 8):
             x = NONE
             if low + k + 8 <= nodes:
@@ -302,6 +305,7 @@ def lay_out(g: Graph, maps: Maps) -> int:
             loaded |= squeeze(x, 3) << at
             supply |= squeeze(x, 4) << at
             demand |= squeeze(x, 5) << at
+            sent |= squeeze(x, 6) << at
             extra |= squeeze(x, 7) << at
         # the arc from a partner can always be walked, the one to a partner only back along its flow
         if low + 64 <= g.second:
@@ -316,6 +320,7 @@ def lay_out(g: Graph, maps: Maps) -> int:
         maps.arcs[j, CARRIES] = carry
         maps.arcs[j, LINKS] = loaded | across
         maps.arcs[j, EXTRAS] = extra
+        maps.arcs[j, SENDERS] = sent
         maps.lists[0, count] = j
         count += wide(demand != NONE)
     return count
@@ -435,6 +440,10 @@ def search_back(  # noqa: PLR0912, PLR0915
                             seeds |= ONE << np.uint64(w & 63)
                         else:
                             later = wait_for(maps, ahead, later, w)
+                rest = new & arcs[j, SENDERS]
+                while rest != NONE:
+                    v = low + wide(lowest_bit(rest))
+                    rest &= rest - ONE
                     for a in range(g.xout_ptr[v], g.xout_ptr[v + 1]):
                         if g.xflow[a] > 0:
                             w = wide(g.xhead[a])
@@ -464,10 +473,7 @@ def fetch_word(g: Graph, label: Int32, far: int, near: int) -> None:
     if len(g.xtail) > 0:
         for k in range(0, 64, 16):
             fetch(g.xin_ptr, v + k)
-            fetch(g.xout_ptr, v + k)
             fetch(g.xin_tail, g.xin_ptr[w] + k)
-        for k in range(0, 64, 8):
-            fetch(g.xflow, g.xout_ptr[w] + k)
 
 
 @helper
@@ -654,6 +660,7 @@ def advance(g: Graph, v: int, e: int, label: Int32) -> int:
             if to < 0 and label[g.xhead[a]] < d:
                 to = wide(g.xhead[a])
                 g.xflow[a] += e
+                g.bits[v] |= SENT
     return to
 
 
@@ -703,6 +710,7 @@ def wander(  # noqa: PLR0912
                 g.xflow[(how - EXPLICIT_ON) >> 1] -= f
             else:
                 g.xflow[(how - EXPLICIT_ON) >> 1] += f
+                g.bits[v] |= SENT
             e -= f
             before = g.node[w, EXCESS]
             mark_excess(g, w, before + f)
@@ -1044,6 +1052,10 @@ def mark(g: Graph) -> None:
             b |= CARRY
         if (b & ACROSS) and g.node[v if v < g.second else g.partner[v], OVER] > 0:
             b |= LOADED
+        if b & EXTRA:
+            for k in range(g.xout_ptr[v], g.xout_ptr[v + 1]):
+                if g.xflow[k] > 0:
+                    b |= SENT
         e = g.node[v, EXCESS]
         if e > 0:
             b |= SUPPLY

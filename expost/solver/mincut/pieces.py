@@ -57,11 +57,10 @@ def solve_pieces(whole: Preflow, piece: UInt8, limit: float, watch: Watch | None
     still be an excess that reaches a demand. limit, watch: as in ``Preflow.run``.
     """
     pieces = int(piece.max(initial=0)) + 1
-    new = np.empty(len(piece), dtype=np.int32)
     # where somebody may want to stop early, no piece is finished before all have been begun
     hurried = limit < math.inf or (watch is not None and watch.gap is not None)
     if pieces == 2 and len(piece) >= AT_ONCE and (os.cpu_count() or 1) > 1:
-        status = _solve_two(whole, piece, new, limit, watch)
+        status = _solve_two(whole, piece, limit, watch)
         if status is not Status.OPTIMAL:
             kernels.mark(whole.graph)
             return status
@@ -69,7 +68,7 @@ def solve_pieces(whole: Preflow, piece: UInt8, limit: float, watch: Watch | None
     for most in (FEW, FEW, math.inf) if hurried else (math.inf,):
         for which in range(pieces):
             backwards = which == pieces - 1 and pieces > 1
-            status = _solve(whole, piece, which, backwards, new, limit, watch, most)
+            status = _solve(whole, piece, which, backwards, limit, watch, most)
             if status is not Status.OPTIMAL:
                 kernels.mark(whole.graph)
                 return status
@@ -77,22 +76,25 @@ def solve_pieces(whole: Preflow, piece: UInt8, limit: float, watch: Watch | None
     open_ = _open(whole)
     if 0 < np.count_nonzero(open_) <= MOST * len(open_):
         whole.forget()
-        status = _solve(whole, open_, 1, False, new, limit, watch)
+        status = _solve(whole, open_, 1, False, limit, watch)
         kernels.mark(whole.graph)
         return status
     return Status.OPTIMAL
 
 
-def _solve_two(whole: Preflow, piece: UInt8, new: Int32, limit: float, watch: Watch | None) -> Status:
+def _solve_two(whole: Preflow, piece: UInt8, limit: float, watch: Watch | None) -> Status:
     """Solve the two pieces at once, one in a thread of its own: what is compiled lets other threads run.
 
     Meanwhile the whole has no flow, which saves its memory. Ctrl-C comes to the main thread alone, which stops both.
     """
     graph, stop = whole.graph, threading.Event()
     start = 0 if watch is None else whole.excess()
-    parts = [Part.of(graph, piece, which, which == 1, new) for which in (0, 1)]
+    parts = [Part.of(graph, piece, which, which == 1) for which in (0, 1)]
     tellings = [Telling(watch is not None) for _ in parts]
-    graph.node.resize((0, 3), refcheck=False)
+    flow = graph.node, graph.xflow
+    shapes = [each.shape for each in flow]
+    for each in flow:
+        each.resize((0, *each.shape[1:]), refcheck=False)
 
     def near_enough() -> bool:
         rounds, gained = (sum(each) for each in zip(*(telling.last for telling in tellings), strict=True))
@@ -119,7 +121,8 @@ def _solve_two(whole: Preflow, piece: UInt8, new: Int32, limit: float, watch: Wa
             finally:
                 stop.set()
     finally:
-        graph.node.resize((len(piece), 3), refcheck=False)
+        for each, shape in zip(flow, shapes, strict=True):
+            each.resize(shape, refcheck=False)
         for part in parts:
             part.put_back(graph)
     return statuses[1] if statuses[0] is Status.OPTIMAL else statuses[0]
@@ -137,7 +140,6 @@ def _solve(
     piece: UInt8,
     which: int,
     backwards: bool,
-    new: Int32,
     limit: float,
     watch: Watch | None,
     most: float = math.inf,
@@ -146,7 +148,7 @@ def _solve(
 
     most: after so many rounds it is left as it is; the status is OPTIMAL then, too.
     """
-    part = Part.of(whole.graph, piece, which, backwards, new)
+    part = Part.of(whole.graph, piece, which, backwards)
     start, before, telling = 0 if watch is None else whole.excess(), whole.rounds, Telling(watch is not None)
     enough = False
 
@@ -190,7 +192,7 @@ def _run(whole: Preflow, part: Part, limit: float, telling: Telling, enough: Cal
     """Solve a part. enough: asked before each round; the status is GAP when it is True."""
     preflow = Preflow(part.graph)
     telling.begin(preflow)
-    kernels.settle_chains(part.graph, np.empty(len(part.ids), dtype=np.int64))
+    kernels.settle_chains(part.graph, np.empty(len(part.graph.bits), dtype=np.int64))
     whole.finished = False
 
     def look(preflow: Preflow) -> bool:
@@ -206,22 +208,31 @@ def _run(whole: Preflow, part: Part, limit: float, telling: Telling, enough: Cal
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Some nodes of a graph as a graph of their own, perhaps with all arcs turned round.
+    """Some nodes of a graph as a graph of their own, perhaps with all arcs turned round: those whose ``piece``, uint8
+    (nodes of the whole,), is ``which``.
 
-    ids: int32 (nodes of the part,), where they are in the whole; arcs: int32 (explicit arcs of the part,) likewise.
+    arcs: int32 (explicit arcs of the part,), where they are in the whole.
     """
 
     graph: Graph
+    piece: UInt8
+    which: int
     backwards: bool
-    ids: Int32
     arcs: Int32
 
+    @property
+    def ids(self) -> Int32:
+        """Where the nodes are in the whole, int32 (nodes of the part,); not kept while the part is solved."""
+        ids = np.flatnonzero(self.piece == self.which).astype(np.int32)
+        return np.ascontiguousarray(ids[::-1]) if self.backwards else ids
+
     @classmethod
-    def of(cls, graph: Graph, piece: UInt8, which: int, backwards: bool, new: Int32) -> Part:
-        """The nodes whose ``piece`` is ``which``, with their flow. ``new``: room for a number a node."""
+    def of(cls, graph: Graph, piece: UInt8, which: int, backwards: bool) -> Part:
+        """The nodes whose ``piece`` is ``which``, with their flow."""
         inside = piece == which
         count, before = (int(np.count_nonzero(some)) for some in (inside, inside[: graph.second]))
         ids = np.empty(count, dtype=np.int32)
+        new = np.empty(len(piece), dtype=np.int32)
         kernels.pick(piece, which, backwards, ids, new)
         arcs = np.flatnonzero(inside[graph.xtail] & inside[graph.xhead]).astype(np.int32)
         tails, heads = new[graph.xtail[arcs]], new[graph.xhead[arcs]]
@@ -232,7 +243,7 @@ class Part:
         kernels.cut_out(graph, piece, which, new, backwards, ids, part)
         arcs = arcs[order]
         part.xflow[:] = graph.xflow[arcs]
-        return cls(part, backwards, ids, arcs)
+        return cls(part, piece, which, backwards, arcs)
 
     def put_back(self, graph: Graph) -> None:
         """Give the whole the flow of the part."""

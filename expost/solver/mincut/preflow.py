@@ -65,7 +65,7 @@ class Preflow:
     def _maps(self) -> Maps:
         """What a search knows of 64 nodes at once."""
         words = -(-self.nodes // 64)
-        state, arcs = (np.empty((words, 4), dtype=np.uint64) for _ in range(2))
+        state, arcs = (np.empty((words, columns), dtype=np.uint64) for columns in (4, 5))
         return Maps(state, arcs, np.empty((2, words + 1), dtype=np.int32), np.empty(64, dtype=np.int32))
 
     @cached_property
