@@ -1,6 +1,10 @@
-"""Cost against accuracy of brackets on jmmz: processor seconds and memory when the width first falls below 4%, 2%, 1%.
+"""Cost against accuracy of brackets on jmmz: processor seconds and memory when the width first falls below 4%, 2%, 1%,
+and the bracket after 10, 30, 60 and 120 processor seconds.
 
     python benchmarks/brackets.py [--accuracy 0.01] [--time-limit 900] [--out brackets.json] [--plot brackets.svg]
+                                  [--before FOLDER]
+
+--before: the root of another version, whose brackets are run between these, in the same environment.
 
 Processor seconds are those of this process, both threads together; wall seconds depend on what else the machine does.
 """
@@ -8,7 +12,9 @@ Processor seconds are those of this process, both threads together; wall seconds
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -17,6 +23,9 @@ from typing import Any
 
 CASES = (("static", ""), ("sequential", "c1,c2"))
 WIDTHS = (0.04, 0.02, 0.015, 0.01)
+BUDGETS = (10, 30, 60, 120)
+"""Processor seconds."""
+NOW, BEFORE = "now", "before"
 
 
 def processor_seconds() -> float:
@@ -64,6 +73,25 @@ def table(results: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def by_budget(results: list[dict[str, Any]]) -> str:
+    """What each version knows after so many processor seconds: the last report before, of runs that went on so long."""
+    lines = [
+        "| timing | version | processor s | lower | upper | width |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for result in results:
+        trace = [row for row in result["trace"] if row[4] < 1e300 and row[3] > -1e300]
+        for budget in BUDGETS:
+            rows = [row for row in trace if row[1] <= budget]
+            if rows and result["trace"][-1][1] >= 0.8 * budget:
+                lower, upper = rows[-1][3:5]
+                width = f"{100 * (upper - lower) / upper:.2f}%"
+                lines.append(
+                    f"| {result['timing']} | {result['version']} | {budget} | {lower:.4f} | {upper:.4f} | {width} |"
+                )
+    return "\n".join(lines)
+
+
 def plot(results: list[dict[str, Any]], path: Path) -> None:
     """Both sides against processor seconds."""
     import matplotlib as mpl
@@ -71,20 +99,24 @@ def plot(results: list[dict[str, Any]], path: Path) -> None:
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
-    figure, axes = plt.subplots(1, len(results), figsize=(9, 3.4), constrained_layout=True)
-    for ax, result in zip(axes, results, strict=True):
+    timings = list(dict.fromkeys(result["timing"] for result in results))
+    figure, axes = plt.subplots(1, len(timings), figsize=(9, 3.4), constrained_layout=True, squeeze=False)
+    for result in results:
+        ax, old = axes[0, timings.index(result["timing"])], result["version"] == BEFORE
         rows = [row for row in result["trace"] if row[3] > 0.6 and row[4] < 2]
         seconds = [row[1] for row in rows]
-        ax.fill_between(seconds, [row[3] for row in rows], [row[4] for row in rows], step="post", alpha=0.25)
-        ax.step(seconds, [row[4] for row in rows], where="post", label="upper")
-        ax.step(seconds, [row[3] for row in rows], where="post", label="lower")
+        ends = [[row[3] for row in rows], [row[4] for row in rows]]
+        colour, name = ("0.6", BEFORE) if old else ("C0", NOW)
+        ax.fill_between(seconds, *ends, step="post", alpha=0.25, color=colour, label=name)
+        for end in ends:
+            ax.step(seconds, end, where="post", color=colour)
         ax.set_xscale("log")
         ax.set_xlabel("processor seconds")
         ax.set_title(
             f"jmmz, {result['timing']}" + (f" ({','.join(result['first'])} first)" if result["first"] else "")
         )
         ax.legend(loc="lower right")
-    axes[0].set_ylabel("welfare")
+    axes[0, 0].set_ylabel("welfare")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)
 
@@ -96,6 +128,7 @@ def main() -> None:
     parser.add_argument("--time-limit", type=float, default=900.0)
     parser.add_argument("--out", type=Path, default=Path("brackets.json"))
     parser.add_argument("--plot", type=Path)
+    parser.add_argument("--before", type=Path)
     parser.add_argument("--only", choices=[timing for timing, _ in CASES])
     given = parser.parse_args()
     if given.only:
@@ -103,13 +136,16 @@ def main() -> None:
         print(json.dumps(run(given.only, first, given.accuracy, given.time_limit)))
         return
     results = []
-    for timing, _ in CASES:
+    versions = [(NOW, None)] if given.before is None else [(BEFORE, given.before), (NOW, None)]
+    for (timing, _), (version, root) in itertools.product(CASES, versions):
+        path = {} if root is None else {"PYTHONPATH": str(root.resolve())}
         limits = ["--accuracy", str(given.accuracy), "--time-limit", str(given.time_limit)]
         command = [sys.executable, __file__, "--only", timing, *limits]
-        done = subprocess.run(command, check=True, capture_output=True, text=True)
-        results.append(json.loads(done.stdout.splitlines()[-1]))
+        done = subprocess.run(command, check=True, capture_output=True, text=True, env={**os.environ, **path})
+        results.append({"version": version, **json.loads(done.stdout.splitlines()[-1])})
     given.out.write_text(json.dumps(results, indent=1), encoding="utf-8")
-    print(table(results))
+    print(table([result for result in results if result["version"] == NOW]))
+    print(by_budget(results))
     if given.plot:
         plot(results, given.plot)
 
