@@ -239,6 +239,7 @@ def figures(found):
     [
         ("one-dimensional", "static", 0.05),
         pytest.param("one-dimensional", "static", 2e-3, marks=pytest.mark.slow),
+        pytest.param("jmmz", "static", 0.06, marks=pytest.mark.slow),
         pytest.param("jmmz", "sequential", 0.06, marks=pytest.mark.slow),
         pytest.param("three-buyers", "static", 0.1, marks=pytest.mark.slow),
     ],

@@ -11,14 +11,17 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 from support.programs import reference_program
 
 import expost as ex
 from expost import _compiled, _limits
 from expost.errors import LimitReached
-from expost.solver.mincut import kernels
+from expost.solver.mincut import backend, kernels
 from expost.solver.mincut.backend import solve_mincut
+from expost.solver.nearby import Nearby
+from expost.solver.result import Status
 
 SOURCE = """
 from expost._compiled import compiled
@@ -185,6 +188,36 @@ def test_every_call_with_a_limit_says_it_to_whoever_compiles():
 def test_wrong_arguments_are_refused_in_the_words_of_the_call():
     with pytest.raises(TypeError, match=r"solve\(\) missing"):
         ex.solve("jmmz", time_limit=1.0)
+
+
+def test_what_answers_at_a_limit_is_compiled_before_the_limit(monkeypatch):
+    """All that a solve calls when it is stopped has been called before it begins."""
+    called = []
+    for name, kernel in list(vars(kernels).items()):
+        if isinstance(getattr(kernel, "_cache", None), _compiled.KeptCache):
+
+            def tell(*given, name=name, kernel=kernel):
+                called.append(name)
+                return kernel(*given)
+
+            monkeypatch.setattr(kernels, name, tell)
+    solve = backend._solve
+
+    def told(*given):
+        called.append("solve")
+        return solve(*given)
+
+    monkeypatch.setattr(backend, "_solve", told)
+    weights = np.array([1.0, -1.0, 5.0, -3.0, 5.0, -5.0, 1.0, 1.0])
+    program = reference_program().reweighted(weights, 0.0)  # is not solved by the first look
+    rule = np.array([0, 0, 1, 1, 0, 0, 0, 0], dtype=np.int8)
+    for start in (None, Nearby(np.full(4, 0.1), rule=rule)):
+        backend._rehearse.cache_clear()
+        called.clear()
+        assert solve_mincut(program, time_limit=1e-9, nearby=start).status is Status.TIME_LIMIT
+        here = called.index("solve", 1)
+        built = called.index("start", here)
+        assert "close_up" in called[built:] and set(called[built:]) <= set(called[:here])
 
 
 @pytest.mark.slow

@@ -54,7 +54,7 @@ def solve_mincut(
     if nearby is not None:
         nearby.check(program)
     if time_limit is not None:
-        _rehearse()
+        _rehearse(nearby is not None)
     try:
         return _solve(program, 0, asked)
     except PiledUpError:
@@ -73,12 +73,16 @@ class Asked:
 
 
 @functools.cache
-def _rehearse() -> None:
-    """Be stopped at once on a few variables: so what answers at a limit is compiled before the limit is there."""
+def _rehearse(started: bool) -> None:
+    """Be stopped at once on a few variables: so what answers at a limit is compiled before the limit is there.
+
+    started: from a nearby program.
+    """
     pairs = np.array([[0, 2], [1, 3]], dtype=np.int32)
     arcs = np.array([0, 2], dtype=np.int32), np.array([1, 3], dtype=np.int32)
     program = Program(np.array([-1.0, 2.0, 3.0, -1.0]), np.array([0, 2, 4]), *arcs, pairs)
-    _solve(program, 0, Asked(0.0, None, None, None, True))
+    start = Nearby(np.array([0.5, 0.5]), rule=np.array([0, 1, 0, 0], dtype=np.int8)) if started else None
+    _solve(program, 0, Asked(0.0, None, start, None, True))
 
 
 def _solve_coarsely(program: Program, asked: Asked) -> Solution:
