@@ -85,7 +85,10 @@ def bracket(
 
 
 def _search(account: Account, starts: Starts, rigorous: bool) -> None:
-    """First bounds, then better ones until they are near enough or the clock runs out."""
+    """First bounds, then better ones until they are near enough or the clock runs out.
+
+    Raises LimitReached where it ran out before there was a bound of either side: rigorous ones take a while.
+    """
     first_bounds(account)
     lower = LowerSide(account, starts)
     lower.never_sell()
@@ -94,7 +97,8 @@ def _search(account: Account, starts: Starts, rigorous: bool) -> None:
             "the confidence of statistical bounds",
             "a support is unbounded; the values' variance is taken to be finite",
         )
-    with suppress(OutOfTime, NotCompiled):
+    late: LimitReached | None = None
+    try:
         if rigorous:
             _rigorous(account, lower)
         elif account.space.finite and _on_atoms(account):
@@ -103,6 +107,16 @@ def _search(account: Account, starts: Starts, rigorous: bool) -> None:
             _one_buyer(account)
         else:
             _several(account, lower)
+    except OutOfTime:
+        pass
+    except NotCompiled as reason:
+        late = reason
+    if account.upper is None or account.lower is None:
+        raise late or LimitReached(
+            "bracket: no rigorous bound of both sides"
+            + "".join(f"; {line}" for line in account.left_out)
+            + "; give it more time, or do without rigorous"
+        )
 
 
 def _on_atoms(account: Account) -> bool:
@@ -261,12 +275,6 @@ def _rigorous(account: Account, lower: LowerSide) -> None:
             lower.stage(number, effort)
         bounds.run(slice(0, 3), 0.1)
     bounds.run(slice(3, None), 0.6)
-    if account.upper is None or account.lower is None:
-        raise LimitReached(
-            "bracket: no rigorous bound of both sides"
-            + "".join(f"; {line}" for line in account.left_out)
-            + "; give it more time, or do without rigorous"
-        )
 
 
 def _result(account: Account, timings: tuple[str, ...]) -> Bracket:

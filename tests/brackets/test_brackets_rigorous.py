@@ -8,13 +8,16 @@ import pytest
 from support.bracket_truths import crossing, crossing_three
 
 import expost as ex
+from expost._limits import NotCompiled
 from expost.brackets import bracket, bracket_checks, save_bracket
+from expost.brackets.clock import OutOfTime
 from expost.brackets.effort import RIGOROUS_BOXES, RIGOROUS_STATES, cell_sizes, floor_sizes
 from expost.brackets.evidence import DualCells, Floor
 from expost.brackets.lower.cells import cell_mechanism, guaranteed_welfare
 from expost.brackets.lower.cells_pairs import guaranteed_pairs
 from expost.brackets.lower.evaluation import mechanism_limit
 from expost.brackets.lower.floor import FloorSizes, completion_floor
+from expost.brackets.lower.side import LowerSide
 from expost.brackets.records import RIGOROUS
 from expost.brackets.starts import complete
 from expost.brackets.upper.basis import ShadowPrices, constant_prices
@@ -23,7 +26,7 @@ from expost.brackets.upper.dual import Quadrature, dual_limit
 from expost.brackets.upper.dual_cells import CellSizes, guaranteed_dual
 from expost.brackets.upper.ridge import constant_ridge
 from expost.brackets.workers import Workers
-from expost.errors import InputError
+from expost.errors import InputError, LimitReached
 from expost.instances.catalogue import load
 from expost.mechanisms.continuum.monotone import straight
 from expost.mechanisms.continuum.ranges import Course, Ranges
@@ -310,3 +313,13 @@ def test_where_there_are_no_rigorous_bounds_of_both_sides_it_says_so(instance, w
     with pytest.raises(InputError, match=what) as caught:
         bracket(instance, rigorous=True)
     assert caught.value.where == "rigorous"
+
+
+@pytest.mark.parametrize("why", [OutOfTime, NotCompiled])
+def test_a_limit_before_both_rigorous_bounds_is_one_line(why, monkeypatch):
+    def late(*_):
+        raise why
+
+    monkeypatch.setattr(LowerSide, "cells", late)
+    with pytest.raises(LimitReached, match="rigorous" if why is OutOfTime else "compiling"):
+        bracket(load("jmmz"), 0.1, rigorous=True)
