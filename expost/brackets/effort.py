@@ -34,9 +34,9 @@ class Effort:
 TWO_BUYERS = (
     Effort(
         mesh=700,
-        fit=FitPlan(fibres=256, types=256, rows=16, samples=4, steps=200, rate=(2.0, 0.1), plain=True),
-        quadrature=Quadrature(replicates=10, fibres=256, types=2048, rows=32, bins=512),
-        polish=PolishPlan(points=256, steps=250, rate=(8e-3, 2e-4)),
+        fit=FitPlan(fibres=64, types=1024, rows=16, samples=4, steps=200, refresh=4, rate=(3.0, 0.1)),
+        quadrature=Quadrature(replicates=20, fibres=128, types=2048, rows=32, bins=512),
+        polish=PolishPlan(points=256, steps=100, rate=(8e-3, 2e-4), nodes=9),
         points=256,
         replicates=10,
         states=20_736,
@@ -44,11 +44,9 @@ TWO_BUYERS = (
     ),
     Effort(
         mesh=90_000,
-        fit=FitPlan(
-            fibres=512, types=1024, rows=24, samples=8, steps=400, refresh=3, rate=(3.0, 0.1), plain=True
-        ),
-        quadrature=Quadrature(replicates=16, fibres=256, types=8192, rows=64, bins=1024),
-        polish=PolishPlan(points=384, steps=600, rate=(1.6e-2, 2e-4)),
+        fit=FitPlan(fibres=256, types=2048, rows=24, samples=8, steps=700, refresh=3, rate=(3.0, 0.1)),
+        quadrature=Quadrature(replicates=24, fibres=128, types=8192, rows=64, bins=1024),
+        polish=PolishPlan(points=384, steps=600, rate=(1.6e-2, 2e-4), nodes=17),
         points=512,
         replicates=12,
         states=1_048_576,
@@ -56,19 +54,15 @@ TWO_BUYERS = (
     ),
     Effort(
         mesh=90_000,
-        fit=FitPlan(
-            fibres=512, types=2048, rows=32, samples=8, steps=1000, refresh=3, rate=(2.5, 0.05), plain=True
-        ),
-        quadrature=Quadrature(replicates=20, fibres=512, types=8192, rows=96, bins=2048),
+        fit=FitPlan(fibres=512, types=2048, rows=32, samples=8, steps=1000, refresh=3, rate=(2.5, 0.05)),
+        quadrature=Quadrature(replicates=24, fibres=256, types=8192, rows=96, bins=2048),
         polish=PolishPlan(points=512, steps=800, rate=(8e-3, 1e-4), width=(6e-3, 2e-3)),
         points=1024,
         replicates=16,
     ),
     Effort(
         mesh=1_200_000,
-        fit=FitPlan(
-            fibres=1024, types=4096, rows=48, samples=6, steps=800, refresh=3, rate=(2.0, 0.02), plain=True
-        ),
+        fit=FitPlan(fibres=1024, types=4096, rows=48, samples=6, steps=800, refresh=3, rate=(2.0, 0.02)),
         quadrature=Quadrature(replicates=24, fibres=512, types=16384, rows=128, bins=4096),
         polish=PolishPlan(points=768, steps=1000, rate=(4e-3, 1e-4), width=(4e-3, 1.5e-3)),
         points=2048,
@@ -76,9 +70,7 @@ TWO_BUYERS = (
     ),
     Effort(
         mesh=1_200_000,
-        fit=FitPlan(
-            fibres=1024, types=4096, rows=64, samples=6, steps=2500, refresh=3, rate=(2.0, 0.01), plain=True
-        ),
+        fit=FitPlan(fibres=1024, types=4096, rows=64, samples=6, steps=2500, refresh=3, rate=(2.0, 0.01)),
         quadrature=Quadrature(replicates=32, fibres=512, types=32768, rows=128, bins=4096),
         polish=PolishPlan(points=1024, steps=2000, rate=(4e-3, 5e-5), width=(3e-3, 1e-3)),
         points=2048,
@@ -89,37 +81,37 @@ TWO_BUYERS = (
 MORE_BUYERS = (
     Effort(
         mesh=20_000,
-        fit=FitPlan(fibres=512, types=256, rows=16, samples=8, steps=300, refresh=2),
-        quadrature=Quadrature(replicates=10, fibres=256, types=2048, rows=32, bins=512),
-        polish=PolishPlan(points=256, steps=250, rate=(1.6e-2, 2e-4), nodes=5),
-        points=128,
-        replicates=10,
+        fit=FitPlan(fibres=256, types=512, rows=16, samples=8, steps=150, refresh=2, rate=(3.0, 0.1)),
+        quadrature=Quadrature(replicates=20, fibres=128, types=2048, rows=32, bins=512),
+        polish=PolishPlan(points=128, steps=400, rate=(1.6e-2, 2e-4), nodes=5),
+        points=64,
+        replicates=20,
         states=4096,
         replicates_of_sets=6,
     ),
     Effort(
-        mesh=600_000,
-        fit=FitPlan(fibres=768, types=256, rows=16, samples=6, steps=500, refresh=1, rate=(0.15, 1e-3)),
-        quadrature=Quadrature(replicates=16, fibres=512, types=2048, rows=32, bins=512),
+        mesh=20_000,
+        fit=FitPlan(fibres=512, types=512, rows=16, samples=8, steps=400, refresh=2, rate=(4.0, 0.03)),
+        quadrature=Quadrature(replicates=24, fibres=256, types=2048, rows=32, bins=512),
         polish=PolishPlan(points=256, steps=600, rate=(1.6e-2, 2e-4), nodes=9),
         points=256,
-        replicates=12,
+        replicates=24,
     ),
     Effort(
         mesh=600_000,
-        fit=FitPlan(fibres=1024, types=512, rows=16, samples=6, steps=1000, refresh=1, rate=(0.06, 5e-4)),
-        quadrature=Quadrature(replicates=16, fibres=512, types=4096, rows=64, bins=512),
+        fit=FitPlan(fibres=1024, types=512, rows=16, samples=6, steps=1000, refresh=1, rate=(4.0, 0.02)),
+        quadrature=Quadrature(replicates=24, fibres=512, types=4096, rows=64, bins=512),
         polish=PolishPlan(points=384, steps=800, rate=(8e-3, 1e-4), width=(6e-3, 2e-3), nodes=9),
         points=512,
-        replicates=16,
+        replicates=24,
     ),
     Effort(
         mesh=600_000,
-        fit=FitPlan(fibres=1024, types=1024, rows=24, samples=6, steps=2000, refresh=1, rate=(0.04, 2e-4)),
+        fit=FitPlan(fibres=1024, types=1024, rows=24, samples=6, steps=2000, refresh=1, rate=(4.0, 0.01)),
         quadrature=Quadrature(replicates=24, fibres=1024, types=4096, rows=64, bins=1024),
         polish=PolishPlan(points=512, steps=1500, rate=(8e-3, 1e-4), width=(4e-3, 1.5e-3)),
         points=1024,
-        replicates=16,
+        replicates=24,
     ),
 )
 

@@ -120,20 +120,21 @@ class DualCells(Evidence):
 
 @dataclass(frozen=True, eq=False)
 class Welfare(Evidence):
-    """A mechanism, evaluated on samples."""
+    """A mechanism, evaluated on samples; ``crossed``: on all combinations of types (see ``crossed_replicate``)."""
 
     mechanism: ContinuumMechanism = field(repr=False)
     points: int
+    crossed: bool = False
     kind: ClassVar[str] = "mechanism"
 
     def replicate(self, seed: np.random.SeedSequence, space: QuantileSpace, clock: Clock = ENDLESS) -> float:
         """Welfare less the first best on one sample."""
         del space
-        return welfare_replicate(seed, self.mechanism, self.points, clock)
+        return welfare_replicate(seed, self.mechanism, self.points, clock, self.crossed)
 
     def facts(self) -> dict[str, Any]:
         """Sizes."""
-        return {"points": self.points}
+        return {"points": self.points, **({"crossed": True} if self.crossed else {})}
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,12 +1,14 @@
 """How long a bracket will about take: said once the first bounds of both sides are there, and again after each stage.
 
-What an instance has shown is how fast its states are evaluated and how far its first bounds are apart. A stage costs
-what its samples hold at that pace, and leaves of the first distance about what it leaves in ``jmmz``. Estimates, for
-people to plan with; nothing else rests on them."""
+What an instance has shown is how fast its states are evaluated, how far its first bounds are apart, and what the stages
+behind it took. A stage costs what its samples hold at that pace, times what the last one took for each second of such
+work; and it leaves of the first distance about what it leaves in the catalogue. Estimates, for people to plan with;
+nothing else rests on them."""
 
 from __future__ import annotations
 
 import logging
+import math
 import time
 
 import numpy as np
@@ -15,13 +17,32 @@ from expost.brackets.account import Account
 from expost.brackets.effort import Effort, efforts
 from expost.brackets.upper.basis import constant_prices
 from expost.brackets.upper.dual import Quadrature, dual_replicate
+from expost.spaces.quantile_space import QuantileSpace
 
 _log = logging.getLogger(__name__)
 
-LEFT = (0.16, 0.055, 0.045, 0.04, 0.036)
-"""Of the distance between the first bounds of both sides, what is left after each stage (``jmmz``)."""
-OTHER = 2.0
-"""Seconds of a whole stage for each second of its samples: finite sets, completions and polishing are the rest."""
+LEFT = {
+    "static": (0.129, 0.054, 0.045, 0.04, 0.036),
+    "sequential": (0.036, 0.022, 0.018, 0.016, 0.014),
+    "more": (0.21, 0.19, 0.17, 0.16),
+}
+"""Of the distance between the first bounds of both sides, what is left after each stage: ``jmmz``, and ``three-buyers``
+for more than two."""
+OTHER = {
+    "static": (8.0, 1.6, 1.6, 1.6, 1.6),
+    "sequential": (7.5, 1.6, 1.6, 1.6, 1.6),
+    "more": (9.0, 4.0, 3.0, 3.0),
+}
+"""Seconds of each stage for each second of its samples: finite sets, completions and polishing are the rest."""
+SURPRISE = 3.0
+"""How much slower or faster than expected a stage makes later ones, at most."""
+
+
+def kind(space: QuantileSpace) -> str:
+    """Which of the stages' records speaks for an instance."""
+    if space.n > 2:
+        return "more"
+    return "sequential" if space.sequential else "static"
 
 
 class Forecast:
@@ -29,10 +50,20 @@ class Forecast:
 
     def __init__(self, account: Account) -> None:
         self.account = account
-        self.seconds = [OTHER * self._states(effort) / self._pace() for effort in efforts(account.space.n)]
+        which = kind(account.space)
+        self.remains = LEFT[which]
+        pace = self._pace()
+        self.seconds = [
+            other * self._states(effort) / pace
+            for other, effort in zip(OTHER[which], efforts(account.space.n), strict=True)
+        ]
+        self.began = account.seconds
 
     def tell(self, stage: int) -> None:
         """Say how long it takes from here, with ``stage`` the next one; nothing where none is left."""
+        if stage:
+            self.learn(stage - 1, self.account.seconds - self.began)
+        self.began = self.account.seconds
         if stage >= len(self.seconds):
             return
         seconds, aim = self.left(stage), f"a width of {100.0 * self.account.accuracy:.3g}%"
@@ -42,12 +73,17 @@ class Forecast:
         _log.info("%s", line)
         self.account.tell(f"forecast: {line}")
 
+    def learn(self, stage: int, seconds: float) -> None:
+        """Later stages will be as much slower or faster than expected as ``stage`` was, which took ``seconds``."""
+        factor = min(max(seconds / self.seconds[stage], 1.0 / SURPRISE), SURPRISE)
+        self.seconds[stage:] = [factor * expected for expected in self.seconds[stage:]]
+
     def left(self, stage: int) -> float | None:
         """Seconds from the beginning of a stage until the bracket is as narrow as asked; None: no stage gets there."""
-        first, total = self._width() / (LEFT[stage - 1] if stage else 1.0), 0.0
-        for seconds, left in zip(self.seconds[stage:], LEFT[stage:], strict=False):
+        first, total = self._width() / (self.remains[stage - 1] if stage else 1.0), 0.0
+        for seconds, remains in zip(self.seconds[stage:], self.remains[stage:], strict=False):
             total += seconds
-            if first * left <= self.account.accuracy:
+            if first * remains <= self.account.accuracy:
                 return total
         return None
 
@@ -61,10 +97,13 @@ class Forecast:
         """States of a sample drawn and answered in a second, by all workers."""
         size = Quadrature(replicates=1, fibres=32, types=1024, rows=16, bins=128)
         u = constant_prices(self.account.space.dims, 2, 0.0, 0.5)
-        for _ in range(2):  # the first compiles and fills caches
+        seconds = math.inf
+        for _ in range(
+            5
+        ):  # the first compiles and fills caches; somebody else may have the processor in the next
             began = time.perf_counter()
             dual_replicate(np.random.SeedSequence(0), self.account.space, u, size)
-            seconds = time.perf_counter() - began
+            seconds = min(seconds, time.perf_counter() - began)
         return self.account.space.n * size.fibres * size.types * self.account.workers.count / seconds
 
     def _states(self, effort: Effort) -> float:

@@ -270,13 +270,15 @@ def _evidence(
         return AtomPrices(_prices(stored["shadow"]))
     if kind in (Dual.kind, DualCells.kind):
         return _dual(facts, mechanism.space, stored, size)
-    return _of_mechanism(kind, mechanism, size)
+    return _of_mechanism(kind, mechanism, size, crossed=bool(facts.get("crossed", False)))
 
 
-def _of_mechanism(kind: str, mechanism: ContinuumMechanism, size: Callable[[str], int]) -> Evidence:
+def _of_mechanism(
+    kind: str, mechanism: ContinuumMechanism, size: Callable[[str], int], *, crossed: bool
+) -> Evidence:
     """Evidence that a mechanism gives."""
     if kind == Welfare.kind:
-        return Welfare(mechanism, size("points"))
+        return Welfare(mechanism, size("points"), crossed)
     if kind == CellsWelfare.kind and isinstance(mechanism, CellMechanism):
         return CellsWelfare(mechanism, size("parts"))
     if kind == Floor.kind and isinstance(mechanism, CompletedMechanism):

@@ -24,7 +24,7 @@ from expost.spaces.type_space import Grid, TypeSpace, discretize
 
 FINEST = {1: 18, 2: 15, 3: 10}
 """Cells of a completion are no smaller than 2**-FINEST per level, by the later buyer's number of signals (static)."""
-NODES = {1: 65, 2: 17, 3: 17, 4: 17, 5: 9, 6: 5}
+NODES = {1: 65, 2: 33, 3: 17, 4: 17, 5: 9, 6: 5}
 NODES_SEQUENTIAL = {1: 65, 2: 9, 3: 9, 4: 9, 5: 5}
 """Nodes per level of the mesh, by the number of levels that given strikes depend on."""
 FITTED_NODES = {1: 65, 2: 17, 3: 9, 4: 5}

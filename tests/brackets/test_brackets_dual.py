@@ -5,16 +5,21 @@ import numpy as np
 import pytest
 from support.bracket_truths import crossing
 
+from expost.brackets.account import Account
 from expost.brackets.clock import ENDLESS
+from expost.brackets.effort import efforts
 from expost.brackets.optimum import optimum
-from expost.brackets.statistics import Allowance, one_sided
+from expost.brackets.statistics import Allowance, Limit, one_sided
 from expost.brackets.symmetry import exchangeable, symmetrized
+from expost.brackets.upper import side
 from expost.brackets.upper.basis import ShadowPrices, base_gain, constant_prices
 from expost.brackets.upper.dual import Quadrature, dual_limit, dual_replicate, first_best
 from expost.brackets.upper.finite import FiniteSets, averaged, extrapolate, finite_sets, mean_limit
 from expost.brackets.upper.fit import FitPlan, fit_prices, largest_nodes, spread
 from expost.brackets.upper.responses import sequential_response, static_response
 from expost.brackets.upper.samples import draw_fibres, outer_points, units_of
+from expost.brackets.upper.side import UpperSide
+from expost.brackets.workers import Workers
 from expost.formulations.assemble import assemble
 from expost.formulations.sequential_strikes import strike_program
 from expost.formulations.timing import build_blocks
@@ -239,3 +244,24 @@ def test_what_is_compared_with_the_efficient_rule_is_little_noise():
     size = Quadrature(fibres=128, types=256)
     found = [dual_replicate(one, space, u, size) for one in seed(3).spawn(8)]
     assert np.std(found, ddof=1) < 2e-3
+
+
+def test_three_buyers_try_two_lengths_of_steps_once_and_keep_the_better(monkeypatch):
+    space = QuantileSpace(load("three-buyers"), (None,) * 3)
+    account = Account(space, 0.01, ENDLESS, Workers(1), False, 0, 0.99, None)
+    account.first_best = Limit(1.1, 0.0, 0.99)
+    upper, tried = UpperSide(account), []
+
+    def fit(_, start, plan, *__, **___):
+        tried.append(plan.rate)
+        return [replace(start, floor=float(len(tried)))]
+
+    monkeypatch.setattr(side, "fit_prices", fit)
+    monkeypatch.setattr(upper, "_best", lambda found: max(found, key=lambda u: u.floor))  # the second
+    monkeypatch.setattr(upper, "_evaluate", lambda _: None)
+    effort = replace(efforts(3)[0], replicates_of_sets=0, mesh=100)
+    upper.stage(effort)
+    upper.stage(effort)
+    first, last = effort.fit.rate
+    assert tried[0] == (first, last) and tried[1] == pytest.approx((0.1 * first, 0.1 * last))
+    assert tried[2:] == [pytest.approx((0.04 * first, 0.1 * last))]

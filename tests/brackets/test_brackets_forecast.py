@@ -5,7 +5,7 @@ import pytest
 
 from expost.brackets.account import Account
 from expost.brackets.clock import Clock
-from expost.brackets.forecast import LEFT, Forecast, spoken
+from expost.brackets.forecast import LEFT, Forecast, kind, spoken
 from expost.brackets.workers import Workers
 from expost.cli import run_command
 from expost.instances.catalogue import load
@@ -17,22 +17,40 @@ def forecast(width, accuracy, seconds=(10.0, 40.0, 90.0)):
     found.account = SimpleNamespace(
         lower=SimpleNamespace(value=1.0 - width), upper=SimpleNamespace(value=1.0), accuracy=accuracy
     )
-    found.seconds = list(seconds)
+    found.seconds, found.remains = list(seconds), LEFT["static"]
     return found
 
 
 def test_a_narrower_bracket_takes_more_stages():
-    assert forecast(0.2, 0.2001 * LEFT[0]).left(0) == 10.0
-    assert forecast(0.2, 0.2001 * LEFT[1]).left(0) == 50.0
+    assert forecast(0.2, 0.2001 * LEFT["static"][0]).left(0) == 10.0
+    assert forecast(0.2, 0.2001 * LEFT["static"][1]).left(0) == 50.0
     assert forecast(0.2, 0.001).left(0) is None
 
 
 def test_what_a_stage_has_reached_is_believed():
-    slow = forecast(0.2, 0.2001 * LEFT[1])
-    slow.account.lower.value = 1.0 - 0.4 * LEFT[0]  # twice as wide as expected after the first stage
+    slow = forecast(0.2, 0.2001 * LEFT["static"][1])
+    slow.account.lower.value = (
+        1.0 - 0.4 * LEFT["static"][0]
+    )  # twice as wide as expected after the first stage
     assert slow.left(1) is None
-    slow.account.lower.value = 1.0 - 0.2 * LEFT[0]
+    slow.account.lower.value = 1.0 - 0.2 * LEFT["static"][0]
     assert slow.left(1) == 40.0
+
+
+def test_later_stages_are_as_slow_as_the_last_one_was():
+    slow = forecast(0.2, 0.2001 * LEFT["static"][1])
+    slow.learn(0, 30.0)  # it was expected to take 10
+    assert slow.seconds[1:] == [120.0, 270.0]
+
+
+@pytest.mark.parametrize(
+    ("name", "timing", "expected"),
+    [("jmmz", "static", "static"), ("jmmz", "sequential", "sequential"), ("three-buyers", "static", "more")],
+)
+def test_an_instance_is_compared_with_one_of_its_kind(name, timing, expected):
+    instance = load(name)
+    first = tuple(b.signals[1] if timing == "sequential" else None for b in instance.buyers)
+    assert kind(quantile_space(instance, timing, first)) == expected
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0.1, "1 s"), (34.0, "30 s"), (150.0, "2 minutes")])

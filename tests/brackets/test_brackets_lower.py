@@ -3,17 +3,32 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from expost.brackets.account import Account
+from expost.brackets.clock import ENDLESS
+from expost.brackets.effort import efforts
+from expost.brackets.evidence import Welfare
 from expost.brackets.lower.cells import cell_mechanism, guaranteed_welfare
-from expost.brackets.lower.evaluation import fibres_replicate, mechanism_limit, states_replicate
+from expost.brackets.lower.evaluation import (
+    crossed_replicate,
+    fibres_replicate,
+    mechanism_limit,
+    states_replicate,
+)
 from expost.brackets.lower.polish import PolishPlan, falling, polish
 from expost.brackets.lower.polish_fibres import gradient, polish_sample
+from expost.brackets.lower.side import LowerSide
+from expost.brackets.records import Bound
+from expost.brackets.saved import _evidence
 from expost.brackets.starts import (
     complete,
     given_strikes,
     grid_rules,
     grid_strikes,
     mesh_nodes,
+    nothing,
 )
+from expost.brackets.statistics import Limit
+from expost.brackets.workers import Workers
 from expost.instances.catalogue import load
 from expost.instances.environment import Buyer, Instance
 from expost.instances.priors import Prior
@@ -177,15 +192,24 @@ def test_example_2_of_three_buyers_is_no_worse_completed():
 
 
 @pytest.mark.parametrize("units", [1, 2])
-def test_fibres_and_random_states_give_the_same_welfare(units):
+@pytest.mark.parametrize("replicate", [fibres_replicate, crossed_replicate])
+def test_fibres_crossed_types_and_random_states_give_the_same_welfare(replicate, units):
     mechanism = random_completion(
         three(("c1", None, "p3"), units), np.random.default_rng(7), nodes=3, order=(1, 0, 2)
     )
-    one = [fibres_replicate(mechanism, 32, child) for child in seed(1).spawn(6)]
+    one = [replicate(mechanism, 32, child) for child in seed(1).spawn(6)]
     two = [states_replicate(mechanism, 64, child) for child in seed(2).spawn(6)]
     error = np.hypot(np.std(one, ddof=1), np.std(two, ddof=1)) / np.sqrt(6)
     assert np.mean(one) == pytest.approx(np.mean(two), abs=5.0 * error)
     assert error < 0.01
+
+
+def test_what_was_evaluated_on_crossed_types_is_so_again():
+    mechanism = random_completion(three((None,) * 3), np.random.default_rng(7), nodes=3, order=(1, 0, 2))
+    kept = Welfare(mechanism, 4, crossed=True)
+    read = _evidence({"evidence": kept.kind, **kept.facts()}, mechanism, {})
+    again, fibres = (one.replicate(seed(1), mechanism.space) for one in (read, Welfare(mechanism, 4)))
+    assert again == kept.replicate(seed(1), mechanism.space) != fibres
 
 
 def test_minima_over_boxes_are_attained_at_corners():
@@ -333,3 +357,16 @@ def test_directions_are_found_and_their_absence_named():
     assert directions(space, 0, 1).tolist() == [-1]
     with pytest.raises(NotMonotone, match="V of buyer 2 both rises and falls in x"):
         directions(space, 1, 0)
+
+
+@pytest.mark.parametrize(("accuracy", "times"), [(0.04, 1), (0.02, 0)])
+def test_a_completion_that_is_good_enough_is_evaluated_as_it_is(static, monkeypatch, accuracy, times):
+    account = Account(static, accuracy, ENDLESS, Workers(1), False, 0, 0.99, None)
+    account.first_best, account.kept = Limit(11 / 12, 0.0, 0.99), Limit(0.0, 0.0, 0.99)
+    account.upper = Bound("upper", 0.84, "", "statistical", 0.84, 0.0, 0.99, 0.0)  # 2.5% above the completion
+    lower, evaluated = LowerSide(account, nothing), []
+    theta = given_strikes(static, get("example2", static.instance), 0, 17)
+    lower.completed = [complete(static, (0, 1), [theta], 17, "", 0.9, negative=False)]
+    monkeypatch.setattr(lower, "_evaluate", lambda start, *_: evaluated.append(start))
+    lower._unpolished(efforts(2)[0])
+    assert evaluated == lower.completed * times

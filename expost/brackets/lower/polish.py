@@ -13,7 +13,6 @@ from scipy import sparse
 from expost._typing import Float
 from expost.brackets.clock import ENDLESS, Clock, OutOfTime
 from expost.brackets.lower.polish_fibres import PolishFibres, gradient, polish_sample
-from expost.brackets.upper.fit import Adam
 from expost.brackets.workers import Threads, Workers
 from expost.mechanisms.continuum.completion import CompletedMechanism
 from expost.spaces.mesh import hats, mesh_points
@@ -60,6 +59,28 @@ def polish(
     return replace(mechanism, theta=climb.mean(), method=method)
 
 
+class Adam:
+    """First and second moments of the gradient, and the step they give.
+
+    The second moment is the largest so far: with fresh samples at every step, rare large gradients count for too little
+    otherwise, and the steps drift (Reddi, Kale and Kumar 2018)."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.mean, self.square, self.steps = np.zeros(shape), np.zeros(shape), 0
+        self.largest = np.zeros(shape)
+
+    def step(self, gradient: Float, rate: float, guard: float) -> Float:
+        """The step, at most about ``rate`` in each coordinate; ``guard`` (unit: the root mean square of the gradient)
+        keeps small gradients from being blown up."""
+        self.steps += 1
+        self.mean += 0.1 * (gradient - self.mean)
+        self.square += 0.01 * (gradient**2 - self.square)
+        mean = self.mean / (1.0 - 0.9**self.steps)
+        square = np.maximum(self.largest, self.square / (1.0 - 0.99**self.steps), out=self.largest)
+        least = max(guard * math.sqrt(float(square.mean())), 1e-300)
+        return np.asarray(rate * mean / (np.sqrt(square) + least))
+
+
 class _Climb:
     """Strikes on their way up: steps along the gradient, back to the best ones and on more slowly where a block of
     steps earned less."""
@@ -76,7 +97,7 @@ class _Climb:
 
     def _restart(self) -> None:
         shapes = [(len(theta), onto.shape[1]) for theta, onto in zip(self.at.theta, self.onto, strict=True)]
-        self.adams = [Adam(shape, steady=True) for shape in shapes]
+        self.adams = [Adam(shape) for shape in shapes]
         self.kept = [np.zeros(theta.shape) for theta in self.at.theta]
         self.count = 0
 

@@ -11,6 +11,7 @@ from expost._typing import Float, Int64
 from expost.brackets.clock import ENDLESS, Clock
 from expost.brackets.lower.polish_kernel import welfare_gradient
 from expost.mechanisms.continuum.completion import CompletedMechanism
+from expost.spaces.efficient import should_win
 from expost.spaces.mesh import hats, mesh_cell, mesh_points
 from expost.spaces.quantile_space import Levels, lattice
 
@@ -20,7 +21,8 @@ class PolishFibres:
     """P states of the others of one buyer and Q own types: what ``welfare_gradient`` takes, but for the strikes.
 
     lead, fine: values of the earlier buyers (P, E, G) and his own (P, G) on the fine grid. earlier, own: interpolation
-    weights of the earlier buyers' given strikes and of his own. mesh: those of the fine grid in the strikes' mesh."""
+    weights of the earlier buyers' given strikes and of his own. mesh: those of the fine grid in the strikes' mesh.
+    efficient: his mean gain where he should win, which takes most of the noise out of comparisons of samples."""
 
     buyer: int
     lead: Float
@@ -33,6 +35,7 @@ class PolishFibres:
     cell: Int64
     part: Float
     level: Float
+    efficient: float
 
 
 def fine_nodes(dims: int) -> int:
@@ -69,6 +72,7 @@ def _fibres(mechanism: CompletedMechanism, k: int, levels: Levels) -> PolishFibr
         return np.ascontiguousarray(np.broadcast_to(array, (points, last)))
 
     fine = [full(space.value(j, along(grid)), len(grid)) for j in (*earlier, k)] if earlier else []
+    gains = np.stack([full(space.gain(j, along(types)), points) for j in range(space.n)])
     place = space.first[k]
     level = types[:, place] if place is not None else np.zeros(points)
     given = k != mechanism.last
@@ -81,16 +85,17 @@ def _fibres(mechanism: CompletedMechanism, k: int, levels: Levels) -> PolishFibr
         mechanism.spread(k, levels, without=k) if given else sparse.csr_array((points, 0)),
         hats(grid, mechanism.nodes),
         full(space.value(k, along(types)), points),
-        full(space.gain(k, along(types)), points),
+        gains[k],
         cell,
         part,
         np.ascontiguousarray(level),
+        float((gains[k] * should_win(gains, k, space.units)).mean()),
     )
 
 
 def gradient(mechanism: CompletedMechanism, fibres: PolishFibres, width: float) -> tuple[float, list[Float]]:
-    """The smoothed welfare from one buyer's fibres, and its derivatives in every given strike, in the shape of
-    ``mechanism.theta``."""
+    """The smoothed welfare from one buyer's fibres less the efficient one, and its derivatives in every given strike,
+    in the shape of ``mechanism.theta``."""
     k, space = fibres.buyer, mechanism.space
     earlier, given, points = mechanism.earlier(k), k != mechanism.last, len(fibres.value)
     nodes, dims, first = fine_nodes(space.dims[k]), space.dims[k], space.first[k]
@@ -132,4 +137,4 @@ def gradient(mechanism: CompletedMechanism, fibres: PolishFibres, width: float) 
             shape=fibres.fine.shape,
         )
         slopes[e] = mechanism.from_type(j, k, (spread.T @ (at @ fibres.mesh)).toarray())
-    return welfare, [found / fibres.value.size for found in slopes]
+    return welfare - fibres.efficient, [found / fibres.value.size for found in slopes]

@@ -44,12 +44,19 @@ from expost.mechanisms.continuum.solo import SoloMechanism
 from expost.spaces.quantile_space import QuantileSpace
 
 GRID = "a grid optimum"
-SHORT = 60.0
-"""Seconds left below which a completion of three buyers or more is evaluated before it is polished, too."""
+SHORT = 15.0
+"""Seconds left below which a completion of two buyers is evaluated before it is polished, too."""
+LONG = 100.0
+"""Seconds left beyond which more completions than the best so far are polished further (two buyers)."""
+ENOUGH = 0.8
+"""Of the width that was asked for: where a pilot finds an unpolished completion nearer to the upper end, it is
+evaluated, and polishing may not be needed."""
 MOST_POINTS = 64
 """Points per signal of the grid optimum to start from, at most."""
 MOST_ORDERS = 6
 """Orders of the buyers that are tried."""
+NOISE_POINTS = 32
+"""Points of the replicates whose noise decides how completions of three buyers are evaluated."""
 MOST_NODES = 7_000
 """Nodes of one buyer's strikes, beyond which a mesh is not refined."""
 
@@ -61,6 +68,7 @@ class LowerSide:
         self.account, self.starts = account, starts
         self.completed: list[CompletedMechanism] = []
         self.best: CompletedMechanism | None = None
+        self.crossed: bool | None = None
         self.negative = any_negative(account)
 
     def never_sell(self) -> None:
@@ -136,12 +144,9 @@ class LowerSide:
         try:
             if number == 0:
                 self.completed = self._starts()
-                if (
-                    self.completed
-                    and account.clock.limited
-                    and (account.space.n > 2 or account.left < SHORT / 4)
-                ):
-                    self._evaluate(max(self.completed, key=lambda start: self._pilot(start, 16)), 64, 6)
+                self._unpolished(effort)
+                if account.reached:
+                    return
             elif number == 2 and self.completed:
                 best = max(self.completed, key=lambda mechanism: self._pilot(mechanism, 256))
                 self.completed = [_refined(best)]
@@ -149,6 +154,20 @@ class LowerSide:
                 self._polish(effort)
         except InputError as reason:
             account.leave_out("completion (lower)", reason)
+
+    def _unpolished(self, effort: Effort) -> None:
+        """Evaluate the best start as it is, where a pilot finds it good enough, or where time is short: with three
+        buyers or more, or near the end."""
+        account = self.account
+        if not self.completed or account.upper is None:
+            return
+        worth = [self._pilot(start, 16) for start in self.completed]
+        best = self.completed[int(np.argmax(worth))]
+        expected = max(worth) + account.first_best.mean + account.kept.mean
+        if account.upper.value - expected < ENOUGH * account.accuracy * abs(account.upper.value):
+            self._evaluate(best, effort.points, effort.replicates)
+        elif account.clock.limited and (account.space.n > 2 or account.left < SHORT):
+            self._evaluate(best, 64, 6)
 
     def _starts(self) -> list[CompletedMechanism]:
         """Strikes to polish, which end in different optima: the best order of a grid optimum (two buyers: each order)
@@ -206,7 +225,7 @@ class LowerSide:
         """Polish what there is, keep what a pilot prefers, and evaluate the best."""
         account = self.account
         account.tell("polishing completions")
-        share, points = (0.35, 128) if account.space.n == 2 else (0.2, 64)
+        share, points = (0.35, 128) if account.space.n == 2 else (0.2, 24)
         found: list[tuple[float, CompletedMechanism]] = []
         for start in self.completed:
             clock = account.clock.part(share / len(self.completed))
@@ -214,25 +233,45 @@ class LowerSide:
             scored = [(self._pilot(mechanism, points), mechanism) for mechanism in (start, polished)]
             found.append(max(scored, key=itemgetter(0)))
         best = self.best = max(found, key=itemgetter(0))[1]
-        self.completed = [mechanism for _, mechanism in found] if account.space.n == 2 else [best]
+        several = account.space.n == 2 and account.left > LONG
+        self.completed = [mechanism for _, mechanism in found] if several else [best]
         if account.left > 0.0:
-            self._evaluate(best, effort.points, effort.replicates)
+            if self.crossed is None:
+                self.crossed = self._quieter_crossed(best)
+            replicates = effort.replicates // 2 if self.crossed else effort.replicates
+            self._evaluate(best, effort.points, replicates, crossed=self.crossed)
+
+    def _quieter_crossed(self, mechanism: CompletedMechanism) -> bool:
+        """Whether combinations of types leave less noise than fibres. Never with four buyers or more, where the same
+        suprema go with too few types of each."""
+        if self.account.space.n != 3:
+            return False
+        fibres, crossed = (
+            self._replicates(mechanism, NOISE_POINTS, crossed=crossed).error for crossed in (False, True)
+        )
+        return math.sqrt(2.0) * crossed < fibres  # twice the suprema
 
     def _pilot(self, mechanism: ContinuumMechanism, points: int) -> float:
         """A rough welfare, always on the same samples, to choose by; never a bound."""
-        seed = np.random.SeedSequence([self.account.seed, 12345])
+        return self._replicates(mechanism, points).mean
+
+    def _replicates(self, mechanism: ContinuumMechanism, points: int, *, crossed: bool = False) -> Limit:
+        """A few replicates, always from the same seed."""
         return mechanism_limit(
             mechanism,
-            0.5,
-            seed,
+            0.9,
+            np.random.SeedSequence([self.account.seed, 12345]),
             0.0,
             replicates=4,
             points=points,
+            crossed=crossed,
             clock=self.account.clock,
             workers=self.account.workers,
-        ).mean
+        )
 
-    def _evaluate(self, mechanism: ContinuumMechanism, points: int, replicates: int) -> None:
+    def _evaluate(
+        self, mechanism: ContinuumMechanism, points: int, replicates: int, *, crossed: bool = False
+    ) -> None:
         account = self.account
         if account.only_rigorous:
             return
@@ -245,10 +284,12 @@ class LowerSide:
             account.first_best.mean,
             replicates=replicates,
             points=points,
+            crossed=crossed,
             clock=account.clock,
             workers=account.workers,
         )
-        account.statistical(LOWER, mechanism.method, limit, Welfare(mechanism, points), seed, mechanism)
+        evidence = Welfare(mechanism, points, crossed)
+        account.statistical(LOWER, mechanism.method, limit, evidence, seed, mechanism)
 
     def _affordable(self, mechanism: ContinuumMechanism, points: int, replicates: int) -> int:
         """At most as many points as the time that is left allows, by the pace of a pilot."""

@@ -9,7 +9,6 @@ scaled by the hats' masses, kept non-negative. Nothing here is a bound: bounds c
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -38,10 +37,9 @@ class FitPlan:
 
     fibres, types, rows: size of each sample, per buyer. samples: how many take turns. steps: how many steps.
     refresh: after how many steps one of them is replaced by a fresh one; 0: never. rate: first and last length of a
-    step (unit: multiples of the base). plain: steps along the subgradient itself, ``rate`` long for each unit of it,
-    and not all of about one length (Adam's): where shadow prices are 0, or have their place, what is left of it is
-    noise, which steps of one length keep blowing up. smoothing: first and last (unit: values, relative to the mean best
-    gain)."""
+    step for each unit of the subgradient (unit: multiples of the base); steps of one length (Adam's) blow up the noise
+    that is all that is left of it where shadow prices are 0, or have their place. smoothing: first and last (unit:
+    values, relative to the mean best gain)."""
 
     fibres: int = 512
     types: int = 1024
@@ -49,42 +47,21 @@ class FitPlan:
     samples: int = 4
     steps: int = 600
     refresh: int = 0
-    rate: tuple[float, float] = (0.1, 1e-3)
-    plain: bool = False
+    rate: tuple[float, float] = (3.0, 0.1)
     smoothing: tuple[float, float] = (3e-3, 3e-4)
 
     def resumed(self) -> FitPlan:
         """The same from a good start: shorter steps."""
         return replace(self, rate=(0.4 * self.rate[0], self.rate[1]))
 
+    def shortened(self, share: float) -> FitPlan:
+        """The same with steps of ``share`` of the length."""
+        return replace(self, rate=(share * self.rate[0], share * self.rate[1]))
+
     def length(self, done: float) -> float:
         """Of a step, ``done`` (0 to 1) of the way."""
         first, last = self.rate
-        return float(first * (last / first) ** done) if self.plain else first * (1.0 - done) + last
-
-
-class Adam:
-    """First and second moments of the scaled subgradient, and the step they give.
-
-    With ``steady`` the second moment is the largest so far: with fresh samples at every step, rare large subgradients
-    count for too little otherwise, and the steps drift (Reddi, Kale and Kumar 2018)."""
-
-    def __init__(self, shape: tuple[int, ...], *, steady: bool = False) -> None:
-        self.mean, self.square, self.steps = np.zeros(shape), np.zeros(shape), 0
-        self.largest = np.zeros(shape) if steady else None
-
-    def step(self, gradient: Float, rate: float, guard: float) -> Float:
-        """The step to subtract, at most about ``rate`` in each coordinate; ``guard`` (unit: the gradient; with
-        ``steady``: its root mean square) keeps small gradients from being blown up."""
-        self.steps += 1
-        self.mean += 0.1 * (gradient - self.mean)
-        self.square += 0.01 * (gradient**2 - self.square)
-        mean = self.mean / (1.0 - 0.9**self.steps)
-        square = self.square / (1.0 - 0.99**self.steps)
-        if self.largest is not None:
-            square = np.maximum(self.largest, square, out=self.largest)
-            guard = max(guard * math.sqrt(float(square.mean())), 1e-300)
-        return np.asarray(rate * mean / (np.sqrt(square) + guard))
+        return float(first * (last / first) ** done)
 
 
 class Momentum:
@@ -93,9 +70,8 @@ class Momentum:
     def __init__(self, shape: tuple[int, ...]) -> None:
         self.mean = np.zeros(shape)
 
-    def step(self, gradient: Float, rate: float, guard: float) -> Float:
-        """The step to subtract; ``guard`` is Adam's."""
-        del guard
+    def step(self, gradient: Float, rate: float) -> Float:
+        """The step to subtract."""
         self.mean += 0.1 * (gradient - self.mean)
         return rate * self.mean
 
@@ -121,7 +97,7 @@ def fit_prices(
     scale = max(sum(float(part.efficient.mean()) for part in samples[0]) / PARTS, 1e-300)
     u = start.symmetrized() if symmetric else start
     masses = _masses(u, samples, symmetric=symmetric)
-    movers = [(Momentum if plan.plain else Adam)(part.shape) for part in u.parts]
+    movers = [Momentum(part.shape) for part in u.parts]
     mean = list(u.parts)
     with (workers or Workers(1)).threads() as pool:
         for step, done in clock.paced(plan.steps):
@@ -132,7 +108,7 @@ def fit_prices(
             gradient = _summed(u, pool.map(one, samples[step % plan.samples]), symmetric=symmetric)
             rate = plan.length(done)
             u = u.with_parts(
-                np.maximum(part - mover.step(slope / mass, rate, 0.05), 0.0)
+                np.maximum(part - mover.step(slope / mass, rate), 0.0)
                 for part, mover, slope, mass in zip(u.parts, movers, gradient.parts, masses, strict=True)
             )
             recent = max(RECENT, 1.0 / (1 + step))
