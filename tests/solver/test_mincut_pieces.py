@@ -132,6 +132,7 @@ def two_at_once(monkeypatch):
     """Two pieces are solved at once however small they are, and whatever the machine."""
     monkeypatch.setattr(pieces.os, "cpu_count", lambda: 2)
     monkeypatch.setattr(pieces, "AT_ONCE", 0)
+    monkeypatch.setattr(pieces, "CHUNK", 1000)
 
 
 @pytest.mark.parametrize("at_once", [False, True])

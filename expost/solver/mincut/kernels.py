@@ -1096,18 +1096,20 @@ def cut_out(g: Graph, piece: UInt8, which: int, new: Int32, backwards: bool, ids
         v = ids[k]
         w = g.partner[v]
         b = part.bits[k] & EXTRA
-        part.node[k, EXCESS] = sign * g.node[v, EXCESS]
+        excess, along, over = sign * g.node[v, EXCESS], 0, 0
         part.partner[k] = k
         tail = v - 1 if backwards else v
         if tail >= 0 and (g.bits[tail] & CHAIN) and piece[tail if backwards else v + 1] == which:
             b |= CHAIN
-            part.node[k, ALONG] = g.node[tail, ALONG]
+            along = g.node[tail, ALONG]
         if (g.bits[v] & ACROSS) and piece[w] == which:
             b |= ACROSS
             part.partner[k] = new[w]
             if k < part.second:
-                part.node[k, OVER] = g.node[w if backwards else v, OVER]
+                over = g.node[w if backwards else v, OVER]
         part.bits[k] = b
+        # all three, and only now: forwards, the part may be cut out in place
+        part.node[k, EXCESS], part.node[k, ALONG], part.node[k, OVER] = excess, along, over
 
 
 @compiled(nogil=True, _nrt=False)

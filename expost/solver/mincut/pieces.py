@@ -42,6 +42,9 @@ AT_ONCE = 100_000
 """Of a network with so many nodes, two pieces are solved at once where there are two processors."""
 
 
+CHUNK = 1 << 20
+"""Nodes that are moved in one step."""
+
 _COUNTING = threading.Lock()
 
 
@@ -85,16 +88,16 @@ def solve_pieces(whole: Preflow, piece: UInt8, limit: float, watch: Watch | None
 def _solve_two(whole: Preflow, piece: UInt8, limit: float, watch: Watch | None) -> Status:
     """Solve the two pieces at once, one in a thread of its own: what is compiled lets other threads run.
 
-    Meanwhile the whole has no flow, which saves its memory. Ctrl-C comes to the main thread alone, which stops both.
+    Meanwhile the whole has no flow, and the first piece has its place in memory. Ctrl-C comes to the main thread alone,
+    which stops both.
     """
     graph, stop = whole.graph, threading.Event()
     start = 0 if watch is None else whole.excess()
-    parts = [Part.of(graph, piece, which, which == 1) for which in (0, 1)]
+    second = Part.of(graph, piece, 1, True)
+    parts = [Part.of(graph, piece, 0, False, in_place=True), second]
     tellings = [Telling(watch is not None) for _ in parts]
-    flow = graph.node, graph.xflow
-    shapes = [each.shape for each in flow]
-    for each in flow:
-        each.resize((0, *each.shape[1:]), refcheck=False)
+    explicit = len(graph.xflow)
+    graph.xflow.resize(0, refcheck=False)
 
     def near_enough() -> bool:
         rounds, gained = (sum(each) for each in zip(*(telling.last for telling in tellings), strict=True))
@@ -121,10 +124,9 @@ def _solve_two(whole: Preflow, piece: UInt8, limit: float, watch: Watch | None) 
             finally:
                 stop.set()
     finally:
-        for each, shape in zip(flow, shapes, strict=True):
-            each.resize(shape, refcheck=False)
-        for part in parts:
-            part.put_back(graph)
+        graph.xflow.resize(explicit, refcheck=False)
+        parts[0].expand(graph)
+        second.put_back(graph)
     return statuses[1] if statuses[0] is Status.OPTIMAL else statuses[0]
 
 
@@ -227,8 +229,12 @@ class Part:
         return np.ascontiguousarray(ids[::-1]) if self.backwards else ids
 
     @classmethod
-    def of(cls, graph: Graph, piece: UInt8, which: int, backwards: bool) -> Part:
-        """The nodes whose ``piece`` is ``which``, with their flow."""
+    def of(cls, graph: Graph, piece: UInt8, which: int, backwards: bool, *, in_place: bool = False) -> Part:
+        """The nodes whose ``piece`` is ``which``, with their flow.
+
+        in_place: what ``graph`` knows of its nodes is given up, and its memory is the part's. No flow may lead out of a
+        piece then, and arcs must not be turned round.
+        """
         inside = piece == which
         count, before = (int(np.count_nonzero(some)) for some in (inside, inside[: graph.second]))
         ids = np.empty(count, dtype=np.int32)
@@ -240,7 +246,11 @@ class Part:
             tails, heads = heads, tails
         bits, partner = np.zeros(count, dtype=np.uint8), np.empty(count, dtype=np.int32)
         part, order = graph_of(count - before if backwards else before, bits, partner, tails, heads)
+        if in_place:
+            part = part._replace(node=graph.node)
         kernels.cut_out(graph, piece, which, new, backwards, ids, part)
+        if in_place:
+            graph.node.resize((count, 3), refcheck=False)
         arcs = arcs[order]
         part.xflow[:] = graph.xflow[arcs]
         return cls(part, piece, which, backwards, arcs)
@@ -248,4 +258,16 @@ class Part:
     def put_back(self, graph: Graph) -> None:
         """Give the whole the flow of the part."""
         kernels.put_back(graph, self.graph, self.backwards, self.ids)
+        graph.xflow[self.arcs] = self.graph.xflow
+
+    def expand(self, graph: Graph) -> None:
+        """Undo a cut in place, but for the bits and what other parts know of their nodes."""
+        node, ids = self.graph.node, self.ids
+        node.resize((len(self.piece), 3), refcheck=False)
+        # from the end: a node's place in the whole is never before its place in the part
+        for high in range(len(ids), 0, -CHUNK):
+            chunk = slice(max(high - CHUNK, 0), high)
+            rows = node[chunk].copy()
+            node[chunk] = 0
+            node[ids[chunk]] = rows
         graph.xflow[self.arcs] = self.graph.xflow
