@@ -78,6 +78,31 @@ def test_a_part_has_the_arcs_and_the_flow_of_its_nodes(seed, backwards):
     assert (graph.node[:, kernels.EXCESS] == balance).all()
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_a_part_is_cut_out_in_place_and_expanded_again(monkeypatch, seed):
+    monkeypatch.setattr(pieces, "CHUNK", 7)
+    _, preflow = flowing(seed)
+    graph = preflow.graph
+    z = (np.random.default_rng(seed).random(preflow.nodes) < 0.1).astype(np.int8)
+    kernels.close_up(graph, z, np.empty(preflow.nodes, dtype=np.int32))
+    piece = nested([z])
+    for which in (0, 1):  # there is flow within the pieces, and none between them
+        pieces._solve(preflow, piece, which, which == 1, math.inf, None, 2)
+    kernels.mark(graph)
+    before = [array.copy() for array in (graph.bits, graph.node, graph.xflow)]
+    assert before[1][:, kernels.ALONG].any() and before[1][:, kernels.OVER].any()
+    copy, other = Part.of(graph, piece, 0, False), Part.of(graph, piece, 1, True)
+    part = Part.of(graph, piece, 0, False, in_place=True)
+    for mine, its in zip(part.graph, copy.graph, strict=True):
+        np.testing.assert_array_equal(mine, its)
+    graph.xflow[:] = 0
+    part.expand(graph)
+    other.put_back(graph)
+    kernels.mark(graph)
+    for old, new in zip(before, (graph.bits, graph.node, graph.xflow), strict=True):
+        np.testing.assert_array_equal(new, old)
+
+
 def cut_value(graph: kernels.Graph, supply: np.ndarray) -> int:
     """The weight of the best closure, by networkx."""
     net = nx.DiGraph()
