@@ -157,7 +157,7 @@ def _one_buyer(account: Account) -> None:
     space = account.space
     for power in (12, 14, 16, 18, 20):
         types = largest_set(space, 1 << power)
-        if account.clock.limited and types * ONE_BUYER > PACE * account.left:
+        if account.clock.limited and types > ONE_BUYER * PACE * account.left:
             account.leave_out(f"sets of {types} types", "the time does not suffice for them")
             return
         mechanism = best_solo(space, types, account.rng(), account.next_seed(), account.clock)

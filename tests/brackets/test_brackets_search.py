@@ -1,5 +1,6 @@
 import json
 import pickle
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,8 +13,10 @@ from support.bracket_truths import (
     sum_below,
 )
 
+from expost.brackets import search
 from expost.brackets.clock import ENDLESS, Clock, OutOfTime
 from expost.brackets.records import RIGOROUS, STATISTICAL
+from expost.brackets.statistics import Limit
 from expost.errors import InputError
 from expost.instances.catalogue import load
 from expost.instances.environment import Buyer, Instance
@@ -32,6 +35,23 @@ def run(cases, three=0.03):
         wrong, bounds = wrong + counts[STATISTICAL][0], bounds + counts[STATISTICAL][1]
         assert found.mechanism is not None and found.mechanism.audit(256).passed
     return wrong, bounds
+
+
+@pytest.mark.parametrize(("seconds", "largest"), [(0.9, 16), (3.0, 18)])
+def test_one_buyer_has_sets_as_large_as_the_time_suffices_for(monkeypatch, seconds, largest):
+    limit, limits = Limit(0.1, 0.0, 0.9, (0.1,) * 2), []
+    monkeypatch.setattr(search, "mechanism_limit", lambda *_, **__: limit)
+    monkeypatch.setattr(search, "dual_limit", lambda _, __, size, *___, **____: limits.append(size) or limit)
+    monkeypatch.setattr(search, "best_solo", lambda *_: SimpleNamespace(method=""))
+    left = SimpleNamespace(limited=True, left=seconds)  # at four times 40,000 types a second
+    space = SimpleNamespace(dims=(2,), sequential=False)
+    account = SimpleNamespace(
+        space=space, clock=left, left=seconds, over=False, first_best=limit, workers=None, rng=int,
+        next_seed=int, allowance=SimpleNamespace(next=lambda _: 0.9), statistical=lambda *_: None,
+        leave_out=lambda *_: None,
+    )  # fmt: skip
+    search._one_buyer(account)
+    assert limits[-1].types == 1 << largest
 
 
 def test_brackets_contain_what_is_known():
