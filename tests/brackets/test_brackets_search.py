@@ -24,7 +24,7 @@ from expost.instances.priors import Prior
 from expost.runs.bracket import bracket
 
 
-def run(cases, three=0.03):
+def run(cases, three=0.08):
     """How many statistical bounds fail, and how many there are; no rigorous one may."""
     wrong = bounds = 0
     for k in cases:

@@ -109,13 +109,13 @@ def sum_below(t, a, b):
     return (square(t) - square(t - a) - square(t - b) + square(t - a - b)) / (2.0 * a * b)
 
 
-def case(k, three=0.03):
+def case(k, three=0.08):
     """An instance of each family in turn, bracketed, and its truth. three: the accuracy of three buyers."""
     family = FAMILIES[k % len(FAMILIES)]
     if not family.startswith("linear"):
         made = {"crossing": crossing, "crossing, three": crossing_three, "private": private}[family]
         instance, truth = made(k)
-        accuracy = {"crossing": 0.05, "crossing, three": three, "private": 0.08}[family]
+        accuracy = {"crossing": 0.05, "crossing, three": three, "private": 0.15}[family]
         return bracket(instance, accuracy, seed=k, jobs=1, confidence=CONFIDENCE), truth
     timing = family.removeprefix("linear, ")
     instance, truth = linear_buyer(k, rises=timing == "sequential")
