@@ -3,8 +3,8 @@
     python benchmarks/truths.py [--instances 300] [--start 0]
 
 Families in turn: two buyers and three whose first best is attained, private values, one buyer static, and one in
-sequence under Zik's Theorem 7; confidence 90%, so that failures can be seen at all. Figures do not depend on the
-machine; the processor seconds do.
+sequence under Zik's Theorem 7; confidence 90%, so that failures can be seen at all. Each search has some seconds, so
+how many bounds there are depends on the machine; whether they hold may not.
 """
 
 from __future__ import annotations

@@ -172,7 +172,7 @@ def menu(
 ) -> None:
     """Print the menus of a saved run: strikes, fees, and who takes which option.
 
-    A static buyer's menu is one line: his price.
+    A static buyer's menu is one line: his price. Of a saved bracket: the strikes of its mechanism at random states.
     """
     from expost.runs.tables import exported_menu
 
@@ -183,6 +183,10 @@ def menu(
     saved = ex.open(folder)
     if isinstance(saved, ex.LotteryRun):
         content = saved.export(form, digits)
+    elif isinstance(saved, ex.Bracket):
+        if form != "csv" or saved.mechanism is None:
+            raise InputError(f"the strikes of a bracket as {form}", where="format", expected="csv")
+        content = saved.mechanism.exported()
     else:
         content = exported_menu(opened_run(folder), form, sequential=timing == "sequential", digits=digits)
     if out is not None:

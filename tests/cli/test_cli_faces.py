@@ -4,6 +4,7 @@ import csv
 import io
 import json
 
+import numpy as np
 import pytest
 
 from expost.cli import run_command
@@ -61,6 +62,22 @@ def test_a_static_run_has_a_one_line_menu_and_no_sequential_one(expost):
     code, out, _ = expost("menu", "run", "--format", "json")
     assert code == 0 and len(json.loads(out)["rows"]) == 18
     code, out, err = expost("menu", "run", "--timing", "sequential")
+    assert code == 2 and out == b"" and len(err.strip().splitlines()) == 1
+
+
+def test_the_menu_of_a_bracket_is_its_strikes_at_random_states(expost, tmp_path):
+    import expost as ex
+
+    found = ex.bracket("one-dimensional", 0.3, seed=1)
+    found.save(tmp_path / "bracket")
+    code, out, _ = expost("menu", "bracket")
+    rows = list(csv.DictReader(io.StringIO(out.decode())))
+    strikes = found.mechanism.prices(
+        {name: np.array([float(row[name]) for row in rows]) for name in ("s1", "s2")}
+    )
+    assert code == 0 and len(rows) == 1024
+    assert np.array([float(row["strike_1"]) for row in rows]) == pytest.approx(strikes[0], abs=1e-6)
+    code, out, err = expost("menu", "bracket", "--format", "json")
     assert code == 2 and out == b"" and len(err.strip().splitlines()) == 1
 
 

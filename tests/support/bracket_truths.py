@@ -9,6 +9,8 @@ from expost.runs.bracket import bracket
 
 CONFIDENCE = 0.9
 """Low on purpose: at 0.99 some hundred instances could hardly show a bound that fails too often."""
+SECONDS = 8.0
+"""Of one bracket, at most: bounds have to hold wherever a search ends."""
 FAMILIES = ("crossing", "crossing, three", "private", "linear, static", "linear, sequential")
 
 
@@ -110,17 +112,18 @@ def sum_below(t, a, b):
 
 
 def case(k, three=0.08):
-    """An instance of each family in turn, bracketed, and its truth. three: the accuracy of three buyers."""
+    """An instance of each family in turn, bracketed for some seconds at most, and its truth. three: the accuracy of
+    three buyers."""
     family = FAMILIES[k % len(FAMILIES)]
     if not family.startswith("linear"):
         made = {"crossing": crossing, "crossing, three": crossing_three, "private": private}[family]
         instance, truth = made(k)
         accuracy = {"crossing": 0.05, "crossing, three": three, "private": 0.15}[family]
-        return bracket(instance, accuracy, seed=k, jobs=1, confidence=CONFIDENCE), truth
+        return bracket(instance, accuracy, SECONDS, seed=k, jobs=1, confidence=CONFIDENCE), truth
     timing = family.removeprefix("linear, ")
     instance, truth = linear_buyer(k, rises=timing == "sequential")
     accuracy = 1e-3 if truth > 0.01 else 0.05
-    return bracket(instance, accuracy, timing=timing, seed=k, jobs=1, confidence=CONFIDENCE), truth
+    return bracket(instance, accuracy, SECONDS, timing=timing, seed=k, jobs=1, confidence=CONFIDENCE), truth
 
 
 def misses(found, truth):

@@ -166,6 +166,10 @@ class ContinuumMechanism(ABC):
 
     def export(self, path: Path | str, states: int = 1024, seed: int = 0) -> None:
         """Write a CSV: the signals, each buyer's strike and who wins, at ``states`` random states."""
+        write_whole(Path(path), self.exported(states, seed))
+
+    def exported(self, states: int = 1024, seed: int = 0) -> bytes:
+        """What ``export`` writes."""
         rng = np.random.default_rng(seed)
         levels = self.space.split(scrambled(states, sum(self.space.dims), rng))
         signals = self.space.signals(levels)
@@ -178,4 +182,4 @@ class ContinuumMechanism(ABC):
             name = " ".join(buyer for buyer, won in zip(buyers, wins[:, row], strict=True) if won)
             numbers = [*(column[row] for column in signals.values()), *strikes[:, row]]
             writer.writerow([*(f"{number:.9g}" for number in numbers), name])
-        write_whole(Path(path), file.getvalue().encode())
+        return file.getvalue().encode()
