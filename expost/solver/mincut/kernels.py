@@ -381,10 +381,10 @@ def search_back(  # noqa: PLR0912, PLR0915
     step = step_of(g)
     count = lay_out(g, maps)
     state, arcs, lists = maps.state, maps.arcs, maps.lists
-    side, base, found, met = 0, 0, 0, 0
+    side, base, found, met = wide(0), wide(0), wide(0), wide(0)
     while count > 0 and found < wanted:
         ahead = 1 - side
-        later, before = 0, found
+        later, before = wide(0), found
         for i in range(count):
             if i + SEARCH_FAR_AHEAD < count:
                 fetch_word(
@@ -558,7 +558,7 @@ def sweep(
     Lists in ``stuck`` the nodes that keep one and returns how many there are. An excess that comes to a node without
     any goes on at once, while the node is at hand; where there is some already, it waits for that node's turn.
     """
-    left = 0
+    left = wide(0)
     d = int(label[active[count - 1]]) if count else -1
     while d >= 0:
         while True:
