@@ -32,7 +32,7 @@ from expost.mechanisms.continuum.monotone import directions, straight
 from expost.mechanisms.continuum.ranges import Course, Ranges
 from expost.mechanisms.continuum.suprema import Conflicts, Suprema
 from expost.spaces.mesh import hats, mesh_points
-from expost.spaces.quantile_space import Levels
+from expost.spaces.quantile_space import Levels, QuantileSpace
 
 AT_ONCE = 1 << 20
 """Boxes times own cells handled at once, at most."""
@@ -59,8 +59,7 @@ def completion_floor(
 ) -> float:
     """A floor under the welfare less E[V_0] of the completion with exact suprema. ``sizes.boxes`` is rounded up to a
     multiple of the given strikes' cells. Raises NotMonotone, OutOfTime."""
-    per = mechanism.nodes - 1
-    boxes = -(-sizes.boxes // per) * per
+    boxes = _rounded(mechanism, sizes)
     total = 0.0
     for k in mechanism.order:
         buyer = _Buyer(mechanism, k, boxes, sizes.own)
@@ -68,6 +67,21 @@ def completion_floor(
         found = (workers or Workers(1)).map(partial(_chunk, buyer, clock), chunks)
         total += sum(found) / boxes**buyer.levels
     return total
+
+
+def _rounded(mechanism: CompletedMechanism, sizes: FloorSizes) -> int:
+    per = mechanism.nodes - 1
+    return -(-sizes.boxes // per) * per
+
+
+def most_levels(space: QuantileSpace) -> int:
+    """Of the others, at most."""
+    return max(sum(space.dims) - own for own in space.dims)
+
+
+def rounded_boxes(mechanism: CompletedMechanism, sizes: FloorSizes) -> int:
+    """How many boxes of the others there are for one buyer, at most."""
+    return int(_rounded(mechanism, sizes) ** most_levels(mechanism.space))
 
 
 def _chunk(buyer: _Buyer, clock: Clock, chunk: Int64) -> float:

@@ -19,7 +19,7 @@ from expost.brackets.effort import CELLS_LOWER, GRID_LOWER, Effort, grid_points
 from expost.brackets.evidence import CellsWelfare, Floor, Sizeless, Welfare
 from expost.brackets.lower.cells import cell_mechanism, guaranteed_welfare
 from expost.brackets.lower.evaluation import mechanism_limit
-from expost.brackets.lower.floor import FloorSizes
+from expost.brackets.lower.floor import FloorSizes, most_levels, rounded_boxes
 from expost.brackets.lower.polish import polish
 from expost.brackets.optimum import check_states
 from expost.brackets.records import LOWER
@@ -57,6 +57,8 @@ MOST_ORDERS = 6
 """Orders of the buyers that are tried."""
 NOISE_POINTS = 32
 """Points of the replicates whose noise decides how completions of three buyers are evaluated."""
+MOST_ROUNDED = 4
+"""How many times as many boxes as asked for a completion's mesh may ask for."""
 MOST_NODES = 7_000
 """Nodes of one buyer's strikes, beyond which a mesh is not refined."""
 
@@ -127,8 +129,10 @@ class LowerSide:
     def guaranteed(self, sizes: FloorSizes, clock: Clock) -> None:
         """Rigorous: the best completion, its strikes bounded on boxes. Raises OutOfTime."""
         account, best = self.account, self.best
-        if best is None:
-            return
+        if best is None or rounded_boxes(best, sizes) > MOST_ROUNDED * sizes.boxes ** most_levels(
+            account.space
+        ):
+            return  # strikes on a mesh that is finer than these boxes: many more of them than was asked for
         account.tell(f"bounding a completion on {sizes.boxes} boxes per signal")
         try:
             evidence = Floor(best, sizes)
