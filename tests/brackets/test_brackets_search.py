@@ -102,7 +102,8 @@ def test_a_bracket_is_a_record_that_json_takes():
         found.accuracy = 0.5
 
 
-@pytest.mark.parametrize("accuracy", [0.12, pytest.param(0.08, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("accuracy", [0.12, 0.08])
 def test_two_buyers_with_two_signals(accuracy):
     static = bracket(load("jmmz"), accuracy)
     assert static.lower.value < 0.8275 and static.upper.value > 86 / 105

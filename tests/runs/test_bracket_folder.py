@@ -19,7 +19,9 @@ def test_a_bracket_is_saved_opened_checked_and_drawn(tmp_path, capsys):
     assert ex.verify(folder).passed and run_command(["verify", str(folder), "--json"]) == 0
     assert run_command(["plot", str(folder), "--out", str(tmp_path / "history.png")]) == 0
     assert (tmp_path / "history.png").stat().st_size
-    assert run_command(["menu", str(folder)]) == 2
+    capsys.readouterr()
+    assert run_command(["menu", str(folder)]) == 0
+    assert "strike" in capsys.readouterr().out
     record = json.loads((folder / "bracket.json").read_text())
     record["lower"]["value"] += 0.01
     (folder / "bracket.json").write_text(json.dumps(record))
