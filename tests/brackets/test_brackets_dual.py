@@ -154,6 +154,7 @@ def test_random_finite_sets_bound_the_first_best_where_it_is_attained(sets):
     assert found.mean < truth + 0.05
 
 
+@pytest.mark.slow
 def test_sobol_types_leave_less_noise_than_grids_with_random_offsets(jmmz):
     spread = {}
     for sets in (FiniteSets(64, 16, grid=False), FiniteSets(8, 16, grid=True)):
