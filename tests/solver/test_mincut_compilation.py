@@ -253,8 +253,8 @@ COMMANDS = {
     "highs": ("solve jmmz --grid 6 --backend highs", 0),
     "bracket": ("bracket jmmz --accuracy 0.04", 0),
     "compare": ("compare jmmz --grid 6 --brackets 0", 0),
-    "check": ("check jmmz --prices p_j+c_j**2", 0),
-    "fit": ("fit jmmz --prices p_j+a*c_j**2 --over a=0.5:1.5", 0),
+    "check": ("check jmmz --prices example2", 0),
+    "fit": ("fit jmmz --prices 1:p2+a*c2**2;2:p1+a*c1**2 --over a=0.5:1.5", 0),
     "dominate": ("dominate jmmz --prices t* --grid 6", 3),
     "sweep": ("sweep jmmz --grid 3|4 --timing static", 1),
 }
