@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.util
-import json
 import os
 import pickle
 import subprocess
@@ -19,13 +18,11 @@ import threading
 import time
 from collections.abc import Callable
 from multiprocessing.connection import wait
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from expost import _compiled
-
-BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from expost._compiler import main; main()"
+from expost._interpreter import interpreter
 
 IDLE = 10.0
 """Seconds that it waits for the next function."""
@@ -38,9 +35,8 @@ class _Child:
     """The process and the lines to it. Raises OSError where there can be none."""
 
     def __init__(self) -> None:
-        path = [str(Path(entry or ".").absolute()) for entry in sys.path]
         self.process = subprocess.Popen(
-            [sys.executable, "-c", BOOT, json.dumps(path)],
+            interpreter("expost._compiler:main"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

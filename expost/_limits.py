@@ -42,11 +42,12 @@ class NotCompiled(LimitReached):
 
 @contextlib.contextmanager
 def within(seconds: float | None) -> Iterator[None]:
-    """What is compiled meanwhile in this thread has so many seconds; None: as many as it has anyway."""
+    """What is compiled meanwhile in this thread has so many seconds, and no more than it has anyway; None: as many as
+    it has anyway."""
     if seconds is None:
         yield
         return
-    token = _deadline.set(time.monotonic() + seconds)
+    token = _deadline.set(min(until(), time.monotonic() + seconds))
     try:
         yield
     finally:

@@ -13,22 +13,20 @@ from __future__ import annotations
 import atexit
 import contextlib
 import fcntl
-import json
 import math
 import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
+from expost._interpreter import interpreter, modules_path
 from expost.errors import InputError, SolverError
 from expost.solver.interrupts import listening, requested
 from expost.solver.worker import receive, send
@@ -47,11 +45,6 @@ PATIENCE = 1.5
 
 BEAT = 0.05
 """Seconds between two looks at the clock."""
-
-BOOT = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from expost.solver.worker import main; main(*map(int, sys.argv[2:]))"
-)
 
 
 @dataclass(frozen=True)
@@ -122,8 +115,6 @@ class _Worker:
     """A process of ours and the line to it."""
 
     def __init__(self) -> None:
-        if not sys.executable or getattr(sys, "frozen", False):
-            raise SolverError("no Python interpreter to run a solver in (sys.executable is empty)")
         self.ready = False
         self.scratch = tempfile.mkdtemp(prefix="expost-")
         inbox, self._tasks = _pipe()
@@ -133,7 +124,7 @@ class _Worker:
         theirs = (inbox, outbox, lifeline)
         try:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", BOOT, json.dumps(_path()), *map(str, theirs)],
+                interpreter("expost.solver.worker:main", *theirs),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=self._words,
@@ -235,7 +226,7 @@ class _Call:
         if self.stopped:
             raise _OutOfPatienceError
         left = None if math.isinf(self.deadline) else self.deadline - time.monotonic()
-        send(self.worker.tasks, (task, left, self.worker.environment(), _path(), arguments))
+        send(self.worker.tasks, (task, left, self.worker.environment(), modules_path(), arguments))
         self.sent = True
 
     def wait(self) -> None:
@@ -272,11 +263,6 @@ def _pipe() -> tuple[int, int]:
         ends.append(fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3))
         os.close(descriptor)
     return ends[0], ends[1]
-
-
-def _path() -> list[str]:
-    """Where modules are found, without relative places."""
-    return [str(Path(entry or ".").absolute()) for entry in sys.path]
 
 
 _LOCK = threading.Lock()

@@ -172,6 +172,23 @@ def test_the_limit_goes_along_to_other_threads_and_processes(asked, module):
         assert pool.submit(_limits.until).result() == math.inf
 
 
+def test_a_call_within_another_has_no_more_time_than_that():
+    with _limits.within(50.0):
+        outer = _limits.until()
+        with _limits.within(500.0):
+            assert _limits.until() == outer
+        with _limits.within(5.0):
+            assert _limits.until() < outer
+        assert _limits.until() == outer
+
+
+def test_where_no_interpreter_can_be_started_it_is_compiled_here(module, monkeypatch):
+    monkeypatch.setattr("expost._compiler._child", None)
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    with _limits.within(500.0):
+        assert module().after(1) == 2
+
+
 def test_every_call_with_a_limit_says_it_to_whoever_compiles():
     @_limits.limited
     def call(what, time_limit=20.0):

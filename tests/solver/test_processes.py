@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from expost.errors import InputError, SolverError
+from expost.solver import processes
 from expost.solver.processes import call, prepare
 
 IMPORTING = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
@@ -104,6 +105,14 @@ def test_two_tasks_run_at_once_in_two_threads(tmp_path):
             pool.submit(task, "meet", folder=str(tmp_path), me=k, other=1 - k, seconds=60.0) for k in (0, 1)
         ]
         assert all(0.0 < future.result(timeout=60).answer < 60.0 for future in pair)
+
+
+def test_where_no_interpreter_can_be_started_it_is_said(monkeypatch):
+    """A frozen application would start itself again."""
+    monkeypatch.setattr(processes, "_WAITING", [])
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    with pytest.raises(SolverError, match="no process for a solver could be started: no Python interpreter"):
+        task("shout")
 
 
 def test_failures_are_the_solvers_and_the_next_task_works():
