@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from expost.brackets.lower.floor import FloorSizes
+from expost.brackets.lower.floor import FloorSizes, most_levels
 from expost.brackets.lower.polish import PolishPlan
 from expost.brackets.upper.dual import Quadrature
 from expost.brackets.upper.dual_cells import CellSizes
@@ -133,13 +133,14 @@ RIGOROUS_STATES = (3e6, 3e7, 3e8, 2e9, 8e9)
 RIGOROUS_BOXES = (1 << 8, 1 << 10, 1 << 12, 1 << 14, 1 << 16, 1 << 18)
 """Boxes of the others' levels on which the rigorous lower side bounds strikes, ever more."""
 MOST_CELLS = 512
-"""Cells per level of either side, at most."""
+"""Cells per level of the shadow prices on the rigorous upper side, at most; of own types 8 times as many, and boxes of
+the lower side 4 times."""
 
 
 def cell_sizes(space: QuantileSpace, states: float) -> CellSizes:
     """The cells of the rigorous upper side: about so many ``states`` of corners by own cells, half of them (in powers)
     for the others' levels."""
-    levels = max(sum(space.dims) - own for own in space.dims)
+    levels = most_levels(space)
     own, ends = max(space.dims), 2 if space.sequential else 1
     each = states / (space.n * ends * 2**levels)
     mesh = 1 << int(math.log2(max(each**0.5, 1.0)) / levels)
@@ -150,7 +151,7 @@ def cell_sizes(space: QuantileSpace, states: float) -> CellSizes:
 
 def floor_sizes(space: QuantileSpace, boxes: float) -> FloorSizes:
     """The boxes of the rigorous lower side, about so many, and half as many own cells per level."""
-    levels = max(sum(space.dims) - own for own in space.dims)
+    levels = most_levels(space)
     each = max(2, min(round(boxes ** (1.0 / levels)), 4 * MOST_CELLS))
     return FloorSizes(each, max(each // 2, 8))
 

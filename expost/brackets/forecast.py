@@ -98,9 +98,8 @@ class Forecast:
         size = Quadrature(replicates=1, fibres=32, types=1024, rows=16, bins=128)
         u = constant_prices(self.account.space.dims, 2, 0.0, 0.5)
         seconds = math.inf
-        for _ in range(
-            5
-        ):  # the first compiles and fills caches; somebody else may have the processor in the next
+        # the first compiles and fills caches; somebody else may have the processor in the next
+        for _ in range(5):
             began = time.perf_counter()
             dual_replicate(np.random.SeedSequence(0), self.account.space, u, size)
             seconds = min(seconds, time.perf_counter() - began)

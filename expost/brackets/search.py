@@ -206,8 +206,8 @@ def _several(account: Account, lower: LowerSide) -> None:
             return
         step()
     forecast, rigorous = Forecast(account), _Rigorous(upper, lower)
-    if reason := rigorous.possible():
-        account.leave_out("rigorous bounds", reason)
+    if needs := rigorous.lacking():
+        account.leave_out("rigorous bounds", f"they need {needs}")
     for number, effort in enumerate(efforts(account.space.n)):
         if not account.over:
             forecast.tell(number)
@@ -217,7 +217,7 @@ def _several(account: Account, lower: LowerSide) -> None:
             stage(effort)
         if number == 0:
             upper.estimate()
-        if number < 2 and not rigorous.possible():
+        if number < 2 and not needs:
             rigorous.run(slice(0, 2), 0.1)
 
 
@@ -234,13 +234,13 @@ class _Rigorous:
         )
         self.pace = [0.0, 0.0]
 
-    def possible(self) -> str:
-        """Why there are none, or nothing."""
+    def lacking(self) -> str:
+        """What they need and do not have; empty where they can be had."""
         space = self.space
         if space.n < 2 or space.units > 1 or space.discrete:
-            return "they are there for two buyers or more, one unit and continuous priors"
+            return "two buyers or more, one unit and continuous priors"
         if not space.bounded or not self.account.certain:
-            return "they need bounded supports, independent signals and a seller's value that does not vary"
+            return "bounded supports, independent signals and a seller's value that does not vary"
         return ""
 
     def run(self, stages: slice, share: float) -> None:
@@ -264,8 +264,8 @@ def _rigorous(account: Account, lower: LowerSide) -> None:
     Raises InputError where one side has no rigorous bound."""
     upper = UpperSide(account)
     bounds = _Rigorous(upper, lower)
-    if reason := bounds.possible():
-        raise InputError("rigorous bounds of both sides", where="rigorous", expected=reason)
+    if needs := bounds.lacking():
+        raise InputError("rigorous bounds of both sides", where="rigorous", expected=needs)
     lower.cells()
     for number, effort in enumerate(efforts(account.space.n)[:2]):
         if account.over:

@@ -26,8 +26,7 @@ from expost.spaces.type_space import Grid, TypeSpace, check_memory, discretize, 
 
 BYTES_PER_BINARY = {Timing.STATIC: 150, Timing.SEQUENTIAL: 450}
 """Peak memory of a solve by minimum cut, audit and certificate included, in bytes per buyer and state, the 205 MiB of
-imports and compiled code apart: on jmmz 172, 148, 178 and 135 static at grids 24, 32, 40 and 64 (at 24 and 40 values
-tie, which adds variables), 456 sequential at grid 24."""
+imports and compiled code apart: on jmmz 162 and 130 static at grids 32 and 64, 530 sequential at grid 24."""
 
 BYTES_WITH_MORE = {Timing.STATIC: 450, Timing.SEQUENTIAL: 600}
 """The same with three buyers or more, who are bounded by a first-order method and cuts: 420 static at grid 8, 390 at

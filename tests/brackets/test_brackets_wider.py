@@ -159,8 +159,15 @@ def test_some_discrete_signals_have_cells_of_their_own():
 
 
 def test_rigorous_bounds_say_what_they_need():
-    for wider in ({"joint": COUPLED}, {"units": 2}, {"priors": {"p1": ex.discrete([0, 1])}}):
-        with pytest.raises(ex.InputError, match="rigorous: rigorous bounds of both sides"):
+    needs = [
+        ({"joint": COUPLED}, "bounded supports, independent signals"),
+        ({"units": 2}, "two buyers or more, one unit"),
+        ({"priors": {"p1": ex.discrete([0, 1])}}, "two buyers or more, one unit"),
+    ]
+    for wider, needed in needs:
+        with pytest.raises(
+            ex.InputError, match=f"rigorous: rigorous bounds of both sides; expected {needed}"
+        ):
             ex.bracket(jmmz(**wider), 0.01, 5, rigorous=True)
 
 

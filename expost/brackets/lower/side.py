@@ -57,8 +57,9 @@ MOST_ORDERS = 6
 """Orders of the buyers that are tried."""
 NOISE_POINTS = 32
 """Points of the replicates whose noise decides how completions of three buyers are evaluated."""
-MOST_ROUNDED = 4
-"""How many times as many boxes as asked for a completion's mesh may ask for."""
+MOST_ROUNDED = 2
+"""How many times as many boxes as asked for a completion's mesh may ask for: with 4, the two smallest numbers of boxes
+would be one and the same on 33 nodes."""
 MOST_NODES = 7_000
 """Nodes of one buyer's strikes, beyond which a mesh is not refined."""
 

@@ -133,7 +133,7 @@ def _replicate(
         for start in range(0, count, step):
             some = joint[start : start + step]
             own = types + rng.random((len(some), 1, space.dims[i]))
-            own -= own >= 1.0  # a remainder takes ten times as long
+            own -= own >= 1.0  # a remainder takes twenty times as long
             rows = _in_rows(space, i, own, first) if prices is None and sparse else own.shape[1]
             signals = _signals(space, i, others, some, own)
             total += _buyer(space, i, signals, prices, strikes, first, rows)
