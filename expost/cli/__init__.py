@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from typing import Any
 
 import typer
 
@@ -27,7 +28,7 @@ def main() -> None:
         try:
             streams.finish()
         except InputError as error:
-            code = fail(message(error), error.exit_code)
+            code = fail(message(error, ()), error.exit_code)
     except KeyboardInterrupt:  # between any two lines of the above
         code = fail("interrupted", 130)
     sys.exit(code)
@@ -39,7 +40,7 @@ def run_command(arguments: list[str]) -> int:
     try:
         code = command.main(arguments or ["--help"], prog_name="expost", standalone_mode=False)
     except ExpostError as error:
-        return fail(message(error), error.exit_code)
+        return fail(message(error, _options(command, arguments)), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         return fail("interrupted", 130)
     except Exception as error:
@@ -48,6 +49,12 @@ def run_command(arguments: list[str]) -> int:
             return fail(brief(str(error.format_message())), int(error.exit_code))
         raise
     return code if isinstance(code, int) else 0
+
+
+def _options(group: Any, arguments: list[str]) -> set[str]:
+    """The options of the command that a line asks for."""
+    asked = next((group.commands[word] for word in arguments if word in group.commands), group)
+    return {name for parameter in asked.params for name in parameter.opts}
 
 
 def fail(message: str, code: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 
 from expost.errors import ExpostError, InputError
 
@@ -15,17 +16,19 @@ FLAGS = {
         "loses_to", "write_model",
     )
 } | {"parameters": "--set", "most": "--terms", "terms": "--add"}  # fmt: skip
-"""The option of every parameter that has one; the others are arguments, or parts of a file."""
+"""The option of every parameter that has one somewhere; the others are arguments, or parts of a file."""
 
 _SETTING = re.compile(rf"\b({'|'.join(FLAGS)})=(\{{[^}}]*\}}|\[[^\]]*\]|\"[^\"]*\"|'[^']*'|[^\s,;]+)")
 
 
-def message(error: ExpostError) -> str:
-    """The error's line, with options where it names parameters."""
+def message(error: ExpostError, options: Container[str]) -> str:
+    """The error's line, with options where it names parameters. options: those of the command, for what is an option of
+    one command is an argument of another, or lies in a file."""
     if not isinstance(error, InputError):
         return in_flags(str(error))
     head, colon, rest = error.where.partition(":")
-    where = FLAGS.get(head, head) + colon + rest
+    flag = FLAGS.get(head, head)
+    where = (flag if flag in options else head) + colon + rest
     return str(
         InputError(error.found, where=where, expected=in_flags(error.expected), remedy=in_flags(error.remedy))
     )

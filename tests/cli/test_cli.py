@@ -155,6 +155,13 @@ def test_bad_files_are_one_line_and_exit_code_2(expost, tmp_path, content):
     assert code == 2 and out == "" and len(err.strip().splitlines()) == 1 and "bad.toml" in err
 
 
+def test_an_error_names_an_option_only_where_the_command_has_it(expost):
+    lines = (("dominate", "--run"), ("verify",), ("menu",), ("explain",), ("plot", "--out", "x.svg"))
+    for line in lines:
+        code, _, errors = expost(*line, "nowhere")
+        assert code == 2 and ("--run" in errors) == ("--run" in line), errors
+
+
 def test_help_is_quick_to_import():
     """The faces import late: --help loads neither scipy nor numba nor cvxpy."""
     code = (

@@ -1,6 +1,7 @@
 """Hostile inputs over all commands and the front door: one line, the right exit code, nothing half-written."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -63,6 +64,18 @@ def assert_refused(errors):
     assert errors[:-1].isprintable()
 
 
+def assert_options_are_the_commands(errors, name):
+    """A line that names an option names one that the command has."""
+    import typer
+
+    from expost.cli import app
+
+    own = typer.main.get_command(app).commands[name].params
+    if errors.startswith("expost: --"):
+        option = re.split(r"[:=\s]", errors.removeprefix("expost: "), maxsplit=1)[0]
+        assert option in {opt for parameter in own for opt in parameter.opts}, errors
+
+
 def arguments_of(case, saved):
     return [word.replace("{static}", str(saved / "static")) for word in case.arguments]
 
@@ -74,6 +87,7 @@ def judge(case, code, out, errors, before, after):
     if code in (2, 3):
         assert out == ""
         assert_refused(errors)
+        assert_options_are_the_commands(errors, case.arguments[0])
         assert after == before
     assert not [name for name in after if name.startswith(".") and name not in before]
 
