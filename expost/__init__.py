@@ -10,10 +10,11 @@ Everything public is here, loaded when first used (PEP 562).
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
-
 from expost._version import __version__
+
+TYPE_CHECKING = False  # typing's own: loading it takes as long as all else before the command hears Ctrl-C
+if TYPE_CHECKING:
+    from typing import Any
 
 _HOMES = {
     "expost._typing": ("Objective", "Timing"),
@@ -135,6 +136,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'expost' has no attribute {name!r}")
+    import importlib
+
     found = getattr(importlib.import_module(_HOME[name]), name)
     globals()[name] = found
     return found

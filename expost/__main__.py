@@ -1,25 +1,28 @@
-"""The command ``expost``: hears Ctrl-C before anything is loaded, so that even the first moment ends in one line."""
+"""The command ``expost``: hears Ctrl-C before anything is loaded, so that even the first moment ends in one line.
+
+Neither ``signal`` nor ``typing`` is anything: they make enumerations and classes for as long as Python itself takes to
+start.
+"""
 
 from __future__ import annotations
 
 import os
-import signal
-from typing import Any
+from _signal import SIGINT, default_int_handler, getsignal, signal  # type: ignore[import-not-found]
 
 
 def main() -> None:
     """Run the command line in this process, which is ours alone."""
-    hears = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # a script's background jobs do not
+    hears = getsignal(SIGINT) is default_int_handler  # a script's background jobs do not
     if hears:
-        signal.signal(signal.SIGINT, _leave)
+        signal(SIGINT, _leave)
     from expost.cli import main as command
 
     if hears:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal(SIGINT, default_int_handler)
     command()
 
 
-def _leave(*_: Any) -> None:
+def _leave(*_: object) -> None:
     os.write(2, b"expost: interrupted\n")
     os._exit(130)
 

@@ -18,6 +18,8 @@ __all__ = ["app", "main", "many", "own", "run_command", "runs", "streams", "theo
 
 LONGEST = 2000
 """Characters of a line on standard error."""
+INTERRUPTED = 130
+"""The exit code after Ctrl-C, as a shell has it."""
 
 
 def main() -> None:
@@ -30,7 +32,7 @@ def main() -> None:
         except InputError as error:
             code = fail(message(error, ()), error.exit_code)
     except KeyboardInterrupt:  # between any two lines of the above
-        code = fail("interrupted", 130)
+        code = fail("interrupted", INTERRUPTED)
     sys.exit(code)
 
 
@@ -42,12 +44,14 @@ def run_command(arguments: list[str]) -> int:
     except ExpostError as error:
         return fail(message(error, _options(command, arguments)), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        return fail("interrupted", 130)
+        return fail("interrupted", INTERRUPTED)
     except Exception as error:
         # The parser's own errors (an unknown option, a missing argument) know their message and exit code.
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):
             return fail(brief(str(error.format_message())), int(error.exit_code))
         raise
+    if code == INTERRUPTED:  # some versions of typer catch Ctrl-C themselves, and say nothing
+        return fail("interrupted", INTERRUPTED)
     return code if isinstance(code, int) else 0
 
 

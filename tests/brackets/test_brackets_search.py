@@ -13,10 +13,13 @@ from support.bracket_truths import (
     sum_below,
 )
 
-from expost.brackets import search
+from expost.brackets import effort, search
 from expost.brackets.clock import ENDLESS, Clock, OutOfTime
+from expost.brackets.lower.polish import PolishPlan
 from expost.brackets.records import RIGOROUS, STATISTICAL
 from expost.brackets.statistics import Limit
+from expost.brackets.upper.dual import Quadrature
+from expost.brackets.upper.fit import FitPlan
 from expost.errors import InputError
 from expost.instances.catalogue import load
 from expost.instances.environment import Buyer, Instance
@@ -270,6 +273,30 @@ def test_the_same_seed_gives_the_same_bracket_whatever_jobs_is(name, timing, acc
     one, two, three = (bracket(load(name), accuracy, seed=4, timing=timing, jobs=jobs) for jobs in (1, 2, 3))
     assert figures(one) == figures(two) == figures(three)
     assert len(one.history) > 3
+
+
+SMALL = effort.Effort(
+    mesh=100,
+    fit=FitPlan(fibres=24, types=64, rows=8, samples=2, steps=12, refresh=2),
+    quadrature=Quadrature(replicates=4, fibres=8, types=64, rows=8, bins=64),
+    polish=PolishPlan(points=16, steps=30, nodes=3),
+    points=16,
+    replicates=4,
+    states=64,
+    replicates_of_sets=4,
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("timing", ["static", "sequential"])
+def test_all_stages_of_three_buyers_are_the_same_whatever_jobs_is(monkeypatch, timing):
+    monkeypatch.setattr(effort, "MORE_BUYERS", (SMALL,) * len(effort.MORE_BUYERS))
+    one, two = (bracket(load("three-buyers"), 1e-3, seed=4, timing=timing, jobs=jobs) for jobs in (1, 2))
+    assert figures(one) == figures(two)
+    assert sum("dual function, multilinear" in bound.method for bound in one.history) == len(
+        effort.MORE_BUYERS
+    )
+    assert sum("completion" in bound.method for bound in one.history) == len(effort.MORE_BUYERS)
 
 
 def test_a_bracket_in_the_processes_of_joblib_is_the_same():

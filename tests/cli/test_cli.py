@@ -173,6 +173,42 @@ def test_help_is_quick_to_import():
     assert done.stdout.strip().splitlines()[-1] == "[]"
 
 
+def test_next_to_nothing_is_loaded_before_ctrl_c_is_heard(tmp_path):
+    """A Ctrl-C until then is Python's own: a traceback, and death by the signal."""
+    code = (
+        "import sys; before = set(sys.modules); import expost.__main__; "
+        "print(*sorted(set(sys.modules) - before))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "expost.__main__" in loaded and loaded <= {
+        "expost",
+        "expost._version",
+        "expost.__main__",
+        "__future__",
+    }
+
+
+def test_ctrl_c_is_heard_while_the_command_is_loaded(tmp_path):
+    (tmp_path / "typer.py").write_text("import signal\nsignal.raise_signal(signal.SIGINT)\n")
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from expost.__main__ import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "expost: interrupted\n")
+
+
+def test_ctrl_c_in_a_command_is_one_line(expost, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ex, "solve", interrupted)
+    assert expost("solve", "jmmz", "--grid", 2) == (130, "", "expost: interrupted\n")
+
+
 def test_the_program_is_written_for_other_solvers(expost, tmp_path):
     import highspy
 

@@ -67,3 +67,4 @@ def test_signals_in_the_first_moments_are_no_tracebacks(number, after):
     _, errors = process.communicate(timeout=60)
     assert b"Traceback" not in errors
     assert process.returncode == (130 if number == signal.SIGINT else -signal.SIGTERM)
+    assert errors.endswith(b"expost: interrupted\n" if number == signal.SIGINT else b"")

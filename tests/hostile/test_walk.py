@@ -70,7 +70,8 @@ def assert_options_are_the_commands(errors, name):
 
     from expost.cli import app
 
-    own = typer.main.get_command(app).commands[name].params
+    command = typer.main.get_command(app)
+    own = command.commands.get(name, command).params
     if errors.startswith("expost: --"):
         option = re.split(r"[:=\s]", errors.removeprefix("expost: "), maxsplit=1)[0]
         assert option in {opt for parameter in own for opt in parameter.opts}, errors
