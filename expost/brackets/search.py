@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -11,6 +10,7 @@ from numbers import Real
 from typing import Any
 
 from expost._limits import NotCompiled
+from expost._memory import peak_bytes
 from expost.brackets.account import Account
 from expost.brackets.atoms import solve_atoms
 from expost.brackets.bracket import Bracket
@@ -291,7 +291,7 @@ def _result(account: Account, timings: tuple[str, ...]) -> Bracket:
         confidence=account.confidence,
         seed=account.seed,
         seconds=account.seconds,
-        peak_memory_mb=_peak_memory(),
+        peak_memory_mb=(peak_bytes() or math.nan) / 2**20,  # no number where nobody knows
         first=first_names(space),
         history=tuple(account.history),
         estimates=tuple(account.estimates),
@@ -300,12 +300,3 @@ def _result(account: Account, timings: tuple[str, ...]) -> Bracket:
         proofs=tuple(account.proofs[key] for key in sorted(account.proofs)),
         control=account.control,
     )
-
-
-def _peak_memory() -> float:
-    """The largest resident size of this process so far, in MiB; NaN where the platform does not tell."""
-    try:
-        import resource
-    except ImportError:
-        return math.nan
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)

@@ -21,9 +21,9 @@ import time
 import warnings
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
+from expost._memory import peak_bytes
 from expost.errors import ExpostError, InputError
 
 
@@ -121,7 +121,7 @@ def main(inbox: int, outbox: int, lifeline: int) -> None:
         line.deadline = math.inf if seconds is None else time.monotonic() + seconds
         kind, content = _answered(line, task, arguments)
         del arguments
-        line.say(kind, (content, _peak_bytes()))
+        line.say(kind, (content, peak_bytes()))
         del content
         gc.collect()
 
@@ -137,14 +137,3 @@ def _answered(line: Line, task: str, arguments: dict[str, Any]) -> tuple[str, ob
         return "failed", str(error)
     except Exception as error:
         return "failed", f"died: {type(error).__name__}: {' '.join(str(error).split())[:200]}"
-
-
-def _peak_bytes() -> int:
-    """The largest memory that this process has had."""
-    # Not getrusage where it can be helped: on Linux that begins with what the parent had.
-    with contextlib.suppress(OSError, StopIteration):
-        status = Path("/proc/self/status").read_text(encoding="utf-8")
-        return 1024 * next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:"))
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
