@@ -25,6 +25,7 @@ def jmmz(points: int, timing: str = "static", *first: str) -> Program:
 PROGRAMS = {
     "static": lambda: jmmz(5),
     "ties": lambda: jmmz(6),
+    "many ties": lambda: jmmz(12),
     "sequential": lambda: jmmz(5, "sequential", "c1", "c2"),
 } | {
     f"random {seed}": lambda seed=seed: random_program(np.random.default_rng(seed), 2, 7) for seed in range(6)
@@ -42,7 +43,7 @@ def residual(graph: kernels.Graph) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate([tails, heads[back]]), np.concatenate([heads, tails[back]])
 
 
-@pytest.mark.parametrize("rounds", [0, 1, 4])
+@pytest.mark.parametrize("rounds", [0, 1, 4, 12])
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_search_meets_what_reaches_a_demand_and_labels_fall_on_the_way(name, rounds):
     network = build(PROGRAMS[name]())
@@ -87,3 +88,26 @@ def test_what_ties_is_numbered_together():
     graph = build(jmmz(6)).graph
     assert len(graph.xtail)
     assert np.abs(graph.xhead - graph.xtail).max() < 6
+
+
+def test_ties_are_known_by_their_bits():
+    graph = build(jmmz(12)).graph
+    ties = np.zeros((-(-len(graph.bits) // 64), 6), dtype=np.uint64)
+    kernels.find_ties(graph, ties)
+
+    first, tied, ends, met = (
+        np.flatnonzero(np.unpackbits(ties[:, column].copy().view(np.uint8), bitorder="little"))
+        for column in range(4)
+    )
+
+    # each leads to one node after it, which is the same for all that are side by side
+    own = np.isin(graph.xtail, first)
+    assert len(first)
+    assert np.isin(graph.xhead[own], ends).all()
+    assert np.isin(first, tied).all()
+    assert not np.isin(ends, tied).any()
+    assert not (graph.bits[first] & kernels.CHAIN).any()
+    # most ties lie within a word, and nothing else leads to their nodes
+    assert np.isin(graph.xhead, met).mean() > 0.8
+    from_outside = np.isin(graph.xhead, tied)
+    assert np.isin(graph.xhead[from_outside] - 1, tied).all()

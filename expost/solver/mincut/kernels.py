@@ -58,9 +58,15 @@ FAR_AHEAD, AHEAD = 8, 4
 SEARCH_FAR_AHEAD, SEARCH_AHEAD = 4, 2
 """How many words ahead a search fetches a word's data, and what its arcs need."""
 
-REACH, HOPS = 16, 4
+REACH, HOPS = 16, 2
 """In one step a search goes over REACH nodes of a chain, or over an arc across. Of explicit arcs within a word it goes
-over up to HOPS - 1 in one step; REACH times HOPS is at most 64."""
+over up to HOPS - 1 in one step."""
+
+MOST_TIED = 8
+"""Ties of so many nodes are known by their bits; one label more a node may be needed for them in a step."""
+
+SHORT_STEP, LONG_STEP = REACH, REACH * HOPS + MOST_TIED
+"""How many labels one step of a search has, without explicit arcs and with them; at most 64."""
 
 BACK, ON, OVER_ON, OVER_BACK, EXPLICIT_ON = 0, 1, 2, 3, 4
 """Over which arc an excess goes; from EXPLICIT_ON upwards, forwards and backwards over explicit arcs."""
@@ -263,23 +269,100 @@ LOWEST_OF_EIGHT, GATHER, HIGHEST_BYTE = (
 )
 
 
+FIRST, TIED, ENDS, MET, FILLED, EMPTIED = 0, 1, 2, 3, 4, 5
+"""The columns of ``Maps.ties``. ``find_ties`` fills the first four: the nodes of a tie but its last, all of its nodes,
+the nodes that follow a tie, and nodes that only ties lead to over explicit arcs. Each search fills the others: nodes of
+a tie to which, and from which, an explicit arc carries flow.
+
+A tie is MOST_TIED nodes at most, one after the other and within a word, that the node before them leads to and that
+lead to the node after them, and to nothing else but partners: types of equal value, which are free of each other."""
+
+
 class Maps(NamedTuple):
     """Room for a search: bit ``k`` of word ``j`` stands for node ``64 j + k``.
 
-    state: uint64 (words, 4), arcs: uint64 (words, 5), columns as above. lists: int32 (2, words + 1), the words to
-    go on from, now and next. tally: int32 (64,).
+    state: uint64 (words, 4), arcs: uint64 (words, 5), ties: uint64 (words or none, 6), columns as above. lists: int32
+    (2, words + 1), the words to go on from, now and next. tally: int32 (64,). step: how many labels one step has.
     """
 
     state: UInt64
     arcs: UInt64
+    ties: UInt64
     lists: Int32
     tally: Int32
+    step: int
+
+
+@compiled(nogil=True, _nrt=False)
+def find_ties(g: Graph, ties: UInt64) -> int:
+    """Fill ``ties``, uint64 (words, 6), which starts as 0; returns how many explicit arcs they have."""
+    nodes, arcs = len(g.bits), wide(0)
+    for v in range(nodes - 1):
+        if g.bits[v] & (CHAIN | EXTRA) == CHAIN | EXTRA:
+            many = 1 + g.xout_ptr[v + 1] - g.xout_ptr[v]
+            end = v + many + 1
+            if 1 < many <= MOST_TIED and end < nodes and v >> 6 == end >> 6 and is_tie(g, v, end):
+                j, low, high = v >> 6, np.uint64(v & 63), np.uint64(end & 63)
+                upto = (ONE << high) - ONE
+                ties[j, TIED] |= upto & ~((ONE << (low + ONE)) - ONE)
+                ties[j, FIRST] |= (upto >> ONE) & ~((ONE << (low + ONE)) - ONE)
+                ties[j, ENDS] |= ONE << high
+                ties[j, MET] |= upto & ~((ONE << (low + ONE)) - ONE)
+                arcs += 2 * (many - 1)
+                if g.xin_ptr[end + 1] - g.xin_ptr[end] == many - 1:
+                    ties[j, MET] |= ONE << high
+    return arcs
+
+
+@helper
+def is_tie(g: Graph, start: int, end: int) -> bool:
+    """Whether the nodes between ``start`` and ``end`` are a tie; the explicit arcs of ``start`` are as many."""
+    heads = NONE
+    for k in range(g.xout_ptr[start], g.xout_ptr[start + 1]):
+        if not start + 2 <= g.xhead[k] < end:
+            return False
+        heads |= ONE << np.uint64(g.xhead[k] - start)
+    if heads != (ONE << np.uint64(end - start)) - np.uint64(4):
+        return False
+    for w in range(start + 1, end):
+        last = w == end - 1
+        if (g.bits[w] & CHAIN > 0) != last:
+            return False
+        out = g.xout_ptr[w]
+        if g.xout_ptr[w + 1] - out != (0 if last else 1) or not (last or g.xhead[out] == end):
+            return False
+        if g.xin_ptr[w + 1] - g.xin_ptr[w] != (0 if w == start + 1 else 1):
+            return False
+    return True
 
 
 @helper
 def squeeze(eight_bytes: Any, bit: int) -> Any:
     """One bit of each of eight bytes, as the eight lowest bits of a uint64."""
     return (((eight_bytes >> np.uint64(bit)) & LOWEST_OF_EIGHT) * GATHER) >> HIGHEST_BYTE
+
+
+@helper
+def fill_ties(g: Graph, maps: Maps, j: int, sent: Any) -> Any:
+    """See which arcs of ties carry flow in word ``j``, where ``sent`` are nodes from which some may; return the nodes
+    that arcs of ties leave.
+    """
+    first, tied = maps.ties[j, FIRST], maps.ties[j, TIED]
+    starts = (tied >> ONE) & ~tied
+    filled, emptied = NONE, NONE
+    rest = sent & (first | starts)
+    while rest != NONE:
+        k = lowest_bit(rest)
+        rest &= rest - ONE
+        v = 64 * j + wide(k)
+        a = wide(g.xout_ptr[v])
+        if (first >> k) & ONE != NONE:
+            emptied |= np.uint64(g.xflow[a] > 0) << k
+        else:
+            for i in range(a, g.xout_ptr[v + 1]):
+                filled |= np.uint64(g.xflow[i] > 0) << np.uint64(g.xhead[i] & 63)
+    maps.ties[j, FILLED], maps.ties[j, EMPTIED] = filled, emptied
+    return first | starts
 
 
 @compiled(nogil=True, _nrt=False)
@@ -319,6 +402,9 @@ def lay_out(g: Graph, maps: Maps) -> int:
         maps.arcs[j, CHAINS] = chain
         maps.arcs[j, CARRIES] = carry
         maps.arcs[j, LINKS] = loaded | across
+        if len(maps.ties) > 0:
+            extra &= ~maps.ties[j, MET]
+            sent &= ~fill_ties(g, maps, j, sent)
         maps.arcs[j, EXTRAS] = extra
         maps.arcs[j, SENDERS] = sent
         maps.lists[0, count] = j
@@ -344,12 +430,6 @@ def wait_for(maps: Maps, side: int, count: int, v: int) -> int:
 
 
 @helper
-def step_of(g: Graph) -> int:
-    """How many labels one step of a search has."""
-    return REACH * HOPS if len(g.xtail) > 0 else REACH
-
-
-@helper
 def flood(nodes: Any, way: Any, down: bool) -> Any:
     """``nodes`` and what they lead to within fewer than REACH steps to bits of ``way``, lower or higher ones."""
     step = 1
@@ -365,6 +445,40 @@ def flood(nodes: Any, way: Any, down: bool) -> Any:
     return nodes
 
 
+@helper
+def flood_ties(maps: Maps, j: int, seeds: Any, chain: Any, free: Any) -> Any:
+    """``flood`` down the chain of word ``j`` where it has ties: what is seen of them is passed through.
+
+    A tie is gone through as if its nodes led to one another, which comes to the right node before it; but of these
+    nodes only those are met that the node after the tie leads back to.
+    """
+    first, tied, ends = maps.ties[j, FIRST], maps.ties[j, TIED], maps.ties[j, ENDS]
+    below = flood(seeds, (chain & free) | ((chain | first) & tied), True)
+    return below & (seeds | ~first | flood(below & ends, tied, True))
+
+
+@helper
+def around_ties(maps: Maps, j: int, new: Any) -> Any:
+    """What the nodes ``new`` of word ``j`` lead to, back over the arcs of ties or along their flow."""
+    tied, ends = maps.ties[j, TIED], maps.ties[j, ENDS]
+    within = flood(new & ends, tied, True)
+    before = (flood(new & tied, tied, True) >> ONE) & ~tied
+    filled = flood((new & ~tied) << ONE & tied, tied, False) & maps.ties[j, FILLED]
+    after = (flood(new & maps.ties[j, EMPTIED], tied, False) << ONE) & ends
+    return within | before | filled | after
+
+
+@helper
+def label_ties(maps: Maps, label: Int32, j: int, met: Any, seeds: Any, base: int) -> None:
+    """Label those of ``met`` that are not the last of a tie: they lead to the node after it alone."""
+    rest = met & maps.ties[j, FIRST]
+    while rest != NONE:
+        k = lowest_bit(rest)
+        rest &= rest - ONE
+        k_end = lowest_bit(maps.ties[j, ENDS] >> k)
+        label[64 * j + wide(k)] = base + wide(k_end) + wide(lowest_bit(seeds >> (k + k_end)))
+
+
 @compiled(nogil=True, _nrt=False)
 def search_back(  # noqa: PLR0912, PLR0915
     g: Graph, maps: Maps, label: Int32, active: Int32, room: Int32, wanted: int
@@ -378,7 +492,7 @@ def search_back(  # noqa: PLR0912, PLR0915
     """
     label[:] = FAR
     explicit = len(g.xtail) > 0
-    step = step_of(g)
+    step = maps.step
     count = lay_out(g, maps)
     state, arcs, lists = maps.state, maps.arcs, maps.lists
     side, base, found, met = wide(0), wide(0), wide(0), wide(0)
@@ -388,7 +502,11 @@ def search_back(  # noqa: PLR0912, PLR0915
         for i in range(count):
             if i + SEARCH_FAR_AHEAD < count:
                 fetch_word(
-                    g, label, wide(lists[side, i + SEARCH_FAR_AHEAD]), wide(lists[side, i + SEARCH_AHEAD])
+                    g,
+                    maps,
+                    label,
+                    wide(lists[side, i + SEARCH_FAR_AHEAD]),
+                    wide(lists[side, i + SEARCH_AHEAD]),
                 )
             j = wide(lists[side, i])
             low = 64 * j
@@ -398,12 +516,22 @@ def search_back(  # noqa: PLR0912, PLR0915
             from_base = base
             while seeds != NONE:
                 free = ~state[j, SEEN]
-                below = flood(seeds, chain & free, True)
-                new = below | flood(seeds, (carry << ONE) & free, False)
+                tied = maps.ties[j, TIED] if explicit else NONE
+                if tied == NONE:
+                    below = flood(seeds, chain & free, True)
+                    new = below | flood(seeds, (carry << ONE) & free, False)
+                else:
+                    below = free & flood_ties(maps, j, seeds, chain, free)
+                    # what of a tie can be met only over the node before it has to wait: that one is far from its seed
+                    late = ((below & ~seeds & ~tied) << ONE) & tied
+                    new = below | flood(seeds, (carry << ONE) & free & ~late, False)
                 state[j, SEEN] |= new
                 met += wide(count_bits(new))
                 # where the chain goes on
-                later = wait(maps, ahead, later, j, ((new >> ONE) & chain) | ((new & carry) << ONE))
+                onward = ((new >> ONE) & chain) | ((new & carry) << ONE)
+                if tied != NONE:
+                    onward |= around_ties(maps, j, new)
+                later = wait(maps, ahead, later, j, onward)
                 if (new & ONE) != NONE and j > 0 and (arcs[j - 1, CHAINS] >> LAST) != NONE:
                     later = wait_for(maps, ahead, later, low - 1)
                 if ((new & carry) >> LAST) != NONE:
@@ -414,6 +542,9 @@ def search_back(  # noqa: PLR0912, PLR0915
                     found += 1
                     rest &= rest - ONE
                 rest = below
+                if tied != NONE:
+                    label_ties(maps, label, j, below & ~seeds, seeds, from_base)
+                    rest &= seeds | ~maps.ties[j, FIRST]
                 while rest != NONE:
                     k = lowest_bit(rest)
                     rest &= rest - ONE
@@ -454,7 +585,7 @@ def search_back(  # noqa: PLR0912, PLR0915
                 # arcs within the word are part of the same step, a few of them
                 seeds &= ~state[j, SEEN]
                 from_base += REACH
-                if from_base == base + step:
+                if from_base + REACH > base + step:
                     later = wait(maps, ahead, later, j, seeds)
                     break
         sort_by_label(room, label, before, found, base, maps.tally, active)
@@ -464,16 +595,26 @@ def search_back(  # noqa: PLR0912, PLR0915
 
 
 @helper
-def fetch_word(g: Graph, label: Int32, far: int, near: int) -> None:
+def fetch_word(g: Graph, maps: Maps, label: Int32, far: int, near: int) -> None:
     """Fetch what a search will need of the word ``far``, and where the arcs of the word ``near`` lead."""
     v, w = 64 * far, 64 * near
     for k in range(0, 64, 16):
         fetch(label, v + k)
         fetch(g.partner, w + k)
     if len(g.xtail) > 0:
-        for k in range(0, 64, 16):
-            fetch(g.xin_ptr, v + k)
-            fetch(g.xin_tail, g.xin_ptr[w] + k)
+        rest = maps.arcs[far, EXTRAS] | maps.arcs[far, SENDERS]
+        while rest != NONE:
+            k = lowest_bit(rest)
+            rest &= rest - ONE
+            fetch(g.xin_ptr, v + wide(k))
+            fetch(g.xout_ptr, v + wide(k))
+        rest = maps.arcs[near, EXTRAS] | maps.arcs[near, SENDERS]
+        while rest != NONE:
+            k = lowest_bit(rest)
+            rest &= rest - ONE
+            fetch(g.xin_tail, g.xin_ptr[w + wide(k)])
+            fetch(g.xflow, g.xout_ptr[w + wide(k)])
+            fetch(g.xhead, g.xout_ptr[w + wide(k)])
 
 
 @helper
@@ -666,7 +807,7 @@ def advance(g: Graph, v: int, e: int, label: Int32) -> int:
 
 @compiled(nogil=True, _nrt=False)
 def wander(  # noqa: PLR0912
-    g: Graph, label: Int32, ring: Int32, count: int, pushes: int
+    g: Graph, label: Int32, ring: Int32, count: int, pushes: int, across: int
 ) -> int:
     """Push the excess of ``ring[:count]``, first come first served, each time to the smallest label around.
 
@@ -678,7 +819,6 @@ def wander(  # noqa: PLR0912
     size = len(ring)
     first = 0
     lost = 0
-    across = step_of(g) // 4
     while count > 0 and pushes > 0:
         if count > FAR_AHEAD and first + FAR_AHEAD < size:
             fetch_far(g, label, ring[first + FAR_AHEAD])

@@ -64,9 +64,14 @@ class Preflow:
     @cached_property
     def _maps(self) -> Maps:
         """What a search knows of 64 nodes at once."""
-        words = -(-self.nodes // 64)
+        words, explicit = -(-self.nodes // 64), len(self.graph.xtail)
         state, arcs = (np.empty((words, columns), dtype=np.uint64) for columns in (4, 5))
-        return Maps(state, arcs, np.empty((2, words + 1), dtype=np.int32), np.empty(64, dtype=np.int32))
+        ties = np.zeros((words if explicit else 0, 6), dtype=np.uint64)
+        if explicit:
+            kernels.find_ties(self.graph, ties)
+        step = kernels.LONG_STEP if explicit else kernels.SHORT_STEP
+        lists, tally = np.empty((2, words + 1), dtype=np.int32), np.empty(64, dtype=np.int32)
+        return Maps(state, arcs, ties, lists, tally, step)
 
     @cached_property
     def _after(self) -> Int32:
@@ -109,7 +114,7 @@ class Preflow:
         left = kernels.sweep(graph, label, self.active, self.found, self._first, self._after, stuck)
         # on a cycle, wandering excess could run round and round, and the flow behind it overflow
         pushes = LEAST + self.touched // SHARE if self.acyclic else 0
-        return int(kernels.wander(graph, label, stuck, left, pushes))
+        return int(kernels.wander(graph, label, stuck, left, pushes, self._maps.step // 4))
 
     def forget(self) -> None:
         """Free the labels and all other room: they take as much memory as the network."""
