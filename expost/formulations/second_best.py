@@ -186,4 +186,6 @@ def _with_certificate(formulation: Formulation, solution: Solution) -> Solution:
             f"{program.value(flow.x):.12g}"
         )
     details = {**solution.details, "certificate_by": flow.backend}
-    return replace(solution, certificate=flow.certificate, bound=flow.bound, details=details)
+    return replace(
+        solution, certificate=flow.certificate, bound=flow.bound, details=details, certified=flow.certified
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from expost._typing import Bool, Timing
 from expost.errors import InputError
@@ -49,6 +50,10 @@ def parse_timing(n: int, timing: str | Sequence[str]) -> tuple[Timing, ...]:
     return tuple(Timing(word) for word in words)
 
 
+AT_ONCE = 1_000_000
+"""With so many states, the blocks of two buyers are built at once."""
+
+
 def build_blocks(
     space: TypeSpace,
     timings: tuple[str, ...],
@@ -62,17 +67,19 @@ def build_blocks(
     when a first signal is named for a static buyer, and whatever ``sequential_block`` raises.
     """
     firsts = _firsts(space, timings, first)
-    return tuple(
-        sequential_block(space, i, firsts[i])
-        if timing == SEQUENTIAL
-        else static_block(
-            space.values[i],
-            i,
-            revenue=revenue,
-            chances=None if space.weights is None else space.weights.chances,
-        )
-        for i, timing in enumerate(timings)
-    )
+    chances = None if space.weights is None else space.weights.chances
+
+    def block(i: int) -> Block:
+        if timings[i] == SEQUENTIAL:
+            return sequential_block(space, i, firsts[i])
+        return static_block(space.values[i], i, revenue=revenue, chances=chances)
+
+    buyers = range(len(timings))
+    if space.states < AT_ONCE:
+        return tuple(map(block, buyers))
+    # mostly sorting, which lets other threads run
+    with ThreadPoolExecutor(2) as pool:
+        return tuple(pool.map(block, buyers))
 
 
 def buyer_stages(

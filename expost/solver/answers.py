@@ -59,7 +59,7 @@ def audited(program: Program, solution: Solution, name: str, ignored: list[str] 
         "ignored": ignored or [],
         "bound_certified": math.isfinite(certified) and certified <= bound + slack(program),
     }
-    return replace(solution, bound=bound, details=solution.details | facts)
+    return replace(solution, bound=bound, details=solution.details | facts, certified=certified)
 
 
 def _certified(program: Program, solution: Solution, name: str) -> float:

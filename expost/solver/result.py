@@ -149,7 +149,8 @@ class Solution:
 
     ``smallest`` and ``largest`` are the extreme optimal closures as 0/1 vectors in the program's own
     variables (block 1 complemented inside the order: ``smallest`` has the fewest of block 0 and the
-    most of block 1), given by backends that know them.
+    most of block 1), given by backends that know them. ``certified`` is what the certificate proves, once that has
+    been checked; infinite before, and without one.
     """
 
     backend: str
@@ -160,3 +161,4 @@ class Solution:
     smallest: Int8 | None = None
     largest: Int8 | None = None
     details: dict[str, Any] = field(default_factory=dict)
+    certified: float = math.inf
