@@ -25,6 +25,7 @@ from expost.spaces.type_space import TypeSpace
 class Formulation:
     """A program, the type space that it came from, and the way back.
 
+    blocks: where each buyer's variables are; the rows are in the program alone (``Block.without_rows``).
     alpha: the objective is alpha x welfare + (1 - alpha) x revenue.
     stages: the stages of each sequential buyer, None for static ones; empty when all are static.
     settings: what was asked for, None where the program was not made of settings.
@@ -124,7 +125,9 @@ def assemble(
         fixed=_fixings(space, blocks, starts) if conditional else None,
         constant=alpha * space.seller,
     )
-    return Formulation(space, blocks, program, alpha, stages, settings)
+    return Formulation(
+        space, tuple(block.without_rows() for block in blocks), program, alpha, stages, settings
+    )
 
 
 def _shares(space: TypeSpace, alpha: float) -> Float | float:

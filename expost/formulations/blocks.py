@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from expost._typing import Float, Int32
 from expost.tolerances import TIE, allowance
@@ -27,6 +29,13 @@ class Block:
     heads: Int32
     revenue: Float | None = None
     tie_spread: float = 0.0
+
+    def without_rows(self) -> Block:
+        """The block without what a program that was made of it has anyway: its arcs and its weights."""
+        return replace(self, tails=_NONE, heads=_NONE, revenue=None)
+
+
+_NONE = np.empty(0, dtype=np.int32)
 
 
 def tie_width(values: Float) -> float:

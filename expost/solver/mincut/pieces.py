@@ -225,7 +225,11 @@ class Part:
     @property
     def ids(self) -> Int32:
         """Where the nodes are in the whole, int32 (nodes of the part,); not kept while the part is solved."""
-        ids = np.flatnonzero(self.piece == self.which).astype(np.int32)
+        ids, last = np.empty(np.count_nonzero(self.piece == self.which), dtype=np.int32), 0
+        for low in range(0, len(self.piece), CHUNK):
+            found = np.flatnonzero(self.piece[low : low + CHUNK] == self.which)
+            ids[last : last + len(found)] = found + low
+            last += len(found)
         return np.ascontiguousarray(ids[::-1]) if self.backwards else ids
 
     @classmethod
