@@ -26,6 +26,7 @@ from expost.formulations.timing import build_blocks
 from expost.instances.catalogue import load
 from expost.solver.backends import solve_program
 from expost.spaces.efficient import should_win
+from expost.spaces.mesh import hats, mesh_points
 from expost.spaces.quantile_space import QuantileSpace, quantile_space
 from expost.spaces.type_space import discretize
 
@@ -106,6 +107,40 @@ def test_gathering_at_nodes_is_the_transpose_of_interpolation(jmmz):
         weights = rng.normal(size=fibres.base.shape)
         direct = float(((fibres.gains - fibres.net(u)[0]) * weights).sum())
         assert float((spread(u, fibres, fibres.base * weights) * u.mesh).sum()) == pytest.approx(direct)
+
+
+@pytest.mark.parametrize("name", ["jmmz", "three-buyers"])
+def test_shadow_prices_are_those_of_hat_functions_written_out(name):
+    space = quantile_space(load(name), "static", (None,) * load(name).n)
+    rng = np.random.default_rng(6)
+    mesh = rng.random([3**d for d in space.dims])
+    for i in range(space.n):
+        outer, inner = outer_points(space, i, 4, rng), rng.random((5, space.dims[i]))
+        base = rng.random((4, 5))
+        flat = np.moveaxis(mesh, i, -1).reshape(-1, mesh.shape[i])
+        tent = [
+            np.prod(
+                np.maximum(1.0 - 2.0 * np.abs(levels[:, None] - mesh_points(3, levels.shape[1])), 0.0), axis=2
+            )
+            for levels in (outer, inner)
+        ]
+        u = ShadowPrices(space.dims, 3, 0.0, mesh)
+        found = u.evaluate(i, hats(outer, 3), hats(inner, 3), base)
+        assert found == pytest.approx(base * (tent[0] @ flat @ tent[1].T))
+
+
+def test_prices_that_are_far_behind_are_never_drawn():
+    rng = np.random.default_rng(7)
+    net, value = rng.normal(size=(20, 50)), rng.random((20, 50))
+    order = np.argsort(value, axis=1).astype(np.int32)
+    for smoothing in (1e-3, 0.3):
+        wins, best = np.empty(net.shape), np.empty(20)
+        static_response(net, value, order, 0.0, smoothing, wins, best)
+        ranked = np.take_along_axis(net, order, axis=1)
+        totals = np.concatenate([ranked[:, ::-1].cumsum(axis=1)[:, ::-1], np.zeros((20, 1))], axis=1) / 50
+        chance = np.exp((totals - totals.max(axis=1, keepdims=True)) / smoothing)
+        chance = (chance / chance.sum(axis=1, keepdims=True)).cumsum(axis=1)[:, :-1]
+        assert np.take_along_axis(wins, order, axis=1) == pytest.approx(chance, abs=1e-12)
 
 
 def test_refining_a_nested_mesh_keeps_the_function(jmmz):

@@ -18,6 +18,7 @@ from scipy import sparse
 
 from expost._typing import Float
 from expost.brackets.symmetry import symmetrized
+from expost.brackets.upper.mesh_kernel import corners, interpolate
 from expost.brackets.upper.ridge import Ridge, ridge_nodes
 from expost.spaces.efficient import last_margin
 from expost.spaces.mesh import hats, mesh_points
@@ -68,7 +69,9 @@ class ShadowPrices:
         (P, Q)."""
         if self.nodes == 0:
             return np.zeros(base.shape)
-        return base * np.asarray((inner @ (outer @ self.slices(i)).T).T)
+        found = np.empty(base.shape)
+        interpolate(self.slices(i), *corners(outer), *corners(inner), base, found)
+        return found
 
     def refined(self, nodes: int) -> ShadowPrices:
         """The same function on a finer mesh (exactly the same where the meshes are nested)."""

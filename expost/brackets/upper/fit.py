@@ -19,6 +19,7 @@ from expost._typing import Float
 from expost.brackets.clock import ENDLESS, Clock, OutOfTime
 from expost.brackets.memory import room
 from expost.brackets.upper.basis import ShadowPrices, mesh_size
+from expost.brackets.upper.mesh_kernel import corners, gather
 from expost.brackets.upper.samples import FibreSample, draw_fibres, outer_points, respond
 from expost.brackets.workers import Workers
 from expost.spaces.quantile_space import QuantileSpace
@@ -193,10 +194,11 @@ def gathered(
 
 def spread(u: ShadowPrices, fibres: FibreSample, weights: Float) -> Float:
     """The transpose of interpolation: ``weights`` (P, Q) of the states gathered at the nodes, in the mesh's shape."""
-    at_nodes = np.asarray(fibres.inner.T @ np.asarray(fibres.outer.T @ weights).T)
+    at_nodes = np.zeros((fibres.outer.shape[1], fibres.inner.shape[1]))
+    gather(weights, *corners(fibres.outer), *corners(fibres.inner), at_nodes)
     own = u.mesh.shape[fibres.buyer]
     others = [k for j, k in enumerate(u.mesh.shape) if j != fibres.buyer]
-    return np.moveaxis(at_nodes.reshape(own, *others), 0, fibres.buyer)
+    return np.moveaxis(at_nodes.reshape(*others, own), -1, fibres.buyer)
 
 
 def largest_nodes(dims: tuple[int, ...], limit: int) -> int:

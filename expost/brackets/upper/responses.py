@@ -12,6 +12,9 @@ import numpy as np
 from expost._compiled import compiled
 from expost._typing import Float, Int32
 
+NEVER = 36.0
+"""A price is not drawn whose total is as many times the smoothing behind the largest: its chance is below rounding."""
+
 
 @compiled(nogil=True, fastmath=True)
 def static_response(
@@ -42,7 +45,8 @@ def static_response(
         if smoothing > 0.0:
             mass, peak = 0.0, total.max()
             for k in range(types + 1):
-                total[k] = np.exp((total[k] - peak) / smoothing)
+                behind = (peak - total[k]) / smoothing
+                total[k] = np.exp(-behind) if behind < NEVER else 0.0
                 mass += total[k]
             below = 0.0
             for k in range(types):
