@@ -22,15 +22,15 @@ from expost.spaces.quantile_space import QuantileSpace
 _log = logging.getLogger(__name__)
 
 LEFT = {
-    "static": (0.129, 0.054, 0.045, 0.04, 0.036),
-    "sequential": (0.036, 0.022, 0.018, 0.016, 0.014),
+    "static": (0.129, 0.056, 0.043, 0.039, 0.036, 0.034),
+    "sequential": (0.036, 0.024, 0.02, 0.018, 0.016, 0.014),
     "more": (0.21, 0.19, 0.17, 0.16),
 }
 """Of the distance between the first bounds of both sides, what is left after each stage: ``jmmz``, and ``three-buyers``
 for more than two."""
 OTHER = {
-    "static": (8.0, 1.6, 1.6, 1.6, 1.6),
-    "sequential": (7.5, 1.6, 1.6, 1.6, 1.6),
+    "static": (8.0, 1.6, 1.6, 1.6, 1.6, 1.6),
+    "sequential": (7.5, 1.6, 1.6, 1.6, 1.6, 1.6),
     "more": (9.0, 4.0, 3.0, 3.0),
 }
 """Seconds of each stage for each second of its samples: finite sets, completions and polishing are the rest."""
