@@ -34,6 +34,8 @@ from expost.solver.progress import ProgressCallback, check_time_limit
 from expost.spaces.quantile_space import QuantileSpace, quantile_space
 from expost.spaces.type_space import Grid, discretize
 
+CAREFUL = 1.1
+"""How much longer than expected a rigorous bound may take that is begun near the end."""
 ONE_BUYER = 4
 """Types that one buyer's bounds handle while a state of a program is built and solved."""
 
@@ -246,20 +248,37 @@ class _Rigorous:
     def run(self, stages: slice, share: float) -> None:
         """The bounds of some stages, one after the other, of each side while it is expected to take at most ``share``
         of the time that is left."""
-        account = self.account
-        for side, (step, sizes, amounts) in enumerate(self.sides):
+        for side, (_, _, amounts) in enumerate(self.sides):
             for work in amounts[stages]:
-                clock = account.clock.part(share)
-                if account.over or self.pace[side] * work > clock.left:
+                clock = self.account.clock.part(share)
+                if self.account.over or self.pace[side] * work > clock.left:
                     break
-                began = account.seconds
-                with suppress(OutOfTime):
-                    step(sizes(work), clock)
-                self.pace[side] = (account.seconds - began) / work
+                self._step(side, work, clock)
+
+    def finish(self, stages: slice) -> None:
+        """The remaining stages of both sides, next the one that is expected to take less, while it is expected to be
+        ready in time: a side that has come as far as it can leaves its time to the other."""
+        ahead = [list(amounts[stages]) for _, _, amounts in self.sides]
+        while not self.account.over:
+            needed = [
+                (CAREFUL * self.pace[side] * works[0], side) for side, works in enumerate(ahead) if works
+            ]
+            if not needed or min(needed)[0] > self.account.left:
+                return
+            side = min(needed)[1]
+            self._step(side, ahead[side].pop(0), self.account.clock)
+
+    def _step(self, side: int, work: float, clock: Clock) -> None:
+        step, sizes, _ = self.sides[side]
+        began = self.account.seconds
+        with suppress(OutOfTime):
+            step(sizes(work), clock)
+        self.pace[side] = (self.account.seconds - began) / work
 
 
 def _rigorous(account: Account, lower: LowerSide) -> None:
-    """Rigorous bounds alone: find shadow prices and a completion, then bound both on ever finer cells.
+    """Rigorous bounds alone: find shadow prices and a completion, then bound both on ever finer cells. Polishing a
+    completion of two buyers gains less than cells lose, and is left out after the first stage.
 
     Raises InputError where one side has no rigorous bound."""
     upper = UpperSide(account)
@@ -272,9 +291,10 @@ def _rigorous(account: Account, lower: LowerSide) -> None:
             return
         with suppress(OutOfTime):
             upper.stage(effort)
-            lower.stage(number, effort)
-        bounds.run(slice(0, 3), 0.1)
-    bounds.run(slice(3, None), 0.6)
+            if number == 0 or account.space.n > 2:
+                lower.stage(number, effort)
+        bounds.run(slice(0, 2), 0.1)
+    bounds.finish(slice(2, None))
 
 
 def _result(account: Account, timings: tuple[str, ...]) -> Bracket:

@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from support.bracket_truths import crossing, crossing_three
 
 import expost as ex
 from expost._limits import NotCompiled
-from expost.brackets import bracket, bracket_checks, save_bracket
+from expost.brackets import bracket, bracket_checks, save_bracket, search
 from expost.brackets.clock import OutOfTime
 from expost.brackets.effort import RIGOROUS_BOXES, RIGOROUS_STATES, cell_sizes, floor_sizes
 from expost.brackets.evidence import DualCells, Floor
@@ -254,6 +255,25 @@ def test_sizes_grow_and_stay_within_what_they_are_asked_for():
         assert sizes[-1].mesh >= sizes[0].mesh and sizes[-1].own > sizes[0].own
         boxes = [floor_sizes(space, count).boxes for count in RIGOROUS_BOXES]
         assert boxes == sorted(boxes) and boxes[-1] > boxes[0]
+
+
+def test_the_last_rigorous_stages_go_to_the_side_that_takes_less_until_neither_fits():
+    done = []
+
+    class Bounds(search._Rigorous):
+        def __init__(self):
+            self.account = SimpleNamespace(over=False, left=100.0, clock=None)
+            self.sides = tuple(
+                (None, None, amounts) for amounts in ((0.0, 1.0, 4.0, 400.0), (0.0, 3.0, 27.0))
+            )
+            self.pace = [2.0, 1.0]
+
+        def _step(self, side, work, clock):
+            done.append((side, work))
+            self.account.left -= self.pace[side] * work
+
+    Bounds().finish(slice(1, None))
+    assert done == [(0, 1.0), (1, 3.0), (0, 4.0), (1, 27.0)]  # 400 more would take too long
 
 
 @pytest.mark.parametrize(
