@@ -147,12 +147,12 @@ the lower side 4 times."""
 
 def cell_sizes(space: QuantileSpace, states: float) -> CellSizes:
     """The cells of the rigorous upper side: about so many ``states`` of corners by own cells, half of them (in powers)
-    for the others' levels; with two buyers two fifths, for what own cells won in part leave open falls more slowly
+    for the others' levels; with two buyers less, for what own cells won in part leave open falls more slowly
     (``jmmz``: 64 by 128 cells 0.8495 in 12 processor seconds, 32 by 256 cells 0.8461 in 9)."""
     levels = most_levels(space)
     own, ends = max(space.dims), 2 if space.sequential else 1
     each = states / (space.n * ends * 2**levels)
-    mesh = 1 << int(math.log2(max(each ** (0.4 if space.n == 2 and levels > 1 else 0.5), 1.0)) / levels)
+    mesh = 1 << int(math.log2(max(each ** (0.435 if space.n == 2 and levels > 1 else 0.5), 1.0)) / levels)
     mesh = min(max(mesh, 2), MOST_CELLS)
     per = max(1, min(round((each / mesh**levels) ** (1.0 / own) / mesh), 8 * MOST_CELLS // mesh))
     return CellSizes(mesh, per * mesh, min(4 * per * mesh, 2048) if not space.sequential else 512)

@@ -36,6 +36,8 @@ from expost.spaces.type_space import Grid, discretize
 
 CAREFUL = 1.1
 """How much longer than expected a rigorous bound may take that is begun near the end."""
+WORTHWHILE = 1.5
+"""How much more work than the last a rigorous bound has to be for what is left of the time to be spent on it."""
 ONE_BUYER = 4
 """Types that one buyer's bounds handle while a state of a program is built and solved."""
 
@@ -234,7 +236,7 @@ class _Rigorous:
             (lower.guaranteed, lambda boxes: floor_sizes(self.space, boxes), RIGOROUS_BOXES),
             (upper.guaranteed, lambda states: cell_sizes(self.space, states), RIGOROUS_STATES),
         )
-        self.pace = [0.0, 0.0]
+        self.pace, self.done = [0.0, 0.0], [0.0, 0.0]
 
     def lacking(self) -> str:
         """What they need and do not have; empty where they can be had."""
@@ -257,23 +259,30 @@ class _Rigorous:
 
     def finish(self, stages: slice) -> None:
         """The remaining stages of both sides, next the one that is expected to take less, while it is expected to be
-        ready in time: a side that has come as far as it can leaves its time to the other."""
+        ready in time; where none is, as much of one as is: a side that has come as far as it can leaves its time to the
+        other."""
         ahead = [list(amounts[stages]) for _, _, amounts in self.sides]
         while not self.account.over:
             needed = [
                 (CAREFUL * self.pace[side] * works[0], side) for side, works in enumerate(ahead) if works
             ]
-            if not needed or min(needed)[0] > self.account.left:
+            if not needed:
                 return
-            side = min(needed)[1]
-            self._step(side, ahead[side].pop(0), self.account.clock)
+            seconds, side = min(needed)
+            work = ahead[side].pop(0)
+            if seconds > self.account.left:
+                ahead = [[], []]
+                work *= self.account.left / seconds
+                if work < WORTHWHILE * self.done[side]:
+                    return
+            self._step(side, work, self.account.clock)
 
     def _step(self, side: int, work: float, clock: Clock) -> None:
         step, sizes, _ = self.sides[side]
         began = self.account.seconds
         with suppress(OutOfTime):
             step(sizes(work), clock)
-        self.pace[side] = (self.account.seconds - began) / work
+        self.pace[side], self.done[side] = (self.account.seconds - began) / work, work
 
 
 def _rigorous(account: Account, lower: LowerSide) -> None:
@@ -286,7 +295,7 @@ def _rigorous(account: Account, lower: LowerSide) -> None:
     if needs := bounds.lacking():
         raise InputError("rigorous bounds of both sides", where="rigorous", expected=needs)
     lower.cells()
-    for number, effort in enumerate(efforts(account.space.n)[:2]):
+    for number, effort in enumerate(efforts(account.space.n)[: 3 if account.space.n == 2 else 2]):
         if account.over:
             return
         with suppress(OutOfTime):

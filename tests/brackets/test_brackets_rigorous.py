@@ -266,14 +266,17 @@ def test_the_last_rigorous_stages_go_to_the_side_that_takes_less_until_neither_f
             self.sides = tuple(
                 (None, None, amounts) for amounts in ((0.0, 1.0, 4.0, 400.0), (0.0, 3.0, 27.0))
             )
-            self.pace = [2.0, 1.0]
+            self.pace, self.done = [2.0, 1.0], [0.0, 0.0]
 
         def _step(self, side, work, clock):
             done.append((side, work))
             self.account.left -= self.pace[side] * work
+            self.done[side] = work
 
     Bounds().finish(slice(1, None))
-    assert done == [(0, 1.0), (1, 3.0), (0, 4.0), (1, 27.0)]  # 400 more would take too long
+    assert done[:4] == [(0, 1.0), (1, 3.0), (0, 4.0), (1, 27.0)]
+    assert done[4] == (0, pytest.approx(60.0 / (2.0 * search.CAREFUL)))  # 400 would take too long
+    assert len(done) == 5
 
 
 @pytest.mark.parametrize(
