@@ -1,7 +1,8 @@
 """Until when a call may compile: what numba does, nothing interrupts.
 
 Whatever else takes long asks a clock that it is handed. Compiling happens wherever a compiled function is called
-first, deep below whoever knows the limit, so that this one is not handed down but known to the thread.
+first, deep below whoever knows the limit, so that this one is not handed down but known to the thread. Some steps that
+are short but for instances with very many signals ask it too.
 """
 
 from __future__ import annotations
@@ -38,6 +39,12 @@ class NotCompiled(LimitReached):
         "what is compiled stays: ask again, or allow more time",
     ) -> None:
         super().__init__(line)
+
+
+def in_time() -> None:
+    """Raise LimitReached where the limit in this thread is over: for steps that are long with many signals alone."""
+    if time.monotonic() > until():
+        raise LimitReached("the limit came before it was computed; allow more time")
 
 
 @contextlib.contextmanager

@@ -14,9 +14,10 @@ import time
 import numpy as np
 
 from expost.brackets.account import Account
-from expost.brackets.effort import Effort, efforts
+from expost.brackets.effort import MORE_BUYERS, Effort, efforts
 from expost.brackets.upper.basis import constant_prices
 from expost.brackets.upper.dual import Quadrature, dual_replicate
+from expost.brackets.upper.fit import largest_nodes
 from expost.spaces.quantile_space import QuantileSpace
 
 _log = logging.getLogger(__name__)
@@ -96,7 +97,8 @@ class Forecast:
     def _pace(self) -> float:
         """States of a sample drawn and answered in a second, by all workers."""
         size = Quadrature(replicates=1, fibres=32, types=1024, rows=16, bins=128)
-        u = constant_prices(self.account.space.dims, 2, 0.0, 0.5)
+        dims = self.account.space.dims
+        u = constant_prices(dims, min(largest_nodes(dims, MORE_BUYERS[0].mesh), 2), 0.0, 0.5)
         seconds = math.inf
         # the first compiles and fills caches; somebody else may have the processor in the next
         for _ in range(5):

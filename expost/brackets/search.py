@@ -40,6 +40,10 @@ WORTHWHILE = 1.5
 """How much more work than the last a rigorous bound has to be for what is left of the time to be spent on it."""
 ONE_BUYER = 4
 """Types that one buyer's bounds handle while a state of a program is built and solved."""
+MOST_CELL_SIGNALS = 9
+"""Of each buyer, for whom the coarsest cells of rigorous bounds, two of each signal, fit into memory."""
+STAGE_STATES = 1 << 16
+"""States of a grid on which stages are looked at, at most."""
 
 
 def bracket(
@@ -151,9 +155,16 @@ def _space(instance: Instance, timings: tuple[str, ...], first: str | Sequence[s
     """The quantile space. Raises InputError for stages that do not suit sequential timing."""
     firsts = parse_first(instance, first)
     if SEQUENTIAL in timings or any(firsts):
-        types = discretize(instance, Grid(4 if instance.n < 3 else 2))
+        types = discretize(instance, Grid(_stage_points(instance)))
         build_blocks(types, timings, firsts)
     return quantile_space(instance, timings, firsts)
+
+
+def _stage_points(instance: Instance) -> int:
+    """Points per signal of the grid on which stages are looked at: few enough for any number of signals."""
+    signals = sum(len(buyer.signals) for buyer in instance.buyers)
+    most = 4 if instance.n < 3 else 2
+    return max(k for k in range(1, most + 1) if k**signals <= STAGE_STATES)
 
 
 def _one_buyer(account: Account) -> None:
@@ -243,6 +254,8 @@ class _Rigorous:
         space = self.space
         if space.n < 2 or space.units > 1 or space.discrete:
             return "two buyers or more, one unit and continuous priors"
+        if max(space.dims) > MOST_CELL_SIGNALS:
+            return f"at most {MOST_CELL_SIGNALS} signals of each buyer"
         if not space.bounded or not self.account.certain:
             return "bounded supports, independent signals and a seller's value that does not vary"
         return ""

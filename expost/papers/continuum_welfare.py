@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from expost._limits import in_time
 from expost._typing import Float, Place
 from expost.errors import InputError
 from expost.instances.environment import Instance
@@ -225,15 +226,13 @@ def _gauss(function: Callable[[Float], Float], dims: int, panels: int) -> tuple[
 
 
 def _sobol(function: Callable[[Float], Float], dims: int) -> Integral:
+    """The mean of scrambled Sobol' points' replicates. Raises LimitReached at the limit of this thread."""
     from scipy.stats import qmc
 
-    means = [
-        float(
-            function(
-                qmc.Sobol(dims, scramble=True, bits=MANTISSA, rng=seed).random_base2(SOBOL).T.copy()
-            ).mean()
-        )
-        for seed in range(REPLICATES)
-    ]
+    means = []
+    for seed in range(REPLICATES):
+        in_time()
+        points = qmc.Sobol(dims, scramble=True, bits=MANTISSA, rng=seed).random_base2(SOBOL).T.copy()
+        means.append(float(function(points).mean()))
     error = 3.0 * float(np.std(means, ddof=1)) / REPLICATES**0.5
     return Integral(float(np.mean(means)), error, REPLICATES * 2**SOBOL)

@@ -10,12 +10,15 @@ grids around the best node follow.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from expost._limits import in_time
 from expost._typing import Bool, Float, Place
+from expost.errors import InputError
 
 Ends = tuple[Float, Float]
 
@@ -43,6 +46,8 @@ def highest(objective: Function, constraint: Function, dims: int, count: int) ->
     maximum is on a node, a face or a corner; elsewhere by the curvature times the square of the last local
     grid's width, 2^-34, or, at a kink, the slope times that; unless none of the ``STARTS`` best local maxima of
     the first grid (``NODES`` a side) belongs to the maximum's peak.
+
+    Raises InputError where the first grid is too large, LimitReached as ``last_feasible``.
     """
     return highest_at(objective, constraint, dims, count)[0]
 
@@ -50,7 +55,14 @@ def highest(objective: Function, constraint: Function, dims: int, count: int) ->
 def highest_at(objective: Function, constraint: Function, dims: int, count: int) -> tuple[Float, Float]:
     """As ``highest``, with the points that attain it: (count,) and (dims, count); NaN where infeasible."""
     best, place = np.full(count, -np.inf), np.full((dims, count), np.nan)
-    search = _Search(objective, constraint, dims, np.linspace(0.0, 1.0, NODES.get(dims, FEWEST_NODES)))
+    nodes = NODES.get(dims, FEWEST_NODES)
+    if nodes**dims > CHUNK:
+        raise InputError(
+            f"{dims} signals of one buyer",
+            where="a search over types",
+            expected=f"at most {int(math.log(CHUNK, nodes))}: beyond, even {nodes} points of each are too many",
+        )
+    search = _Search(objective, constraint, dims, np.linspace(0.0, 1.0, nodes))
     step = max(1, CHUNK // len(search.nodes) ** dims)
     for start in range(0, count, step):
         rows = np.arange(start, min(start + step, count))
@@ -209,6 +221,8 @@ def last_feasible(
     Interpolate, truncate, project (Oliveira and Takahashi 2020), with ``SLACK``: without any, one slow step at the
     beginning leaves nothing but bisection. The feasible end of the final bracket is returned; a stretch of exact zeros
     counts as feasible.
+
+    Raises LimitReached at the limit of this thread, which many signals alone may take this to.
     """
     root = np.where(ends[0] > 0.0, bracket[0], bracket[1])
     todo = np.flatnonzero((ends[1] > 0.0) & (ends[0] <= 0.0))
@@ -222,6 +236,7 @@ def last_feasible(
     # that end again and again: the same end moves by at least four times as much when it moves again.
     least, before = np.full(len(todo), 0.5 * ROOT_WIDTH), np.zeros(len(todo), dtype=np.bool_)
     while len(todo):
+        in_time()
         x[axes, np.arange(len(todo))] = trial = _trial((low, high), (at_low, at_high), budget, kappa, least)
         value = constraint(x, rows)
         above = value > 0.0

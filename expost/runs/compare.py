@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from expost._limits import limited
+from expost._limits import Carried, limited
 from expost._parallel import in_turn
 from expost._progress import bar
 from expost._shown import Shown
@@ -55,6 +55,7 @@ _log = logging.getLogger(__name__)
 
 FIRST_BEST, SECOND_BEST, CONSTRUCTION, REFUSED = "first best", "second best", "construction", "refused"
 BAYESIAN = "benchmark"
+TIME_LIMIT = "time limit"
 
 BRACKET_ACCURACY = 0.01
 """Brackets beside grid values stop at this relative width, if the seconds allowed suffice."""
@@ -243,20 +244,11 @@ def compare(
     if len(orders) > 1:
         room_for_solve(stated, settings.grid, (Timing.SEQUENTIAL,))
     space = type_space(stated, settings, limit)
-    cases: list[tuple[Any, ...]] = [
-        (_second_best, space, tuple(first), backend, deadline) for first in orders
-    ]
-    cases += [(_construction, space, made, deadline) for made in (_defined(stated) if constructions else ())]
-    cases += [
-        (_construction, own_space, made, deadline)
-        for own_space, made in _of_ones_own(space, settings, mechanisms, first)
-    ]
-    found: list[Row] = []
-    with bar(f"compare {stated.name}", len(cases)) as shown:
-        for row in in_turn(_called, cases, jobs_of(jobs)):
-            found.append(row)
-            _log.info("%s: %s, %s, welfare %s", stated.name, row.name, row.note or row.status, row.welfare)
-            shown.step(len(found), row.name)
+    own = list(_of_ones_own(space, settings, mechanisms, first))
+    found = _rows(stated, [(_second_best, space, tuple(names), backend, deadline) for names in orders], jobs)
+    # only now: with very many signals it takes a while to see which constructions are defined
+    papers = [(space, given) for given in (_defined(stated) if constructions else ())]
+    found += _rows(stated, [(_construction, its, given, deadline) for its, given in papers + own], jobs)
     made = tuple(row for row in found if isinstance(row, ConstructionRow))
     bests = tuple(row for row in found if not isinstance(row, ConstructionRow))
     expected = (_bayesian(space, deadline),) if bayesian else ()
@@ -281,6 +273,17 @@ def mechanism_row(space: TypeSpace, name: str, kind: str, mechanism: Mechanism, 
     """
     audit_mechanism(space.values, mechanism).require(name)
     return Row(name, kind, **({"timing": (), "first": ()} | _figures(space, mechanism) | given))
+
+
+def _rows(instance: Instance, cases: list[tuple[Any, ...]], jobs: int) -> list[Row]:
+    """The rows of all cases, a function and its arguments each, ``jobs`` at once."""
+    found: list[Row] = []
+    with bar(f"compare {instance.name}", len(cases)) as shown:
+        for row in in_turn(Carried(_called), cases, jobs_of(jobs)):
+            found.append(row)
+            _log.info("%s: %s, %s, welfare %s", instance.name, row.name, row.note or row.status, row.welfare)
+            shown.step(len(found), row.name)
+    return found
 
 
 def _called(function: Callable[..., Row], *given: Any) -> Row:
@@ -318,7 +321,7 @@ def _bayesian(space: TypeSpace, deadline: float | None) -> Row:
     except InputError as error:
         return replace(row, status=REFUSED, note=str(error))
     except LimitReached as error:
-        return replace(row, status="time limit", note=str(error), seconds=time.perf_counter() - started)
+        return replace(row, status=TIME_LIMIT, note=str(error), seconds=time.perf_counter() - started)
     return replace(
         row,
         welfare=found.welfare,
@@ -344,7 +347,7 @@ def _second_best(
     except InputError as error:
         return replace(row, status=REFUSED, note=str(error))
     except LimitReached as error:
-        return replace(row, status="time limit", note=str(error), seconds=time.perf_counter() - started)
+        return replace(row, status=TIME_LIMIT, note=str(error), seconds=time.perf_counter() - started)
     bound, welfare = finite(found.solution.bound), found.welfare
     return replace(
         row,
@@ -356,12 +359,16 @@ def _second_best(
     )
 
 
-def _construction(space: TypeSpace, given: Given, deadline: float | None) -> ConstructionRow:
+def _construction(space: TypeSpace, given: Given | str, deadline: float | None) -> ConstructionRow:
+    if isinstance(given, str):
+        return ConstructionRow(given, CONSTRUCTION, (), (), status=TIME_LIMIT)
     row = ConstructionRow(given.name, CONSTRUCTION, (given.timing,), (), citation=given.citation)
     try:
         mechanism = given.on(space)
         audit_mechanism(space.values, mechanism).require(given.name)
         gain = _dominated_by(space, given, mechanism, deadline)
+    except LimitReached as error:
+        return replace(row, status=TIME_LIMIT, note=str(error))
     except ExpostError as error:
         return replace(row, status=REFUSED, note=str(error))
     efficient = conditionally_efficient(space, mechanism)
@@ -391,11 +398,17 @@ def _of_ones_own(
         yield (space if ordered is space.instance else type_space(ordered, settings)), given
 
 
-def _defined(instance: Instance) -> Iterator[Given]:
-    """The papers' constructions that are defined for the instance."""
+def _defined(instance: Instance) -> Iterator[Given | str]:
+    """The papers' constructions that are defined for the instance; of those that the limit came before, the name."""
     from expost.papers import constructions
 
-    return (constructions.get(name, instance) for name in constructions.names(instance))
+    for name in constructions.CONSTRUCTIONS:
+        try:
+            yield constructions.get(name, instance)
+        except InputError:
+            continue
+        except LimitReached:
+            yield name
 
 
 def _brackets(instance: Instance, seconds: float, jobs: int) -> tuple[tuple[Bracket, ...], str]:

@@ -32,6 +32,8 @@ __all__ = [
 ]
 
 MAX_STATES = 2**31 - 1
+MOST_SIGNALS = 31
+"""Of all buyers on a grid: numpy broadcasts arrays of up to 32 axes, and values have one more than there are buyers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -250,6 +252,13 @@ def check_memory(instance: Instance, grid: Grid, bytes_per_value: float = BYTES_
     """
     import psutil
 
+    signals = sum(len(buyer.signals) for buyer in instance.buyers)
+    if signals > MOST_SIGNALS:
+        raise InputError(
+            f"{signals} signals",
+            where=f"instance {instance.name}",
+            expected=f"at most {MOST_SIGNALS} on a grid: an array has no more axes",
+        )
     states = math.prod(type_counts(instance, grid))
     need = states * instance.n * bytes_per_value
     free = psutil.virtual_memory().available

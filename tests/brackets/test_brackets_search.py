@@ -324,6 +324,16 @@ def test_clocks_run_out_and_travel_with_what_they_have_left():
     assert [done for _, done in ENDLESS.paced(4)] == [0.0, 0.25, 0.5, 0.75]
 
 
+@pytest.mark.parametrize("signals", [20, 40])
+def test_stages_of_many_signals_are_no_matter_of_a_grid(signals):
+    names = [f"s{k}" for k in range(signals)]
+    pairs = zip(names, [*names[1:], names[0]], strict=True)
+    instance = Instance("many", (Buyer("1", tuple(names), " + ".join(f"{a}*{b}" for a, b in pairs)),))
+    assert search._space(instance, ("sequential",), "s0").sequential
+    with pytest.raises(InputError, match="s99"):
+        search._space(instance, ("sequential",), "s99")
+
+
 def test_many_signals_fit_into_memory_and_are_told_where_they_do_not():
     names = tuple(f"x{k}" for k in range(20))
     found = bracket(Instance("twenty", (Buyer("1", names, " + ".join(names), "-9"),)), 0.05)

@@ -513,6 +513,14 @@ def instances() -> Iterator[Case]:
             codes = ANY if name == "a density that is no number" else REFUSED
             yield Case(f"{command} instance {name}", line, {"mine.toml": INSTANCES[name]}, codes)
 
+    signals = ", ".join(f'"s{k}"' for k in range(33))
+    many = f'name = "x"\n[[buyers]]\nname = "1"\nsignals = [{signals}]\nvalue = "s0 + s32"\n'.encode()
+    for command in ("solve", "compare", "frontier", "bayesian", "epsilon", "check", "sweep"):
+        prices = ("--prices", "1: 1") if command == "check" else ()
+        yield Case(
+            f"{command} 33 signals", (command, "mine.toml", "--grid", "1", *prices), {"mine.toml": many}
+        )
+
 
 def others() -> Iterator[Case]:
     """Files of mechanisms, items, studies, rows; folders of runs; and folders where a file should be."""

@@ -12,6 +12,7 @@ from operator import itemgetter
 
 import numpy as np
 
+from expost._limits import within
 from expost._typing import Float
 from expost.brackets.account import Account
 from expost.brackets.clock import Clock, OutOfTime
@@ -35,12 +36,13 @@ from expost.brackets.starts import (
 from expost.brackets.statistics import Limit
 from expost.brackets.symmetry import exchangeable
 from expost.brackets.upper.side import any_negative
-from expost.errors import InputError
+from expost.errors import InputError, LimitReached
 from expost.mechanisms.continuum.cells import cell_counts
 from expost.mechanisms.continuum.completion import CompletedMechanism
 from expost.mechanisms.continuum.mechanism import ContinuumMechanism
 from expost.mechanisms.continuum.monotone import NotMonotone
 from expost.mechanisms.continuum.solo import SoloMechanism
+from expost.mechanisms.given import Given
 from expost.spaces.quantile_space import QuantileSpace
 
 GRID = "a grid optimum"
@@ -211,7 +213,7 @@ class LowerSide:
         """Strikes to start from: what they are, and those of a buyer on a mesh with so many nodes."""
         space = self.account.space
         for given in self.starts(space.stated):
-            yield given.name, partial(given_strikes, space, given, clock=clock.part(0.5))
+            yield given.name, partial(_stated_strikes, space, given, clock.part(0.5))
         points = grid_points(space, GRID_LOWER[min(space.n, 3)] // (4 if space.sequential else 1))
         points = min(points, MOST_POINTS)
         try:
@@ -307,6 +309,15 @@ class LowerSide:
         while points > 16 and each * points * replicates > 0.5 * self.account.left:
             points //= 2
         return points
+
+
+def _stated_strikes(space: QuantileSpace, given: Given, clock: Clock, j: int, nodes: int) -> Float:
+    """Strikes of a stated mechanism. Raises OutOfTime where the clock runs out, be it within a single one."""
+    try:
+        with within(clock.left if clock.limited else None):
+            return given_strikes(space, given, j, nodes, clock)
+    except LimitReached:
+        raise OutOfTime from None
 
 
 def _orders(space: QuantileSpace) -> list[tuple[int, ...]]:

@@ -26,6 +26,8 @@ NODES = {1: 65, 2: 17, 3: 7}
 """Nodes per level of the other's, by how many levels he has (otherwise 3)."""
 ROWS = 9
 """Nodes of a sequential buyer's own first level."""
+LARGEST = 1 << 20
+"""Strikes in a table, at most."""
 STATES = 4096
 """From which a buyer's range of values is read."""
 
@@ -93,8 +95,11 @@ def reference_nodes(space: QuantileSpace, i: int) -> int:
 
 
 def reference_rule(mechanism: ContinuumMechanism | None) -> Reference | None:
-    """The rule of a mechanism of two buyers and one unit, continuous priors; otherwise None."""
+    """The rule of a mechanism of two buyers and one unit, continuous priors; otherwise, or with too many signals for a
+    table, None."""
     if mechanism is None or (mechanism.space.n, mechanism.space.units) != (2, 1) or mechanism.space.discrete:
+        return None
+    if max(rows * columns for rows, columns in table_shapes(mechanism.space)) > LARGEST:
         return None
     return Reference((_table(mechanism, 0), _table(mechanism, 1)))
 

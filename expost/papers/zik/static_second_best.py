@@ -6,6 +6,7 @@ is -W(t) times the density of V at t; where W rises, its only root is the best p
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +21,7 @@ from expost.papers.levels import Function, last_feasible
 
 CANDIDATES = 33
 ACCURACY, COARSE = 1e-7, 1e-4
-GAUSS, MESH = 160, 2**16
+GAUSS, MESH, LARGEST_MESH = 160, 2**16, 2**20
 DIFFERENCE = 2.0**-17
 
 
@@ -134,6 +135,12 @@ def _nodes(above: Function, free: int) -> tuple[Float, Float]:
         line = start + 0.5 * (nodes + 1.0) * (end - start)
         return np.stack([line, np.zeros(GAUSS)]), 0.5 * weights * (end - start)
     side = max(2, int(MESH ** (1.0 / free)))
+    if side**free > LARGEST_MESH:
+        raise InputError(
+            f"{free + 1} signals",
+            where="static-second-best",
+            expected=f"at most {int(math.log2(LARGEST_MESH)) + 1}: two points of each are too many already",
+        )
     line = (np.arange(side) + 0.5) / side
     mesh = [axis.ravel() for axis in np.meshgrid(*[line] * free, indexing="ij")]
     return np.stack([*mesh, np.zeros(side**free)]), np.full(side**free, float(side) ** -free)
