@@ -337,7 +337,7 @@ def _report(named: Instance, given: Given, points: Grid, clock: Clock, seed: int
             conditions.append(condition)
             clock.check()
         lowered = None if refuted or finite else _lowered(named, given, seed)
-    except OutOfTime:  # the verdict stands all the same
+    except (OutOfTime, LimitReached):  # the verdict stands all the same
         lowered, late = None, [f"conditions after the first {len(conditions)}", "lower prices"]
     return CheckReport(
         instance=named.name,
