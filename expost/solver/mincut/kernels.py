@@ -1186,22 +1186,26 @@ def settle_chains(g: Graph, sent: Int64) -> None:
 @compiled(nogil=True, _nrt=False)
 def mark(g: Graph) -> None:
     """Set the bits that say which arcs carry flow and where there is an excess or a demand."""
-    for v in range(len(g.bits)):
-        b = g.bits[v] & ARCS
-        if g.node[v, ALONG] > 0:
-            b |= CARRY
-        if (b & ACROSS) and g.node[v if v < g.second else g.partner[v], OVER] > 0:
-            b |= LOADED
-        if b & EXTRA:
-            for k in range(g.xout_ptr[v], g.xout_ptr[v + 1]):
-                if g.xflow[k] > 0:
-                    b |= SENT
-        e = g.node[v, EXCESS]
-        if e > 0:
-            b |= SUPPLY
-        elif e < 0:
-            b |= DEMAND
-        g.bits[v] = b
+    nodes = len(g.bits)
+    # block 1 first: what flows across is found at the nodes of block 0, which then set the bits of both
+    for low, high in ((g.second, nodes), (wide(0), g.second)):
+        for v in range(low, high):
+            b = g.bits[v] & ARCS
+            if g.node[v, ALONG] > 0:
+                b |= CARRY
+            if b & EXTRA:
+                for k in range(g.xout_ptr[v], g.xout_ptr[v + 1]):
+                    if g.xflow[k] > 0:
+                        b |= SENT
+            e = g.node[v, EXCESS]
+            if e > 0:
+                b |= SUPPLY
+            elif e < 0:
+                b |= DEMAND
+            if (b & ACROSS) and v < g.second and g.node[v, OVER] > 0:
+                b |= LOADED
+                g.bits[g.partner[v]] |= LOADED
+            g.bits[v] = b
 
 
 # Taking a network to pieces, each of which is solved by itself.
