@@ -217,15 +217,24 @@ def fetch_far(g: Graph, label: Int32, v: int) -> None:
     fetch(g.bits, v)
     fetch(g.partner, v)
     fetch(label, v)
+    if len(g.xtail) > 0:
+        fetch(g.xin_ptr, v)
+        fetch(g.xout_ptr, v)
 
 
 @helper
 def fetch_near(g: Graph, label: Int32, v: int) -> None:
-    """Fetch what a node's turn will need of its partner."""
+    """Fetch what a node's turn will need of its partner, and its explicit arcs."""
     w = wide(g.partner[v])
     fetch(g.node, 3 * w)
     fetch(g.bits, w)
     fetch(label, w)
+    if g.bits[v] & EXTRA:
+        k, a = wide(g.xin_ptr[v]), wide(g.xout_ptr[v])
+        fetch(g.xin, k)
+        fetch(g.xin_tail, k)
+        fetch(g.xhead, a)
+        fetch(g.xflow, a)
 
 
 @compiled(nogil=True, _nrt=False)
@@ -773,10 +782,12 @@ def retreat(
             e -= f
     if e > 0 and (b & EXTRA):
         for k in range(g.xin_ptr[v], g.xin_ptr[v + 1]):
+            w = wide(g.xin_tail[k])
+            if label[w] >= d:
+                continue
             a = g.xin[k]
             f = min(e, g.xflow[a])
-            w = wide(g.xin_tail[k])
-            if f > 0 and label[w] < d:
+            if f > 0:
                 g.xflow[a] -= f
                 left = receive(g, w, f, label, first, after, stuck, left)
                 e -= f
@@ -889,7 +900,7 @@ def lowest(g: Graph, label: Int32, v: int, e: int) -> tuple[int, int, int, int]:
         for k in range(g.xin_ptr[v], g.xin_ptr[v + 1]):
             a = wide(g.xin[k])
             w = wide(g.xin_tail[k])
-            if g.xflow[a] > 0 and label[w] < best:
+            if label[w] < best and g.xflow[a] > 0:
                 best, how, room, to = label[w], EXPLICIT_ON + 2 * a + 1, min(e, g.xflow[a]), w
     return to, how, room, best
 
