@@ -291,7 +291,8 @@ class Maps(NamedTuple):
     """Room for a search: bit ``k`` of word ``j`` stands for node ``64 j + k``.
 
     state: uint64 (words, 4), arcs: uint64 (words, 5), ties: uint64 (words or none, 6), columns as above. lists: int32
-    (2, words + 1), the words to go on from, now and next. tally: int32 (64,). step: how many labels one step has.
+    (2, words + 1), the words to go on from, now and next. tally: int32 (64,), room for small things. step: how many
+    labels one step has.
     """
 
     state: UInt64
@@ -564,9 +565,16 @@ def search_back(  # noqa: PLR0912, PLR0915
                     rest &= rest - ONE
                     label[low + wide(k)] = from_base + wide(leading_zeros(seeds << (LAST - k)))
                 rest = new & arcs[j, LINKS]
+                many = wide(0)
+                # all are fetched before any is looked at
                 while rest != NONE:
-                    later = wait_for(maps, ahead, later, wide(g.partner[low + wide(lowest_bit(rest))]))
+                    w = wide(g.partner[low + wide(lowest_bit(rest))])
                     rest &= rest - ONE
+                    fetch(state, 4 * (w >> 6))
+                    maps.tally[many] = w
+                    many += 1
+                for k in range(many):
+                    later = wait_for(maps, ahead, later, wide(maps.tally[k]))
                 seeds = NONE
                 if not explicit:
                     break
