@@ -15,7 +15,7 @@ from expost._version import __version__
 from expost.errors import AuditError, InputError
 from expost.files import claim_file
 from expost.formulations.coarser import Known
-from expost.formulations.second_best import SecondBest, answer, formulate, type_space
+from expost.formulations.second_best import SecondBest, answer, formulate, require_time, type_space
 from expost.formulations.settings import Settings
 from expost.formulations.symmetric import SymmetricFormulation
 from expost.formulations.symmetric_answer import answer_symmetric
@@ -187,6 +187,8 @@ def _solved(
         claim_file(Path(write_model), where="write_model", suffixes=(".lp", ".mps"))
     formulation = formulate(type_space(instance, settings, limit), settings)
     build = time.perf_counter() - begun
+    if limit is not None:
+        require_time(formulation, build, limit)
     if near is not None and not isinstance(near, Solved | Known):
         raise InputError(f"a {type(near).__name__}", where="near", expected="a run, as solve returns it")
     if isinstance(near, Solved):

@@ -1,9 +1,12 @@
 """The front door on wider instances: solved, saved, reopened and verified alike; the figures of docs/wider.md."""
 
+import importlib
 import json
 import re
+import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -192,3 +195,40 @@ def test_a_limit_that_building_alone_would_break_is_refused_at_once(name, monkey
         ex.LimitReached, match=r"binaries take at least 9 s to build and to audit; allow more"
     ):
         CALLS[name]()
+
+
+@pytest.mark.parametrize(
+    ("variables", "spent", "limit", "late"),
+    [(10**7, 3.0, 3.0, True), (10**7, 2.6, 3.0, False), (10**5, 30.0, 3.0, False), (10**7, 3.0, 10.0, False)],
+)
+def test_a_large_program_that_took_long_to_build_is_not_begun(variables, spent, limit, late):
+    formulation = SimpleNamespace(program=SimpleNamespace(variables=variables))
+    if not late:
+        second_best.require_time(formulation, spent, limit)
+        return
+    with pytest.raises(ex.LimitReached, match=r"10,000,000 binaries took 3\.0 s to build"):
+        second_best.require_time(formulation, spent, limit)
+
+
+@pytest.mark.parametrize("call", ["solve", "compare"])
+def test_what_building_takes_is_asked_for_and_counts(call, monkeypatch):
+    asked, left = [], []
+
+    def slow(*given):
+        time.sleep(0.3)
+        return formulate(*given)
+
+    def answered(*given, time_limit=None, **named):
+        left.append(time_limit)
+        return answer(*given, time_limit=time_limit, **named)
+
+    formulate, answer = second_best.formulate, second_best.answer
+    # the front door's ``solve`` hides the module of that name
+    for module in (second_best, importlib.import_module("expost.runs.solve")):
+        monkeypatch.setattr(module, "formulate", slow)
+        monkeypatch.setattr(module, "answer", answered)
+        monkeypatch.setattr(module, "require_time", lambda _, spent, limit: asked.append((spent, limit)))
+    {"solve": lambda: ex.solve("jmmz", 2, time_limit=60.0),
+     "compare": lambda: ex.compare("jmmz", 2, time_limit=60.0, brackets=0)}[call]()  # fmt: skip
+    assert asked and all(spent >= 0.3 and limit <= 60.0 for spent, limit in asked)
+    assert left and max(left) <= 59.7
