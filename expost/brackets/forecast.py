@@ -23,8 +23,8 @@ from expost.spaces.quantile_space import QuantileSpace
 _log = logging.getLogger(__name__)
 
 LEFT = {
-    "static": (0.129, 0.056, 0.043, 0.039, 0.036, 0.034),
-    "sequential": (0.036, 0.024, 0.02, 0.018, 0.016, 0.014),
+    "static": (0.129, 0.052, 0.039, 0.036, 0.034, 0.032),
+    "sequential": (0.036, 0.023, 0.02, 0.018, 0.016, 0.014),
     "more": (0.21, 0.19, 0.17, 0.16),
 }
 """Of the distance between the first bounds of both sides, what is left after each stage: ``jmmz``, and ``three-buyers``
