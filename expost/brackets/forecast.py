@@ -112,7 +112,8 @@ class Forecast:
         fit, size = effort.fit, effort.quadrature
         drawn = fit.samples + (fit.steps // fit.refresh if fit.refresh else 0)
         fitted = fit.fibres * fit.types * (drawn + 0.5 * fit.steps)
-        return float(self.account.space.n * (fitted + size.replicates * size.fibres * size.types))
+        answered = size.fibres * size.types * (1.0 if size.wide == 1 else 2.0 + 1.0 / size.wide)
+        return float(self.account.space.n * (fitted + size.replicates * answered))
 
 
 def spoken(seconds: float) -> str:

@@ -306,7 +306,7 @@ def _dual(
         ):  # of a version that counted every cell at its most favourable corner: these are finer
             return DualCells(u, CellSizes(size("cells"), 4 * size("cells"), 512))
         return DualCells(u, CellSizes(size("mesh"), size("own"), size("bins")))
-    names = ("replicates", "fibres", "types", "rows", "bins")
+    names = ("replicates", "fibres", "types", "rows", "bins", *(["wide"] if "wide" in facts else []))
     rule = None
     if "strikes_0" in stored:
         rule = Reference((_finite(stored["strikes_0"]), _finite(stored["strikes_1"])))

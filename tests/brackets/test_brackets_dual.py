@@ -25,7 +25,7 @@ from expost.formulations.sequential_strikes import strike_program
 from expost.formulations.timing import build_blocks
 from expost.instances.catalogue import load
 from expost.solver.backends import solve_program
-from expost.spaces.efficient import should_win
+from expost.spaces.efficient import last_margin, should_win
 from expost.spaces.mesh import hats, mesh_points
 from expost.spaces.quantile_space import QuantileSpace, quantile_space
 from expost.spaces.type_space import discretize
@@ -273,6 +273,14 @@ def test_the_buyers_of_the_units_are_all_of_them_and_go_to_who_should_win(units)
     assert 20 < busy.sum() < 180 and (found[:, busy] == np.array(should)[:, busy]).all()
 
 
+@pytest.mark.parametrize("n", [2, 3, 5])
+@pytest.mark.parametrize("units", [1, 2])
+def test_the_last_margin_is_that_of_a_sort(n, units):
+    margins = np.random.default_rng(n).integers(0, 4, (n, 500)).astype(float)
+    expected = np.sort(margins, axis=0)[n - units - 1] if units < n else np.full(500, -np.inf)
+    assert (last_margin(margins, units) == expected).all()
+
+
 def test_what_is_compared_with_the_efficient_rule_is_little_noise():
     """Three buyers, each on a sample of his own: a third of the first best each would leave 0.003."""
     space = quantile_space(load("three-buyers"), "static", (None,) * 3)
@@ -280,6 +288,23 @@ def test_what_is_compared_with_the_efficient_rule_is_little_noise():
     size = Quadrature(fibres=128, types=256)
     found = [dual_replicate(one, space, u, size) for one in seed(3).spawn(8)]
     assert np.std(found, ddof=1) < 2e-3
+
+
+def test_many_fibres_of_few_types_make_the_limit_narrower_and_not_lower():
+    space = quantile_space(load("three-buyers"), "static", (None,) * 3)
+    u = constant_prices(space.dims, 3, 0.0, 1.0)
+    sizes = (
+        Quadrature(64, 32, 1024),
+        replace(Quadrature(64, 32, 1024), wide=8),
+        Quadrature(64, 256, 128),
+    )
+    narrow, wide, few = (
+        np.array([dual_replicate(one, space, u, size) for one in seed(5).spawn(64)]) for size in sizes
+    )
+    assert wide.std() < 0.75 * narrow.std()
+    error = np.hypot(narrow.std(), wide.std()) / 8.0
+    assert abs(wide.mean() - narrow.mean()) < 3.5 * error
+    assert few.mean() - wide.mean() > 4.0 * error  # what the few types alone are too high by
 
 
 def test_three_buyers_try_two_lengths_of_steps_once_and_keep_the_better(monkeypatch):
