@@ -90,33 +90,33 @@ MORE_BUYERS = (
     Effort(
         mesh=20_000,
         fit=FitPlan(fibres=256, types=512, rows=16, samples=8, steps=150, refresh=2, rate=(3.0, 0.1)),
-        quadrature=Quadrature(replicates=20, fibres=128, types=2048, rows=32, bins=512),
-        polish=PolishPlan(points=128, steps=400, rate=(1.6e-2, 2e-4), nodes=5),
+        quadrature=Quadrature(replicates=20, fibres=128, types=4096, rows=64, bins=512, wide=8),
+        polish=PolishPlan(points=256, steps=400, rate=(1.6e-2, 2e-3), nodes=5),
         points=64,
         replicates=20,
         states=4096,
         replicates_of_sets=6,
     ),
     Effort(
-        mesh=20_000,
-        fit=FitPlan(fibres=512, types=512, rows=16, samples=8, steps=400, refresh=2, rate=(4.0, 0.03)),
-        quadrature=Quadrature(replicates=24, fibres=256, types=2048, rows=32, bins=512),
-        polish=PolishPlan(points=256, steps=600, rate=(1.6e-2, 2e-4), nodes=9),
+        mesh=600_000,
+        fit=FitPlan(fibres=512, types=512, rows=16, samples=8, steps=400, refresh=1, rate=(4.0, 0.1)),
+        quadrature=Quadrature(replicates=24, fibres=128, types=8192, rows=64, bins=512, wide=16),
+        polish=PolishPlan(points=256, steps=600, rate=(1.6e-2, 1e-3), nodes=9),
         points=256,
         replicates=24,
     ),
     Effort(
         mesh=600_000,
-        fit=FitPlan(fibres=1024, types=512, rows=16, samples=6, steps=1000, refresh=1, rate=(4.0, 0.02)),
-        quadrature=Quadrature(replicates=24, fibres=512, types=4096, rows=64, bins=512),
-        polish=PolishPlan(points=384, steps=800, rate=(8e-3, 1e-4), width=(6e-3, 2e-3), nodes=9),
+        fit=FitPlan(fibres=1024, types=512, rows=16, samples=6, steps=600, refresh=1, rate=(2.5, 0.05)),
+        quadrature=Quadrature(replicates=24, fibres=256, types=8192, rows=64, bins=512, wide=16),
+        polish=PolishPlan(points=384, steps=800, rate=(1.2e-2, 2e-4), width=(8e-3, 3e-3), nodes=9),
         points=512,
         replicates=24,
     ),
     Effort(
         mesh=600_000,
-        fit=FitPlan(fibres=1024, types=1024, rows=24, samples=6, steps=2000, refresh=1, rate=(4.0, 0.01)),
-        quadrature=Quadrature(replicates=24, fibres=1024, types=4096, rows=64, bins=1024),
+        fit=FitPlan(fibres=1024, types=1024, rows=24, samples=6, steps=2000, refresh=1, rate=(2.0, 0.02)),
+        quadrature=Quadrature(replicates=24, fibres=512, types=16384, rows=64, bins=1024, wide=16),
         polish=PolishPlan(points=512, steps=1500, rate=(8e-3, 1e-4), width=(4e-3, 1.5e-3)),
         points=1024,
         replicates=24,
@@ -167,7 +167,7 @@ def floor_sizes(space: QuantileSpace, boxes: float) -> FloorSizes:
 
 CELLS_LOWER = {2: 24, 3: 10, 4: 8, 5: 5, 6: 3}
 """Cells per level of the rigorous lower bound, by the number of signals."""
-GRID_LOWER = {2: 330_000, 3: 4_096}
+GRID_LOWER = {2: 330_000, 3: 46_656}
 """States of the grid optimum that a completion starts from, by the number of buyers (3: or more)."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
@@ -29,6 +29,12 @@ NODES_SEQUENTIAL = {1: 65, 2: 9, 3: 9, 4: 9, 5: 5}
 """Nodes per level of the mesh, by the number of levels that given strikes depend on."""
 FITTED_NODES = {1: 65, 2: 17, 3: 9, 4: 5}
 """The same, at most, of strikes that are fitted or computed point by point; 3 where there are more levels."""
+GRID_NODES = FITTED_NODES | {4: 9}
+"""The same of strikes that are read off a grid optimum."""
+CLOSED_FORM = 1_200_000
+"""Nodes of one buyer's strikes, at most, where they are given in closed form and there are three buyers or more."""
+DENSE = 1_000
+"""Nodes beyond which strikes are smoothed level by level."""
 NODES_AT_ONCE = 256
 """Nodes at which a price that is computed is asked for at once."""
 MOST_LEVELS = 12
@@ -70,6 +76,32 @@ def mesh_nodes(space: QuantileSpace, order: Sequence[int]) -> int:
         )
     sequential = any(space.first[j] is not None for j in given)
     return (NODES_SEQUENTIAL if sequential else NODES).get(levels, 3 if levels < 10 else 2)
+
+
+def closed_form_nodes(space: QuantileSpace, nodes: int, j: int) -> int:
+    """``nodes``, or as many more as strikes in closed form of buyer ``j`` may have: what interpolation adds to them
+    everybody pays for. Two buyers' meshes are fine enough."""
+    levels = sum(space.dims) - space.dims[j]
+    finer = 2 * nodes - 1
+    while space.n > 2 and not space.sequential and finer <= NODES[1] and finer**levels <= CLOSED_FORM:
+        nodes, finer = finer, 2 * finer - 1
+    return nodes
+
+
+def thinned(mechanism: CompletedMechanism, nodes: int) -> CompletedMechanism:
+    """The same strikes at every other node, and so on, down to ``nodes`` a level."""
+    step = (mechanism.nodes - 1) // (nodes - 1)
+    if step < 2:
+        return mechanism
+    dims = mechanism.space.dims
+    theta = []
+    for j, strikes in zip(mechanism.order, mechanism.theta, strict=False):
+        levels = sum(dims) - dims[j]
+        mesh = strikes.reshape(-1, *(mechanism.nodes,) * levels)[
+            (slice(None), *(slice(None, None, step),) * levels)
+        ]
+        theta.append(np.ascontiguousarray(mesh).reshape(len(strikes), -1))
+    return replace(mechanism, theta=tuple(theta), nodes=nodes, depth=mechanism.depth + step.bit_length() - 1)
 
 
 def mesh_rows(space: QuantileSpace, j: int) -> int:
@@ -204,13 +236,20 @@ def _strikes(space: QuantileSpace, rules: GridRules, won: Bool, j: int) -> Float
 
 def _fit(found: Float, points: int, nodes: int, count: int, dims: int) -> Float:
     """Least squares on the mesh with a little smoothness: (rows of the mesh, nodes**dims)."""
-    few = min(nodes, FITTED_NODES.get(dims, 3))
-    centres = (mesh_points(points, dims) * (points - 1) + 0.5) / points
-    across = _smooth(hats(centres, few), few, dims)
-    theta = across(found.T).T
+    few = min(nodes, GRID_NODES.get(dims, 3))
+    line = ((np.arange(points) + 0.5) / points)[:, None]
+    if few**dims > DENSE:
+        along, theta = _smooth(hats(line, few), few, 1), found.reshape(-1, *(points,) * dims)
+        for axis in range(1, dims + 1):
+            front = np.moveaxis(theta, axis, 0)
+            fitted = along(front.reshape(points, -1)).reshape(few, *front.shape[1:])
+            theta = np.moveaxis(fitted, 0, axis)
+        theta = theta.reshape(len(found), -1)
+    else:
+        centres = (mesh_points(points, dims) * (points - 1) + 0.5) / points
+        theta = _smooth(hats(centres, few), few, dims)(found.T).T
     if count > 1:
-        rows = ((np.arange(points) + 0.5) / points)[:, None]
-        theta = _smooth(hats(rows, count), count, 1)(theta)
+        theta = _smooth(hats(line, count), count, 1)(theta)
     return falling(prolonged(theta, few, nodes, dims))
 
 

@@ -7,6 +7,7 @@ from expost.brackets.account import Account
 from expost.brackets.clock import ENDLESS
 from expost.brackets.effort import efforts
 from expost.brackets.evidence import Welfare
+from expost.brackets.lower import side
 from expost.brackets.lower.cells import cell_mechanism, guaranteed_welfare
 from expost.brackets.lower.evaluation import (
     crossed_replicate,
@@ -20,12 +21,15 @@ from expost.brackets.lower.side import LowerSide
 from expost.brackets.records import Bound
 from expost.brackets.saved import _evidence
 from expost.brackets.starts import (
+    _fit,
+    closed_form_nodes,
     complete,
     given_strikes,
     grid_rules,
     grid_strikes,
     mesh_nodes,
     nothing,
+    thinned,
 )
 from expost.brackets.statistics import Limit
 from expost.brackets.workers import Workers
@@ -370,3 +374,52 @@ def test_a_completion_that_is_good_enough_is_evaluated_as_it_is(static, monkeypa
     monkeypatch.setattr(lower, "_evaluate", lambda start, *_: evaluated.append(start))
     lower._unpolished(efforts(2)[0])
     assert evaluated == lower.completed * times
+
+
+@pytest.mark.parametrize(("dims", "nodes"), [(2, 17), (4, 17), (4, 5)])  # at once, level by level, at once
+def test_strikes_that_are_straight_on_a_grid_are_so_on_the_mesh(dims, nodes):
+    slopes, points = np.array([1.0, -2.0, 0.5, 4.0])[:dims], 6
+    centres = (mesh_points(points, dims) * (points - 1) + 0.5) / points
+    assert _fit((centres @ slopes)[None], points, nodes, 1, dims)[0] == pytest.approx(
+        mesh_points(nodes, dims) @ slopes, abs=1e-5
+    )
+
+
+def test_three_buyers_polish_again_what_gained_though_another_is_better(monkeypatch):
+    space = three((None, None, None))
+    account = Account(space, 0.01, ENDLESS, Workers(1), False, 0, 0.99, None)
+    lower, evaluated = LowerSide(account, nothing), []
+    theta = [np.zeros((1, 3**4))] * 2
+    start = complete(space, (0, 1, 2), theta, 3, "", 1.0, negative=False)
+    worth = {"stuck": 0.9, "stuck+": 0.8, "far": 0.1, "far+": 0.5, "far++": 0.95}
+    monkeypatch.setattr(side, "polish", lambda m, *_, **__: replace(m, method=m.method + "+"))
+    monkeypatch.setattr(lower, "_pilot", lambda m, _: worth[m.method])
+    monkeypatch.setattr(lower, "_evaluate", lambda m, *_, **__: evaluated.append(m.method))
+    monkeypatch.setattr(lower, "_quieter_crossed", lambda _: False)
+    lower.completed = [replace(start, method=method) for method in ("stuck", "far")]
+    for _ in range(2):
+        lower._polish(efforts(3)[0])
+    assert evaluated == ["stuck", "far++"]
+    assert [m.method for m in lower.completed] == ["far++"]
+
+
+def test_strikes_in_closed_form_have_a_finer_mesh_that_is_thinned_to_be_polished(static):
+    space, order = three((None, None, None)), (0, 1, 2)
+    nodes = mesh_nodes(space, order)
+    finer = closed_form_nodes(space, nodes, 0)
+    assert finer == 2 * nodes - 1 == 33
+    assert closed_form_nodes(static, 33, 0) == 33  # two buyers
+    assert closed_form_nodes(three(("c1", "c2", "c3")), 9, 0) == 9
+    given = get("example2", space.instance)
+    fine, coarse = (
+        complete(
+            space, order, [given_strikes(space, given, j, n) for j in (0, 1)], n, "", 1.0, negative=False
+        )
+        for n in (finer, nodes)
+    )
+    again = thinned(fine, nodes)
+    assert (again.nodes, again.depth) == (coarse.nodes, coarse.depth)
+    for found, expected in zip(again.theta, coarse.theta, strict=True):
+        assert found == pytest.approx(expected)
+    values = [mechanism_limit(m, 0.9, seed(3), 0.0, replicates=4, points=32).mean for m in (fine, coarse)]
+    assert values[0] > values[1] + 1e-4  # what interpolation adds to a price that is a maximum costs welfare

@@ -26,12 +26,14 @@ from expost.brackets.optimum import check_states
 from expost.brackets.records import LOWER
 from expost.brackets.starts import (
     Starts,
+    closed_form_nodes,
     complete,
     given_strikes,
     grid_rules,
     grid_strikes,
     mesh_nodes,
     prolonged,
+    thinned,
 )
 from expost.brackets.statistics import Limit
 from expost.brackets.symmetry import exchangeable
@@ -74,6 +76,7 @@ class LowerSide:
         self.completed: list[CompletedMechanism] = []
         self.best: CompletedMechanism | None = None
         self.crossed: bool | None = None
+        self.evaluated: tuple[CompletedMechanism, int] | None = None  # as it was, and on how many points
         self.negative = any_negative(account)
 
     def never_sell(self) -> None:
@@ -155,7 +158,8 @@ class LowerSide:
                 if account.reached:
                     return
             elif number == 2 and self.completed:
-                best = max(self.completed, key=lambda mechanism: self._pilot(mechanism, 256))
+                points = 256 if account.space.n == 2 else 64
+                best = max(self.completed, key=lambda mechanism: self._pilot(mechanism, points))
                 self.completed = [_refined(best)]
             if self.completed and not account.over:
                 self._polish(effort)
@@ -173,7 +177,10 @@ class LowerSide:
         expected = max(worth) + account.first_best.mean + account.kept.mean
         if account.upper.value - expected < ENOUGH * account.accuracy * abs(account.upper.value):
             self._evaluate(best, effort.points, effort.replicates)
-        elif account.clock.limited and (account.space.n > 2 or account.left < SHORT):
+        elif account.clock.limited and account.space.n > 2:
+            self._evaluate(best, effort.points, effort.replicates)
+            self.evaluated = best, effort.points
+        elif account.clock.limited and account.left < SHORT:
             self._evaluate(best, 64, 6)
 
     def _starts(self) -> list[CompletedMechanism]:
@@ -185,12 +192,14 @@ class LowerSide:
             return []
         found: dict[str, list[CompletedMechanism]] = {}
         clock = account.clock.part(0.3)
-        for source, strikes in self._sources(clock):
+        for source, strikes, closed_form in self._sources(clock):
             given = cache(strikes)
             for order in _orders(space):
                 if clock.left <= 0.0:
                     break
                 nodes = mesh_nodes(space, order)
+                if closed_form:
+                    nodes = min(closed_form_nodes(space, nodes, j) for j in order[:-1])
                 try:
                     theta = [given(j, nodes) for j in order[:-1]]
                 except (InputError, OutOfTime):
@@ -209,11 +218,12 @@ class LowerSide:
                 found.setdefault(group, []).append(start)
         return [max(group, key=lambda mechanism: self._pilot(mechanism, 32)) for group in found.values()]
 
-    def _sources(self, clock: Clock) -> Iterator[tuple[str, Callable[[int, int], Float]]]:
-        """Strikes to start from: what they are, and those of a buyer on a mesh with so many nodes."""
+    def _sources(self, clock: Clock) -> Iterator[tuple[str, Callable[[int, int], Float], bool]]:
+        """Strikes to start from: what they are, those of a buyer on a mesh with so many nodes, and whether they are
+        given in closed form."""
         space = self.account.space
         for given in self.starts(space.stated):
-            yield given.name, partial(_stated_strikes, space, given, clock.part(0.5))
+            yield given.name, partial(_stated_strikes, space, given, clock.part(0.5)), given.closed_form
         points = grid_points(space, GRID_LOWER[min(space.n, 3)] // (4 if space.sequential else 1))
         points = min(points, MOST_POINTS)
         try:
@@ -226,23 +236,33 @@ class LowerSide:
         except OutOfTime:
             self.account.leave_out("completion of a grid optimum (lower)", "the time does not suffice for it")
             return
-        yield GRID, partial(grid_strikes, space, rules)
+        yield GRID, partial(grid_strikes, space, rules), False
 
     def _polish(self, effort: Effort) -> None:
         """Polish what there is, keep what a pilot prefers, and evaluate the best."""
         account = self.account
         account.tell("polishing completions")
-        share, points = (0.35, 128) if account.space.n == 2 else (0.2, 24)
+        share, points = (0.35, 128) if account.space.n == 2 else (0.3, 64)
         found: list[tuple[float, CompletedMechanism]] = []
+        gained: list[CompletedMechanism] = []
         for start in self.completed:
             clock = account.clock.part(share / len(self.completed))
-            polished = polish(start, effort.polish, account.rng(), clock=clock, workers=account.workers)
+            if account.space.n > 2 and start.theta[0].shape[1] > MOST_NODES:
+                coarse = thinned(start, mesh_nodes(account.space, start.order))
+            else:
+                coarse = start
+            polished = polish(coarse, effort.polish, account.rng(), clock=clock, workers=account.workers)
             scored = [(self._pilot(mechanism, points), mechanism) for mechanism in (start, polished)]
             found.append(max(scored, key=itemgetter(0)))
+            gained += [polished] if found[-1][1] is polished else []
+        if account.space.n > 2 and self.best is not None and self.best not in self.completed:
+            found.append((self._pilot(self.best, points), self.best))
         best = self.best = max(found, key=itemgetter(0))[1]
         several = account.space.n == 2 and account.left > LONG
         self.completed = [mechanism for _, mechanism in found] if several else [best]
-        if account.left > 0.0:
+        if account.space.n > 2 and gained:
+            self.completed = gained  # what is not the best yet may become so; what gained nothing will not
+        if account.left > 0.0 and (best, effort.points) != self.evaluated:
             if self.crossed is None:
                 self.crossed = self._quieter_crossed(best)
             replicates = effort.replicates // 2 if self.crossed else effort.replicates

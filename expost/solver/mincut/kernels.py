@@ -217,24 +217,15 @@ def fetch_far(g: Graph, label: Int32, v: int) -> None:
     fetch(g.bits, v)
     fetch(g.partner, v)
     fetch(label, v)
-    if len(g.xtail) > 0:
-        fetch(g.xin_ptr, v)
-        fetch(g.xout_ptr, v)
 
 
 @helper
 def fetch_near(g: Graph, label: Int32, v: int) -> None:
-    """Fetch what a node's turn will need of its partner, and its explicit arcs."""
+    """Fetch what a node's turn will need of its partner."""
     w = wide(g.partner[v])
     fetch(g.node, 3 * w)
     fetch(g.bits, w)
     fetch(label, w)
-    if g.bits[v] & EXTRA:
-        k, a = wide(g.xin_ptr[v]), wide(g.xout_ptr[v])
-        fetch(g.xin, k)
-        fetch(g.xin_tail, k)
-        fetch(g.xhead, a)
-        fetch(g.xflow, a)
 
 
 @compiled(nogil=True, _nrt=False)
@@ -291,8 +282,7 @@ class Maps(NamedTuple):
     """Room for a search: bit ``k`` of word ``j`` stands for node ``64 j + k``.
 
     state: uint64 (words, 4), arcs: uint64 (words, 5), ties: uint64 (words or none, 6), columns as above. lists: int32
-    (2, words + 1), the words to go on from, now and next. tally: int32 (64,), room for small things. step: how many
-    labels one step has.
+    (2, words + 1), the words to go on from, now and next. tally: int32 (64,). step: how many labels one step has.
     """
 
     state: UInt64
@@ -565,16 +555,9 @@ def search_back(  # noqa: PLR0912, PLR0915
                     rest &= rest - ONE
                     label[low + wide(k)] = from_base + wide(leading_zeros(seeds << (LAST - k)))
                 rest = new & arcs[j, LINKS]
-                many = wide(0)
-                # all are fetched before any is looked at
                 while rest != NONE:
-                    w = wide(g.partner[low + wide(lowest_bit(rest))])
+                    later = wait_for(maps, ahead, later, wide(g.partner[low + wide(lowest_bit(rest))]))
                     rest &= rest - ONE
-                    fetch(state, 4 * (w >> 6))
-                    maps.tally[many] = w
-                    many += 1
-                for k in range(many):
-                    later = wait_for(maps, ahead, later, wide(maps.tally[k]))
                 seeds = NONE
                 if not explicit:
                     break
@@ -790,12 +773,10 @@ def retreat(
             e -= f
     if e > 0 and (b & EXTRA):
         for k in range(g.xin_ptr[v], g.xin_ptr[v + 1]):
-            w = wide(g.xin_tail[k])
-            if label[w] >= d:
-                continue
             a = g.xin[k]
             f = min(e, g.xflow[a])
-            if f > 0:
+            w = wide(g.xin_tail[k])
+            if f > 0 and label[w] < d:
                 g.xflow[a] -= f
                 left = receive(g, w, f, label, first, after, stuck, left)
                 e -= f
@@ -908,7 +889,7 @@ def lowest(g: Graph, label: Int32, v: int, e: int) -> tuple[int, int, int, int]:
         for k in range(g.xin_ptr[v], g.xin_ptr[v + 1]):
             a = wide(g.xin[k])
             w = wide(g.xin_tail[k])
-            if label[w] < best and g.xflow[a] > 0:
+            if g.xflow[a] > 0 and label[w] < best:
                 best, how, room, to = label[w], EXPLICIT_ON + 2 * a + 1, min(e, g.xflow[a]), w
     return to, how, room, best
 
@@ -1205,26 +1186,22 @@ def settle_chains(g: Graph, sent: Int64) -> None:
 @compiled(nogil=True, _nrt=False)
 def mark(g: Graph) -> None:
     """Set the bits that say which arcs carry flow and where there is an excess or a demand."""
-    nodes = len(g.bits)
-    # block 1 first: what flows across is found at the nodes of block 0, which then set the bits of both
-    for low, high in ((g.second, nodes), (wide(0), g.second)):
-        for v in range(low, high):
-            b = g.bits[v] & ARCS
-            if g.node[v, ALONG] > 0:
-                b |= CARRY
-            if b & EXTRA:
-                for k in range(g.xout_ptr[v], g.xout_ptr[v + 1]):
-                    if g.xflow[k] > 0:
-                        b |= SENT
-            e = g.node[v, EXCESS]
-            if e > 0:
-                b |= SUPPLY
-            elif e < 0:
-                b |= DEMAND
-            if (b & ACROSS) and v < g.second and g.node[v, OVER] > 0:
-                b |= LOADED
-                g.bits[g.partner[v]] |= LOADED
-            g.bits[v] = b
+    for v in range(len(g.bits)):
+        b = g.bits[v] & ARCS
+        if g.node[v, ALONG] > 0:
+            b |= CARRY
+        if (b & ACROSS) and g.node[v if v < g.second else g.partner[v], OVER] > 0:
+            b |= LOADED
+        if b & EXTRA:
+            for k in range(g.xout_ptr[v], g.xout_ptr[v + 1]):
+                if g.xflow[k] > 0:
+                    b |= SENT
+        e = g.node[v, EXCESS]
+        if e > 0:
+            b |= SUPPLY
+        elif e < 0:
+            b |= DEMAND
+        g.bits[v] = b
 
 
 # Taking a network to pieces, each of which is solved by itself.
