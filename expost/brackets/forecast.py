@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 LEFT = {
     "static": (0.129, 0.052, 0.039, 0.036, 0.034, 0.032),
     "sequential": (0.036, 0.023, 0.02, 0.018, 0.016, 0.014),
-    "more": (0.21, 0.19, 0.17, 0.16),
+    "more": (0.21, 0.16, 0.15, 0.14),
 }
 """Of the distance between the first bounds of both sides, what is left after each stage: ``jmmz``, and ``three-buyers``
 for more than two."""
