@@ -153,15 +153,23 @@ def count_bits(_context: Any, word: Any) -> Any:
 
 
 @intrinsic
-def eight(_context: Any, array: Any, index: Any) -> Any:
-    """The bytes ``array[index : index + 8]`` as a uint64, the first one lowest."""
+def where_set(_context: Any, array: Any, index: Any, bit: Any) -> Any:
+    """Which of the bytes ``array[index : index + 64]`` have a bit set, as a uint64, the first one lowest."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         values = cgutils.create_struct_proxy(signature.args[0])(context, builder, arguments[0])
-        place = builder.gep(values.data, [arguments[1]])
-        return builder.load(builder.bitcast(place, ir.IntType(64).as_pointer()), align=1)
+        many = ir.VectorType(ir.IntType(8), 64)
+        place = builder.bitcast(builder.gep(values.data, [arguments[1]]), many.as_pointer())
+        one = builder.insert_element(
+            ir.Constant(many, ir.Undefined), builder.trunc(arguments[2], ir.IntType(8)), ir.IntType(32)(0)
+        )
+        everywhere = builder.shuffle_vector(
+            one, ir.Constant(many, ir.Undefined), ir.Constant(ir.VectorType(ir.IntType(32), 64), None)
+        )
+        found = builder.and_(builder.load(place, align=1), everywhere)
+        return builder.bitcast(builder.icmp_unsigned("!=", found, ir.Constant(many, None)), ir.IntType(64))
 
-    return types.uint64(array, index), generate
+    return types.uint64(array, index, bit), generate
 
 
 helper = njit(forceinline=True, _nrt=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
@@ -262,11 +270,6 @@ CHAINS, CARRIES, LINKS, EXTRAS, SENDERS = 0, 1, 2, 3, 4
 their partner, with explicit arcs, and where such arcs may carry flow away."""
 
 ALL, ONE, NONE, LAST = np.uint64(2**64 - 1), np.uint64(1), np.uint64(0), np.uint64(63)
-LOWEST_OF_EIGHT, GATHER, HIGHEST_BYTE = (
-    np.uint64(0x0101010101010101),
-    np.uint64(0x0102040810204080),
-    np.uint64(56),
-)
 
 
 FIRST, TIED, ENDS, MET, FILLED, EMPTIED = 0, 1, 2, 3, 4, 5
@@ -282,7 +285,8 @@ class Maps(NamedTuple):
     """Room for a search: bit ``k`` of word ``j`` stands for node ``64 j + k``.
 
     state: uint64 (words, 4), arcs: uint64 (words, 5), ties: uint64 (words or none, 6), columns as above. lists: int32
-    (2, words + 1), the words to go on from, now and next. tally: int32 (64,). step: how many labels one step has.
+    (2, words + 1), the words to go on from, now and next. tally: int32 (64,), room for small things. rest: uint8 (64,),
+    0 where it stands for no node: the bits of the last word's. step: how many labels one step has.
     """
 
     state: UInt64
@@ -290,6 +294,7 @@ class Maps(NamedTuple):
     ties: UInt64
     lists: Int32
     tally: Int32
+    rest: UInt8
     step: int
 
 
@@ -337,12 +342,6 @@ def is_tie(g: Graph, start: int, end: int) -> bool:
 
 
 @helper
-def squeeze(eight_bytes: Any, bit: int) -> Any:
-    """One bit of each of eight bytes, as the eight lowest bits of a uint64."""
-    return (((eight_bytes >> np.uint64(bit)) & LOWEST_OF_EIGHT) * GATHER) >> HIGHEST_BYTE
-
-
-@helper
 def fill_ties(g: Graph, maps: Maps, j: int, sent: Any) -> Any:
     """See which arcs of ties carry flow in word ``j``, where ``sent`` are nodes from which some may; return the nodes
     that arcs of ties leave.
@@ -372,24 +371,16 @@ def lay_out(g: Graph, maps: Maps) -> int:
     count = 0
     for j in range(len(maps.state)):
         low = 64 * j
-        chain, carry, across, loaded = NONE, NONE, NONE, NONE
-        supply, demand, sent, extra = NONE, NONE, NONE, NONE
-        for k in range(0, 64, 8):
-            x = NONE
-            if low + k + 8 <= nodes:
-                x = eight(g.bits, low + k)
-            else:
-                for i in range(low + k, nodes):
-                    x |= np.uint64(g.bits[i]) << np.uint64(8 * (i - low - k))
-            at = np.uint64(k)
-            chain |= squeeze(x, 0) << at
-            carry |= squeeze(x, 1) << at
-            across |= squeeze(x, 2) << at
-            loaded |= squeeze(x, 3) << at
-            supply |= squeeze(x, 4) << at
-            demand |= squeeze(x, 5) << at
-            sent |= squeeze(x, 6) << at
-            extra |= squeeze(x, 7) << at
+        if low + 64 <= nodes:
+            bytes_, at = g.bits, low
+        else:
+            for v in range(low, nodes):
+                maps.rest[v - low] = g.bits[v]
+            bytes_, at = maps.rest, wide(0)
+        chain, carry = where_set(bytes_, at, CHAIN), where_set(bytes_, at, CARRY)
+        across, loaded = where_set(bytes_, at, ACROSS), where_set(bytes_, at, LOADED)
+        supply, demand = where_set(bytes_, at, SUPPLY), where_set(bytes_, at, DEMAND)
+        sent, extra = where_set(bytes_, at, SENT), where_set(bytes_, at, EXTRA)
         # the arc from a partner can always be walked, the one to a partner only back along its flow
         if low + 64 <= g.second:
             across = NONE

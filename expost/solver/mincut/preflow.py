@@ -71,7 +71,7 @@ class Preflow:
             kernels.find_ties(self.graph, ties)
         step = kernels.LONG_STEP if explicit else kernels.SHORT_STEP
         lists, tally = np.empty((2, words + 1), dtype=np.int32), np.empty(64, dtype=np.int32)
-        return Maps(state, arcs, ties, lists, tally, step)
+        return Maps(state, arcs, ties, lists, tally, np.zeros(64, dtype=np.uint8), step)
 
     @cached_property
     def _after(self) -> Int32:
