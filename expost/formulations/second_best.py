@@ -25,8 +25,9 @@ from expost.solver.result import Solution, Status
 from expost.spaces.type_space import Grid, TypeSpace, check_memory, discretize, type_counts
 
 BYTES_PER_BINARY = {Timing.STATIC: 150, Timing.SEQUENTIAL: 450}
-"""Peak memory of a solve by minimum cut, audit and certificate included, in bytes per buyer and state, the 205 MiB of
-imports and compiled code apart: on jmmz 162 and 130 static at grids 32 and 64, 530 sequential at grid 24."""
+"""Peak memory of a solve by minimum cut, audit and certificate included, in bytes per buyer and state, the 145 MiB of
+imports and compiled code apart: on jmmz 178 static at grids 24, 32 and 48, 214 at 40 and 130 at 64, 411 sequential at
+grid 24; on a busy machine, where two pieces are seldom solved at the same time, 120 at grid 32 and 384."""
 
 BYTES_WITH_MORE = {Timing.STATIC: 450, Timing.SEQUENTIAL: 600}
 """The same with three buyers or more, who are bounded by a first-order method and cuts: 420 static at grid 8, 390 at
