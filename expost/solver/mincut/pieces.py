@@ -80,7 +80,8 @@ def solve_pieces(whole: Preflow, piece: UInt8, limit: float, watch: Watch | None
     if 0 < np.count_nonzero(open_) <= MOST * len(open_):
         whole.forget()
         status = _solve(whole, open_, 1, False, limit, watch)
-        kernels.mark(whole.graph)
+        if status is not Status.OPTIMAL:  # otherwise the whole is run, which begins with this
+            kernels.mark(whole.graph)
         return status
     return Status.OPTIMAL
 
