@@ -33,8 +33,8 @@ BYTES_WITH_MORE = {Timing.STATIC: 450, Timing.SEQUENTIAL: 600}
 """The same with three buyers or more, who are bounded by a first-order method and cuts: 420 static at grid 8, 390 at
 grid 6 in either timing on three-buyers; a sequential bound that has to be tightened takes more."""
 
-SECONDS_PER_BINARY = 4e-7
-"""What building a program and auditing its rule take at least: 6e-7 on jmmz at grid 64, two cores."""
+SECONDS_PER_BINARY = {Timing.STATIC: 4e-7, Timing.SEQUENTIAL: 8e-7}
+"""What building a program and auditing its rule take at least: static 6e-7 on jmmz at grid 64, two cores."""
 LARGE = 1_000_000
 """Binaries from which a first answer takes at least as long as building: on jmmz 1.3 times at grid 32 in sequence, 4
 times static at 48."""
@@ -94,12 +94,17 @@ def room_for_solve(
     needed = BYTES_PER_BINARY if instance.n < 3 else BYTES_WITH_MORE
     check_memory(instance, points, max(needed[Timing(word)] for word in timings))
     binaries = math.prod(type_counts(instance, points)) * instance.n
-    seconds = SECONDS_PER_BINARY * binaries
+    seconds = least_seconds(binaries, timings)
     if limit is not None and seconds > 1.1 * limit + 2.0:
         raise LimitReached(
             f"{binaries:,} binaries take at least {seconds:.0f} s to build and to audit; "
             "allow more time, or take fewer points"
         )
+
+
+def least_seconds(binaries: int, timings: tuple[str, ...]) -> float:
+    """What building a program of so many binaries and auditing its rule take at least."""
+    return binaries * max(SECONDS_PER_BINARY[Timing(word)] for word in timings)
 
 
 def require_time(formulation: Formulation, spent: float, limit: float) -> None:

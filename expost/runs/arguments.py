@@ -176,6 +176,14 @@ def flag_of(given: bool, where: str) -> bool:
     return given
 
 
+def beside_brackets(limit: float | None, brackets: float, count: int = 1) -> tuple[float | None, float]:
+    """What is left of a limit without ``count`` brackets, and the seconds of each: they take half of it at most."""
+    if limit is None:
+        return None, brackets
+    each = min(brackets, 0.5 * limit / count)
+    return limit - count * each, each
+
+
 def limit_of(time_limit: float | None) -> float | None:
     """A time limit in seconds. Raises InputError unless it is None or a positive finite number."""
     if time_limit is None:

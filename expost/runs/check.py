@@ -30,6 +30,7 @@ from expost.runs.arguments import (
     GridLike,
     InstanceLike,
     Words,
+    beside_brackets,
     grid_of,
     limit_of,
     load,
@@ -297,15 +298,14 @@ def check(
 
     mechanism: ``Prices`` or ``Strikes``, a construction's name, a TOML file, or ``1: FORMULA; 2: FORMULA``.
     grid: points per signal of the grid part. first: the signals that arrive first (strikes). brackets: seconds for a
-    bracket, whose upper end is the certified bound; 0: none. time_limit: seconds for
-    all but the bracket, of which dominance gets what is left.
+    bracket, whose upper end is the certified bound; 0: none. time_limit: seconds for everything, of which the bracket
+    takes half at most, and dominance gets what is left.
 
     Raises InputError for a mechanism that is not defined for the instance, LimitReached when the limit came before the
     verdict; what it leaves no time for after that is named in ``left_out``.
     """
-    limit = limit_of(time_limit)
+    limit, brackets = beside_brackets(limit_of(time_limit), seconds_of(brackets))
     clock = ENDLESS if limit is None else Clock(limit)
-    seconds_of(brackets)
     named, given = given_in_order(load(instance), mechanism, first)
     points = grid_of(grid).resolve(named)
     room_for_solve(named, points, (Timing(given.timing),), limit)
@@ -315,9 +315,12 @@ def check(
         found = _report(named, watched, points, clock, seed)
     except OutOfTime:
         raise LimitReached("the limit came before the mechanism was looked at; allow more time") from None
-    if found.admissible and brackets > 0.0:
+    if not found.admissible or brackets == 0.0:
+        return found
+    try:
         return replace(found, bracket=_bound(named, given, brackets, seed))
-    return found
+    except LimitReached:  # the verdict stands all the same
+        return replace(found, left_out=(*found.left_out, "bracket"))
 
 
 def _report(named: Instance, given: Given, points: Grid, clock: Clock, seed: int) -> CheckReport:

@@ -26,7 +26,7 @@ from expost.brackets import Bracket
 from expost.errors import ExpostError, InputError, LimitReached
 from expost.formulations.conditional import allowed_winners
 from expost.formulations.dominance import dominate
-from expost.formulations.second_best import room_for_solve, second_best, type_space
+from expost.formulations.second_best import least_seconds, room_for_solve, second_best, type_space
 from expost.formulations.settings import Settings
 from expost.instances.environment import Instance
 from expost.mechanisms.given import Given
@@ -36,6 +36,7 @@ from expost.runs.arguments import (
     GridLike,
     InstanceLike,
     Words,
+    beside_brackets,
     grid_of,
     jobs_of,
     limit_of,
@@ -226,7 +227,8 @@ def compare(
     first: the signals that arrive first in these strikes (by default the declared ones).
     firsts: which first signals to compare, one tuple of names a row, None for a static buyer (by default every
     combination of one signal for each buyer who has at least two).
-    time_limit: seconds for everything but brackets; what is not reached by then is a row without figures.
+    time_limit: seconds for everything, of which brackets take half at most; what is not reached by then is a row
+    without figures.
     brackets: seconds for each bracket of the continuum, static and (where every buyer has two stages) sequential in
     the declared order; 0 leaves them out. bayesian: also what could be had if incentives held in expectation over the
     others' signals only (docs/robustness.md). jobs: cases worked on at once.
@@ -234,9 +236,9 @@ def compare(
     An order that sequential timing does not admit (values that fall, priors the wrong way round) is a refused row.
     Raises InputError for unusable input, LimitReached when the limit leaves no time for anything on this grid.
     """
-    stated, limit = load(instance), limit_of(time_limit)
+    stated = load(instance)
+    limit, brackets = beside_brackets(limit_of(time_limit), seconds_of(brackets), 2)
     deadline = _deadline(limit)
-    seconds_of(brackets)
     if backend != "auto":
         known_backend(backend)
     settings = Settings(grid_of(grid).resolve(stated))
@@ -343,7 +345,8 @@ def _second_best(
     row = Row(_name(first), SECOND_BEST, timing, first)
     settings = Settings(space.grid, ",".join(timing), tuple(name for name in first if name is not None))
     try:
-        found = second_best(space, settings, backend=backend, time_limit=_left(deadline))
+        left = _left(deadline, least_seconds(space.n * space.states, timing))
+        found = second_best(space, settings, backend=backend, time_limit=left)
     except InputError as error:
         return replace(row, status=REFUSED, note=str(error))
     except LimitReached as error:
@@ -364,6 +367,7 @@ def _construction(space: TypeSpace, given: Given | str, deadline: float | None) 
         return ConstructionRow(given, CONSTRUCTION, (), (), status=TIME_LIMIT)
     row = ConstructionRow(given.name, CONSTRUCTION, (given.timing,), (), citation=given.citation)
     try:
+        _left(deadline)
         mechanism = given.on(space)
         audit_mechanism(space.values, mechanism).require(given.name)
         gain = _dominated_by(space, given, mechanism, deadline)
@@ -417,10 +421,15 @@ def _brackets(instance: Instance, seconds: float, jobs: int) -> tuple[tuple[Brac
 
     try:
         static = bracket(instance, BRACKET_ACCURACY, seconds, jobs=jobs)
-    except InputError as reason:  # values without a mean, say: the grid's figures stand all the same
+    except (
+        InputError,
+        LimitReached,
+    ) as reason:  # values without a mean, say: the grid's figures stand all the same
         return (), str(reason)
     try:
         sequential = bracket(instance, BRACKET_ACCURACY, seconds, timing=Timing.SEQUENTIAL, jobs=jobs)
+    except LimitReached as reason:
+        return (static,), str(reason)
     except InputError:  # a buyer has one signal only
         return (static,), ""
     return (static, sequential), ""
@@ -448,11 +457,11 @@ def _deadline(limit: float | None) -> float | None:
     return None if limit is None else time.time() + limit
 
 
-def _left(deadline: float | None) -> float | None:
-    """Seconds left. Raises LimitReached when there are none."""
+def _left(deadline: float | None, least: float = 0.0) -> float | None:
+    """Seconds left. Raises LimitReached when there are none, or fewer than it takes at least."""
     if deadline is None:
         return None
     left = deadline - time.time()
-    if left <= 0.0:
+    if left <= least:
         raise LimitReached("not reached within the time limit")
     return left

@@ -162,8 +162,8 @@ def fit(
     mechanism: ``Prices`` with parameters (or a file, or a line). over: for each parameter to be chosen the range, from
     lowest to highest; the others keep their values. objective: ``welfare``, ``revenue`` or the weight on welfare.
     brackets: seconds for a bracket, to say what share of the certified bound is attained; 0: none. time_limit: seconds
-    for all but the bracket: the search leaves ``CHECKED`` of them to the check of what it found. jobs: candidates
-    compared at once. seed: of all random numbers.
+    for everything: the search leaves ``CHECKED`` of them, and those of the bracket, but no more than half, to the check
+    of what it found. jobs: candidates compared at once. seed: of all random numbers.
 
     Raises InputError for a parameter that the mechanism does not have, an empty range, and a family in which the
     search finds no admissible mechanism; LimitReached when there was no time to find one, or to check it.
@@ -179,7 +179,7 @@ def fit(
         )
     ranges = _ranges(own, over)
     seconds_of(brackets)
-    limit = None if time_limit is None else time_limit - min(CHECKED, 0.5 * time_limit)
+    limit = None if time_limit is None else time_limit - min(CHECKED + brackets, 0.5 * time_limit)
     search = _Search(named, own, ranges, weight_of(objective), seed_of(seed), limit, Workers(jobs_of(jobs)))
     with bar(f"fit {own.name} to {named.name}") as shown:
         search.shown = shown

@@ -11,6 +11,7 @@ from expost.instances import Buyer, Instance
 from expost.instances.catalogue import load
 from expost.mechanisms.mechanism import mechanism_from_prices
 from expost.mechanisms.prices import given_prices
+from expost.runs.arguments import beside_brackets
 from expost.runs.compare import compare, mechanism_row
 from expost.runs.record import share_of
 from expost.spaces.type_space import Grid, discretize
@@ -96,3 +97,33 @@ def test_the_memory_of_sequential_rows_is_asked_for_too(monkeypatch):
     assert ex.solve("jmmz", grid=6).status == "optimal"
     with pytest.raises(ex.InputError, match=r"^grid: grid 6 makes 1296 states"):
         ex.compare("jmmz", grid=6)
+
+
+@pytest.mark.parametrize(
+    ("limit", "brackets", "count", "left", "each"),
+    [(None, 5.0, 2, None, 5.0), (60.0, 5.0, 2, 50.0, 5.0), (4.0, 5.0, 2, 2.0, 1.0), (4.0, 0.0, 2, 4.0, 0.0)],
+)
+def test_brackets_take_half_of_a_limit_at_most(limit, brackets, count, left, each):
+    assert beside_brackets(limit, brackets, count) == (left, each)
+
+
+def test_a_comparison_and_a_check_give_brackets_their_share_of_a_limit(monkeypatch):
+    asked = []
+
+    def no_time(instance, accuracy, time_limit, **named):
+        asked.append(time_limit)
+        raise ex.LimitReached("no time")
+
+    monkeypatch.setattr("expost.runs.bracket.bracket", no_time)
+    comparison = compare(load("jmmz"), 4, brackets=5.0, time_limit=8.0, constructions=False, firsts=[])
+    report = ex.check("jmmz", "example2", 4, brackets=50.0, time_limit=40.0)
+    assert asked == [2.0, 20.0]
+    assert comparison.no_bracket == "no time"
+    assert report.admissible
+    assert "bracket" in report.left_out
+
+
+def test_what_a_comparison_has_no_time_for_is_not_begun(monkeypatch):
+    monkeypatch.setattr("expost.runs.compare.least_seconds", lambda binaries, timings: 1e3)
+    row = compare(load("jmmz"), 4, time_limit=100.0, constructions=False, firsts=[]).row("static second best")
+    assert row.status == "time limit"
