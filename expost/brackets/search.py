@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import partial
 from numbers import Real
 from typing import Any
 
@@ -24,6 +23,7 @@ from expost.brackets.lower.single import best_solo, largest_set, no_prices
 from expost.brackets.optimum import PACE
 from expost.brackets.records import LOWER, UPPER
 from expost.brackets.starts import Starts, first_names, nothing
+from expost.brackets.turns import Turns
 from expost.brackets.upper.dual import Quadrature, dual_limit
 from expost.brackets.upper.side import UpperSide, first_bounds
 from expost.brackets.workers import Workers
@@ -214,7 +214,7 @@ def _one_buyer(account: Account) -> None:
 
 
 def _several(account: Account, lower: LowerSide) -> None:
-    """Two buyers or more: cheap bounds first, then both sides in turn, harder at each stage."""
+    """Two buyers or more: cheap bounds first, then both sides (``Turns``), harder at each stage."""
     upper = UpperSide(account)
     for step in (lower.solo, lower.cells):
         if account.over:
@@ -223,16 +223,19 @@ def _several(account: Account, lower: LowerSide) -> None:
     forecast, rigorous = Forecast(account), _Rigorous(upper, lower)
     if needs := rigorous.lacking():
         account.leave_out("rigorous bounds", f"they need {needs}")
-    for number, effort in enumerate(efforts(account.space.n)):
-        if not account.over:
-            forecast.tell(number)
-        for stage in (upper.stage, partial(lower.stage, number)):
-            if account.over:
-                return
-            stage(effort)
-        if number == 0:
+    stages = efforts(account.space.n)
+    for turn, (side, number) in enumerate(Turns(account, len(stages))):
+        if account.over:
+            return
+        if turn % 2 == 0:
+            forecast.tell(turn // 2)
+        if side == UPPER:
+            upper.stage(stages[number])
+        else:
+            lower.stage(number, stages[number])
+        if turn == 1:
             upper.estimate()
-        if number < 2 and not needs:
+        if turn in (1, 3) and not needs:
             rigorous.run(slice(0, 2), 0.1)
 
 
