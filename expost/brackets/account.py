@@ -113,10 +113,10 @@ class Account:
         mechanism: ContinuumMechanism | None = None,
     ) -> None:
         """Enter a bound from replicates, those of ``evidence`` at the children of ``seed``; ``limit`` is about welfare
-        less E[V_0], control included, so the errors of the first best and of E[V_0] are added, and what a density's
-        normalization leaves open."""
+        less E[V_0], control included, so the errors of the first best (where it is compared with) and of E[V_0] are
+        added, and what a density's normalization leaves open."""
         estimate = float(limit.mean + self.kept.mean)
-        error = float(limit.error + self.first_best.error + self.kept.error)
+        error = float(limit.error + self.first_best.error * evidence.compared + self.kept.error)
         error += abs(estimate) * self.space.normalization.error
         value = estimate - error if side == LOWER else estimate + error
         if math.isfinite(value):

@@ -21,11 +21,13 @@ from expost.brackets.upper.basis import ShadowPrices
 from expost.brackets.upper.dual import Quadrature, dual_replicate
 from expost.brackets.upper.dual_cells import CellSizes, guaranteed_dual
 from expost.brackets.upper.finite import FiniteSets, solve_set
+from expost.brackets.upper.lines import LineSizes, draw_lines, line_signal, most_excess, rule_gain
 from expost.brackets.upper.reference import Reference
 from expost.brackets.workers import Workers
 from expost.mechanisms.continuum.cells import CellMechanism
 from expost.mechanisms.continuum.completion import CompletedMechanism
 from expost.mechanisms.continuum.mechanism import ContinuumMechanism
+from expost.mechanisms.continuum.solo import SoloMechanism
 from expost.spaces.quantile_space import QuantileSpace
 
 
@@ -135,6 +137,49 @@ class Welfare(Evidence):
     def facts(self) -> dict[str, Any]:
         """Sizes."""
         return {"points": self.points, **({"crossed": True} if self.crossed else {})}
+
+
+@dataclass(frozen=True, eq=False)
+class LineWelfare(Evidence):
+    """One buyer's strikes, evaluated line by line; nothing is compared with the first best."""
+
+    mechanism: SoloMechanism = field(repr=False)
+    sizes: LineSizes
+    kind: ClassVar[str] = "mechanism on lines"
+    compared: ClassVar[bool] = False
+
+    def replicate(self, seed: np.random.SeedSequence, space: QuantileSpace, clock: Clock = ENDLESS) -> float:
+        """Welfare less E[V_0] on the lines of one seed."""
+        clock.check()
+        return self.gained(space, np.random.default_rng(seed))
+
+    def gained(self, space: QuantileSpace, rng: np.random.Generator) -> float:
+        """What the mechanism gains on random lines."""
+        sizes, signal = self.sizes, line_signal(space, self.sizes.pieces)
+        assert signal is not None
+        each = sizes.evaluated if sizes.rows == 1 else min(sizes.lines, 16)
+        lines = draw_lines(space, signal, sizes.evaluated // each, each, sizes.pieces, rng)
+        return float(rule_gain(lines, self.mechanism).mean())
+
+    def facts(self) -> dict[str, Any]:
+        """Sizes."""
+        return asdict(self.sizes)
+
+
+@dataclass(frozen=True, eq=False)
+class LineBest(LineWelfare):
+    """What no strikes of one buyer gain more than: what the best gain more than some on few lines, and what these gain
+    on many."""
+
+    kind: ClassVar[str] = "best strikes on lines"
+
+    def replicate(self, seed: np.random.SeedSequence, space: QuantileSpace, clock: Clock = ENDLESS) -> float:
+        """The bound less E[V_0] on the lines of one seed. Raises OutOfTime."""
+        rng, sizes = np.random.default_rng(seed), self.sizes
+        signal = line_signal(space, sizes.pieces)
+        assert signal is not None
+        lines = draw_lines(space, signal, sizes.rows, sizes.lines, sizes.pieces, rng)
+        return most_excess(lines, self.mechanism, sizes.strikes, clock) + self.gained(space, rng)
 
 
 @dataclass(frozen=True, eq=False)

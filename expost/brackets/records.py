@@ -86,10 +86,12 @@ class Estimate:
 class Evidence(ABC):
     """What a bound rests on, so that anybody can evaluate it again without searching for it.
 
-    Statistical evidence has replicates: one number for each seed, about welfare less the first best of the same sample.
+    Statistical evidence has replicates: one number for each seed, about welfare less the first best of the same sample
+    (less E[V_0] where it is not ``compared`` with that).
     Rigorous evidence has a value. exact: whether a replicate of the same seed comes out the same on any machine."""
 
     kind: ClassVar[str]
+    compared: ClassVar[bool] = True
     exact: ClassVar[bool] = True
 
     def replicate(self, seed: np.random.SeedSequence, space: QuantileSpace, clock: Clock = ENDLESS) -> float:

@@ -22,13 +22,24 @@ import numpy as np
 
 from expost._typing import Array, Float
 from expost.brackets.atoms import AtomPrices, AtomRule
-from expost.brackets.evidence import CellsWelfare, Dual, DualCells, Floor, Sets, Sizeless, Welfare
+from expost.brackets.evidence import (
+    CellsWelfare,
+    Dual,
+    DualCells,
+    Floor,
+    LineBest,
+    LineWelfare,
+    Sets,
+    Sizeless,
+    Welfare,
+)
 from expost.brackets.lower.floor import FloorSizes
 from expost.brackets.records import Bound, Bounds, Control, Estimate, Evidence, Proof
 from expost.brackets.upper.basis import ShadowPrices
 from expost.brackets.upper.dual import Quadrature
 from expost.brackets.upper.dual_cells import CellSizes
 from expost.brackets.upper.finite import FiniteSets
+from expost.brackets.upper.lines import LineSizes, line_signal
 from expost.brackets.upper.reference import Reference, table_shapes
 from expost.brackets.upper.ridge import Ridge, mesh_shape
 from expost.errors import InputError
@@ -40,6 +51,7 @@ from expost.mechanisms.continuum.cells import CellMechanism
 from expost.mechanisms.continuum.completion import CompletedMechanism
 from expost.mechanisms.continuum.mechanism import ContinuumMechanism
 from expost.mechanisms.continuum.saved import MOST_BYTES, load_mechanism, read_arrays, read_record
+from expost.mechanisms.continuum.solo import SoloMechanism
 from expost.spaces.quantile_space import QuantileSpace
 
 RECORD, PROOFS = "bracket.json", "proofs.npz"
@@ -93,7 +105,7 @@ def _own(proof: Proof, bracket: Bounds) -> ContinuumMechanism | None:
     """The mechanism of a proof where it is not the bracket's."""
     evidence = proof.evidence
     if (
-        not isinstance(evidence, Welfare | CellsWelfare | Floor | AtomRule)
+        not isinstance(evidence, Welfare | LineWelfare | CellsWelfare | Floor | AtomRule)
         or evidence.mechanism is bracket.mechanism
     ):
         return None
@@ -279,6 +291,11 @@ def _of_mechanism(
     """Evidence that a mechanism gives."""
     if kind == Welfare.kind:
         return Welfare(mechanism, size("points"), crossed)
+    if kind in (LineWelfare.kind, LineBest.kind) and isinstance(mechanism, SoloMechanism):
+        sizes = LineSizes(*(size(name) for name in ("rows", "lines", "pieces", "strikes", "evaluated")))
+        if mechanism.theta.size == 0 or line_signal(mechanism.space, sizes.pieces) is None:
+            raise ValueError("lines of an instance that has none")
+        return (LineWelfare if kind == LineWelfare.kind else LineBest)(mechanism, sizes)
     if kind == CellsWelfare.kind and isinstance(mechanism, CellMechanism):
         return CellsWelfare(mechanism, size("parts"))
     if kind == Floor.kind and isinstance(mechanism, CompletedMechanism):

@@ -167,7 +167,7 @@ def _arithmetic(proof: Proof, best: Limit, kept: Limit, looseness: float) -> Che
     bound = proof.bound
     limit = _listed(proof, best)
     estimate = limit.mean + kept.mean
-    error = limit.error + best.error + kept.error + abs(estimate) * looseness
+    error = limit.error + best.error * proof.evidence.compared + kept.error + abs(estimate) * looseness
     value = estimate - error if bound.side == LOWER else estimate + error
     passed = 0.0 < bound.confidence < 1.0 and _close(
         (estimate, error, value), (bound.estimate, bound.error, bound.value)
@@ -179,7 +179,8 @@ def _listed(proof: Proof, best: Limit) -> Limit:
     """The limit of the replicates listed; without any, the first best itself or nothing."""
     bound = proof.bound
     if proof.replicates:
-        return one_sided(list(proof.replicates), bound.confidence).shifted(best.mean)
+        control = best.mean if proof.evidence.compared else 0.0
+        return one_sided(list(proof.replicates), bound.confidence).shifted(control)
     if not isinstance(proof.evidence, Sizeless):
         return Limit(math.nan, math.nan, bound.confidence)
     return Limit(0.0 if bound.side == LOWER else best.mean, 0.0, bound.confidence)

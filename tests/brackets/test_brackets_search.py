@@ -46,6 +46,7 @@ def test_one_buyer_has_sets_as_large_as_the_time_suffices_for(monkeypatch, secon
     monkeypatch.setattr(search, "mechanism_limit", lambda *_, **__: limit)
     monkeypatch.setattr(search, "dual_limit", lambda _, __, size, *___, **____: limits.append(size) or limit)
     monkeypatch.setattr(search, "best_solo", lambda *_: SimpleNamespace(method=""))
+    monkeypatch.setattr(search, "_by_lines", lambda _: None)
     left = SimpleNamespace(limited=True, left=seconds)  # at four times 40,000 types a second
     space = SimpleNamespace(dims=(2,), sequential=False)
     account = SimpleNamespace(
