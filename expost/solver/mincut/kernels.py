@@ -1199,32 +1199,35 @@ def mark(g: Graph) -> None:
 
 
 @compiled(nogil=True, _nrt=False)
-def pick(piece: UInt8, which: int, backwards: bool, ids: Int32, new: Int32) -> int:
-    """List the nodes of one piece in ``ids``, number them in ``new``, and return how many there are.
+def pick(piece: UInt8, which: int, backwards: bool, new: Int32) -> int:
+    """Number the nodes of one piece in ``new``, and return how many there are.
 
-    backwards: the piece will have all arcs turned round; then its nodes are listed from the last to the first.
+    backwards: the piece will have all arcs turned round; then its nodes are numbered from the last to the first.
     """
     nodes = len(piece)
     count = 0
     for i in range(nodes):
         v = nodes - 1 - i if backwards else i
         if piece[v] == which:
-            ids[count] = v
             new[v] = count
             count += 1
     return count
 
 
 @compiled(nogil=True, _nrt=False)
-def cut_out(g: Graph, piece: UInt8, which: int, new: Int32, backwards: bool, ids: Int32, part: Graph) -> None:
-    """Fill ``part``, the graph of the nodes ``ids``, with their excess and what flows between them.
+def cut_out(g: Graph, piece: UInt8, which: int, new: Int32, backwards: bool, part: Graph) -> None:
+    """Fill ``part``, the graph of the nodes of one piece, with their excess and what flows between them.
 
     Backwards, arcs lead the other way, block 1 comes first, and what is an excess in one is a demand in the other;
     a flow is the same flow. Explicit arcs are not touched. The bits are right after ``mark`` only.
     """
     sign = -1 if backwards else 1
-    for k in range(len(ids)):
-        v = ids[k]
+    nodes = len(piece)
+    for i in range(nodes):
+        v = nodes - 1 - i if backwards else i
+        if piece[v] != which:
+            continue
+        k = new[v]
         w = g.partner[v]
         b = part.bits[k] & EXTRA
         excess, along, over = sign * g.node[v, EXCESS], 0, 0
@@ -1244,11 +1247,15 @@ def cut_out(g: Graph, piece: UInt8, which: int, new: Int32, backwards: bool, ids
 
 
 @compiled(nogil=True, _nrt=False)
-def put_back(g: Graph, part: Graph, backwards: bool, ids: Int32) -> None:
+def put_back(g: Graph, part: Graph, piece: UInt8, which: int, backwards: bool) -> None:
     """Take over the excess and the flows of ``part``, those on explicit arcs excepted; the bits need ``mark``."""
     sign = -1 if backwards else 1
-    for k in range(len(ids)):
-        v = ids[k]
+    nodes, k = len(piece), wide(-1)
+    for i in range(nodes):
+        v = nodes - 1 - i if backwards else i
+        if piece[v] != which:
+            continue
+        k += 1
         g.node[v, EXCESS] = sign * part.node[k, EXCESS]
         if part.bits[k] & CHAIN:
             g.node[v - 1 if backwards else v, ALONG] = part.node[k, ALONG]

@@ -223,16 +223,6 @@ class Part:
     backwards: bool
     arcs: Int32
 
-    @property
-    def ids(self) -> Int32:
-        """Where the nodes are in the whole, int32 (nodes of the part,); not kept while the part is solved."""
-        ids, last = np.empty(np.count_nonzero(self.piece == self.which), dtype=np.int32), 0
-        for low in range(0, len(self.piece), CHUNK):
-            found = np.flatnonzero(self.piece[low : low + CHUNK] == self.which)
-            ids[last : last + len(found)] = found + low
-            last += len(found)
-        return np.ascontiguousarray(ids[::-1]) if self.backwards else ids
-
     @classmethod
     def of(cls, graph: Graph, piece: UInt8, which: int, backwards: bool, *, in_place: bool = False) -> Part:
         """The nodes whose ``piece`` is ``which``, with their flow.
@@ -242,9 +232,8 @@ class Part:
         """
         inside = piece == which
         count, before = (int(np.count_nonzero(some)) for some in (inside, inside[: graph.second]))
-        ids = np.empty(count, dtype=np.int32)
         new = np.empty(len(piece), dtype=np.int32)
-        kernels.pick(piece, which, backwards, ids, new)
+        kernels.pick(piece, which, backwards, new)
         arcs = np.flatnonzero(inside[graph.xtail] & inside[graph.xhead]).astype(np.int32)
         tails, heads = new[graph.xtail[arcs]], new[graph.xhead[arcs]]
         if backwards:
@@ -253,7 +242,7 @@ class Part:
         part, order = graph_of(count - before if backwards else before, bits, partner, tails, heads)
         if in_place:
             part = part._replace(node=graph.node)
-        kernels.cut_out(graph, piece, which, new, backwards, ids, part)
+        kernels.cut_out(graph, piece, which, new, backwards, part)
         if in_place:
             graph.node.resize((count, 3), refcheck=False)
         arcs = arcs[order]
@@ -262,17 +251,19 @@ class Part:
 
     def put_back(self, graph: Graph) -> None:
         """Give the whole the flow of the part."""
-        kernels.put_back(graph, self.graph, self.backwards, self.ids)
+        kernels.put_back(graph, self.graph, self.piece, self.which, self.backwards)
         graph.xflow[self.arcs] = self.graph.xflow
 
     def expand(self, graph: Graph) -> None:
         """Undo a cut in place, but for the bits and what other parts know of their nodes."""
-        node, ids = self.graph.node, self.ids
+        node, last = self.graph.node, len(self.graph.bits)
         node.resize((len(self.piece), 3), refcheck=False)
         # from the end: a node's place in the whole is never before its place in the part
-        for high in range(len(ids), 0, -CHUNK):
-            chunk = slice(max(high - CHUNK, 0), high)
-            rows = node[chunk].copy()
-            node[chunk] = 0
-            node[ids[chunk]] = rows
+        for low in reversed(range(0, len(self.piece), CHUNK)):
+            at = np.flatnonzero(self.piece[low : low + CHUNK] == self.which)
+            first = last - len(at)
+            rows = node[first:last].copy()
+            node[first:last] = 0
+            node[low + at] = rows
+            last = first
         graph.xflow[self.arcs] = self.graph.xflow
