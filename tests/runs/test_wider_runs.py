@@ -199,11 +199,19 @@ def test_a_limit_that_building_alone_would_break_is_refused_at_once(name, monkey
 
 
 @pytest.mark.parametrize(
-    ("variables", "spent", "limit", "late"),
-    [(10**7, 3.0, 3.0, True), (10**7, 2.6, 3.0, False), (10**5, 30.0, 3.0, False), (10**7, 3.0, 10.0, False)],
+    ("variables", "stages", "spent", "limit", "late"),
+    [
+        (10**7, (), 3.0, 3.0, True),
+        (10**7, (), 1.0, 3.0, False),
+        (10**5, (), 30.0, 3.0, False),
+        (10**7, (), 3.0, 11.0, True),
+        (10**7, (), 3.0, 12.0, False),
+        (10**7, (None, "stages"), 3.0, 3.0, True),
+        (10**7, (None, "stages"), 2.0, 3.0, False),
+    ],
 )
-def test_a_large_program_that_took_long_to_build_is_not_begun(variables, spent, limit, late):
-    formulation = SimpleNamespace(program=SimpleNamespace(variables=variables))
+def test_a_large_program_that_took_long_to_build_is_not_begun(variables, stages, spent, limit, late):
+    formulation = SimpleNamespace(program=SimpleNamespace(variables=variables), stages=stages)
     if not late:
         second_best.require_time(formulation, spent, limit)
         return
