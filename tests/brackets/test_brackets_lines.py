@@ -10,7 +10,8 @@ from scipy.optimize import minimize_scalar
 import expost as ex
 from expost.brackets import search
 from expost.brackets.evidence import LineBest, LineWelfare
-from expost.brackets.upper.lines import LineSizes, best_on_lines, draw_lines, falling_path, line_signal
+from expost.brackets.upper.lines import LineSizes, best_on_lines, draw_lines, line_signal
+from expost.brackets.upper.responses import falling_path
 from expost.brackets.verification import verify_bracket
 from expost.instances.catalogue import load
 from expost.instances.environment import Buyer, Instance
@@ -126,7 +127,7 @@ def test_strikes_that_do_not_rise_are_the_best_of_all_of_these():
             for c in range(b + 1)
         )
         path = np.empty(3, dtype=np.int32)
-        assert falling_path(total.copy(), path) == pytest.approx(truth)
+        assert falling_path(total.copy(), np.empty(total.shape, dtype=np.int32), path) == pytest.approx(truth)
         assert (np.diff(path) <= 0).all()
         assert total[np.arange(3), path].sum() == pytest.approx(truth)
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from expost._compiled import compiled
-from expost._typing import Float, Int32, Int64
+from expost._typing import Float, Int64
 from expost.brackets.clock import ENDLESS, Clock
+from expost.brackets.upper.responses import falling_path
 from expost.mechanisms.continuum.solo import SoloMechanism
 from expost.spaces.quantile_space import QuantileSpace, scrambled
 
@@ -129,30 +130,6 @@ def _pieces(value: Float, price: Float, piece: Int64) -> None:
                 piece[r, m, k] = min(max(at, 0), last - 2)
 
 
-@compiled(nogil=True)
-def falling_path(total: Float, path: Int32) -> float:
-    """The largest sum of one entry of each row of ``total`` (R, T), at places that do not rise: fills ``path`` (R,)."""
-    rows, strikes = total.shape
-    best = total[0].copy()
-    chosen = np.zeros((rows, strikes), dtype=np.int32)
-    for r in range(1, rows):
-        arg = strikes - 1
-        for k in range(strikes - 1, -1, -1):
-            if best[k] > best[arg]:
-                arg = k
-            chosen[r, k] = arg
-        for k in range(strikes):
-            chosen_from = chosen[r, k]
-            total[r, k] += best[chosen_from]
-        best = total[r].copy()
-    at = int(best.argmax())
-    top = best[at]
-    for r in range(rows - 1, -1, -1):
-        path[r] = at
-        at = chosen[r, at]
-    return top
-
-
 def line_signal(space: QuantileSpace, pieces: int) -> tuple[int, bool] | None:
     """Which signal of the only buyer can be integrated out, and whether his value falls in it; None where none can, in
     which his value rises or falls from node to node on each of ``PROBES`` lines. Only continuous, bounded signals."""
@@ -242,7 +219,7 @@ def best_on_lines(
         totals = strike_totals(lines, strikes, clock)
         single = int(totals.sum(axis=0).argmax())
         alone = float(totals[:, single].sum())
-        falling = falling_path(totals, path) > alone * (1.0 + ALIKE)
+        falling = falling_path(totals, np.empty(totals.shape, dtype=np.int32), path) > alone * (1.0 + ALIKE)
         low, high = strikes[max(path.min() - 2, 0)], strikes[min(path.max() + 2, sizes.strikes - 1)]
     if not falling:
         return SoloMechanism(space, "best one price of one buyer", (0,), strikes[[single]], 0)
@@ -271,5 +248,6 @@ def most_excess(lines: Lines, mechanism: SoloMechanism, count: int, clock: Clock
     totals[:, 2:-1:2] += np.maximum(above[:, :-1], above[:, 1:])
     totals[:, 0] += above[:, 0]
     totals[:, -1] += above[:, -1]
-    best = falling_path(totals, np.empty(len(totals), dtype=np.int32))
+    chosen, path = (np.empty(shape, dtype=np.int32) for shape in (totals.shape, len(totals)))
+    best = falling_path(totals, chosen, path)
     return max(best - float(rule_gain(lines, mechanism).mean()), 0.0)

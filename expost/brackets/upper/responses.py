@@ -80,6 +80,30 @@ def _row_totals(
 
 
 @compiled(nogil=True, fastmath=True)
+def falling_path(total: Float, chosen: Int32, path: Int32) -> float:
+    """The largest sum of one entry of each row of ``total`` (R, T), at places that do not rise: fills ``path`` (R,).
+    ``total`` is summed up in place; ``chosen`` (R, T) is room."""
+    rows, places = total.shape
+    for r in range(1, rows):
+        top, arg = -1e300, 0
+        for k in range(places - 1, -1, -1):
+            if total[r - 1, k] > top:
+                top, arg = total[r - 1, k], k
+            total[r, k] += top
+            chosen[r, k] = arg
+    at = 0
+    for k in range(1, places):
+        if total[rows - 1, k] > total[rows - 1, at]:
+            at = k
+    best = total[rows - 1, at]
+    for r in range(rows - 1, -1, -1):
+        path[r] = at
+        if r > 0:
+            at = chosen[r, at]
+    return best
+
+
+@compiled(nogil=True, fastmath=True)
 def sequential_response(
     net: Float,
     value: Float,
@@ -102,29 +126,17 @@ def sequential_response(
     total = np.empty((rows, bins))
     cut = np.empty((rows, bins), dtype=np.int32)
     chosen = np.empty((rows, bins), dtype=np.int32)
+    path = np.empty(rows, dtype=np.int32)
     for f in range(fibres):
         low, high = value[f].min(), value[f].max()
         scale = bins / max(high - low, 1e-300)
         for a in range(rows):
             here = slice(a * seconds, (a + 1) * seconds)
             _row_totals(net[f, here], value[f, here], order[f, here], low, scale, total[a], cut[a])
-            if a == 0:
-                continue
-            top, arg = -1e300, 0
-            for b in range(bins - 1, -1, -1):
-                if total[a - 1, b] > top:
-                    top, arg = total[a - 1, b], b
-                total[a, b] += top
-                chosen[a, b] = arg
-        at = 0
-        for b in range(1, bins):
-            if total[rows - 1, b] > total[rows - 1, at]:
-                at = b
-        best[f] = total[rows - 1, at] / types
+        best[f] = falling_path(total, chosen, path) / types
         if respond:
-            for a in range(rows - 1, -1, -1):
+            for a in range(rows):
+                at = path[a]
                 strikes[f, a] = low + at / scale
                 for k in range(seconds):
                     wins[f, a * seconds + order[f, a * seconds + k]] = 1.0 if k >= cut[a, at] else 0.0
-                if a > 0:
-                    at = chosen[a, at]
