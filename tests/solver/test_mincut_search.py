@@ -10,7 +10,7 @@ from expost.formulations.second_best import formulate
 from expost.formulations.settings import Settings
 from expost.instances.catalogue import load
 from expost.solver.mincut import kernels
-from expost.solver.mincut.network import build
+from expost.solver.mincut.network import build, graph_of
 from expost.solver.mincut.preflow import Preflow
 from expost.solver.program import Program
 from expost.spaces.type_space import Grid, discretize
@@ -55,7 +55,12 @@ def test_a_search_meets_what_reaches_a_demand_and_labels_fall_on_the_way(name, r
     for _ in range(rounds):
         preflow.search()
         preflow._push()
-    found = preflow.search()
+    assert_search(preflow)
+
+
+def assert_search(preflow):
+    """A search meets what a search of the residual arcs meets, and labels fall on some way to a demand."""
+    graph, found = preflow.graph, preflow.search()
     label, excess = preflow.label.astype(np.int64), graph.node[:, kernels.EXCESS]
     tails, heads = residual(graph)
 
@@ -88,6 +93,33 @@ def test_what_ties_is_numbered_together():
     graph = build(jmmz(6)).graph
     assert len(graph.xtail)
     assert np.abs(graph.xhead - graph.xtail).max() < 6
+
+
+NEARLY_TIES = {
+    "a tie": ([0, 2], [(0, 2, 0), (1, 3, 0)]),
+    "flow that can go back": ([0, 2], [(0, 2, 5), (1, 3, 5)]),
+    "something else leads to its end": ([0, 2], [(0, 2, 0), (1, 3, 0), (5, 3, 0)]),
+    "something else leads to its last": ([0, 2], [(0, 2, 0), (1, 3, 0), (5, 2, 0)]),
+    "its first leads elsewhere": ([0, 2], [(0, 2, 0), (1, 3, 0), (1, 4, 5)]),
+    "its start leads elsewhere": ([0, 3], [(0, 2, 0), (0, 6, 0), (5, 3, 0), (1, 4, 0), (2, 4, 0)]),
+}
+"""Nodes with an arc to the next, and explicit arcs with their flow."""
+
+
+@pytest.mark.parametrize("demand", [2, 3])
+@pytest.mark.parametrize("name", NEARLY_TIES)
+def test_what_is_nearly_a_tie_is_searched_arc_by_arc(name, demand):
+    chain, arcs = NEARLY_TIES[name]
+    bits = np.zeros(7, dtype=np.uint8)
+    bits[chain] = kernels.CHAIN
+    tails, heads, flow = (np.array(part, dtype=np.int32) for part in zip(*arcs, strict=True))
+    graph, order = graph_of(7, bits, np.arange(7, dtype=np.int32), tails, heads)
+    graph.xflow[:] = flow[order]
+    supply = np.ones(7, dtype=np.int64)
+    supply[demand] = -9
+    kernels.start(graph, supply)
+    kernels.mark(graph)
+    assert_search(Preflow(graph))
 
 
 def test_ties_are_known_by_their_bits():
