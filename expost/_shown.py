@@ -7,6 +7,7 @@ when somebody first looks at a result.
 from __future__ import annotations
 
 import importlib
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 VIEWS = "expost.show.views"
+
+
+def percent(share: float) -> str:
+    """A share in per cent: two decimals, or one digit where these would hide it."""
+    return f"{share:.2%}" if share == 0.0 or abs(share) >= 1e-4 else f"{100.0 * share:.1g}%"
+
+
+def apart(width: float) -> int:
+    """How many decimals tell two numbers apart that differ by ``width``: six, or more where they are closer."""
+    return 6 if not 0.0 < width < 1e-6 else min(1 - math.floor(math.log10(width)), 15)
 
 
 class Shown:

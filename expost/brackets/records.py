@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from expost._shown import Shown
+from expost._shown import Shown, apart
 from expost._typing import Array
 from expost.brackets.clock import ENDLESS, Clock
 from expost.brackets.workers import Workers
@@ -219,8 +219,9 @@ class Bounds(Shown):
 
     def summary(self) -> str:
         """A few lines of text: both sides, what they rest on, what was left out."""
+        digits = apart(self.width)
         lines = [
-            f"{self.instance}, {self.timing}: {self.lower.value:.6f} <= W* <= {self.upper.value:.6f} "
+            f"{self.instance}, {self.timing}: {self.lower.value:.{digits}f} <= W* <= {self.upper.value:.{digits}f} "
             f"(width {100 * self.relative_width:.3g}% in {self.seconds:.3g} s)"
         ]
         for bound in (self.lower, self.upper):

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from expost._shown import apart, percent
 from expost.tolerances import WELFARE, allowance
 
 if TYPE_CHECKING:
@@ -275,8 +276,8 @@ def _brackets_table(comparison: Comparison) -> Table:
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
     for found in comparison.brackets:
         name = f"{found.timing} second best"
-        lower, upper = f"{found.lower.value:.6f}", f"{found.upper.value:.6f}"
-        table.add_row(name, lower, upper, f"{found.relative_width:.2%}")
+        lower, upper = (f"{side.value:.{apart(found.width)}f}" for side in (found.lower, found.upper))
+        table.add_row(name, lower, upper, percent(found.relative_width))
     return table
 
 
@@ -326,13 +327,13 @@ def bracket_table(found: Bracket, folder: Path | None) -> None:
         certainty = (
             bound.kind if bound.kind == RIGOROUS else f"{bound.kind}, error {bound.error:.1g} included"
         )
-        table.add_row(name, f"{bound.value:.6f}", Text(bound.method), certainty)
+        table.add_row(name, f"{bound.value:.{apart(found.width)}f}", Text(bound.method), certainty)
     out = console()
     out.print(table)
     goal = "reached" if found.reached else "not reached"
     out.print(
         Text(
-            f"  width {found.relative_width:.2%} of the upper end; asked {found.accuracy:.2%}: {goal}; "
+            f"  width {percent(found.relative_width)} of the upper end; asked {percent(found.accuracy)}: {goal}; "
             f"{found.seconds:.1f} s, {found.peak_memory_mb:.0f} MB"
         )
     )

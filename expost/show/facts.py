@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import singledispatch
 
-from expost._shown import Shown
+from expost._shown import Shown, apart, percent
 from expost.brackets import Bracket
 from expost.brackets.records import RIGOROUS
 from expost.runs.checks import Verification
@@ -94,10 +94,10 @@ def proof_of(run: Run) -> str:
 def _(bracket: Bracket) -> Facts:
     first = f", {', '.join(bracket.first)} first" if bracket.first else ""
     figures = [
-        (word, number(bound.value), f"{bound.method} ({bound.kind})")
+        (word, number(bound.value, apart(bracket.width)), f"{bound.method} ({bound.kind})")
         for word, bound in (("at least", bracket.lower), ("at most", bracket.upper))
     ]
-    figures.append(("width", number(bracket.width), f"{bracket.relative_width:.2%} of the upper end"))
+    figures.append(("width", number(bracket.width), f"{percent(bracket.relative_width)} of the upper end"))
     figures += [("estimate, not a bound", number(e.value), e.method) for e in bracket.estimates]
     sure = bracket.lower.kind == bracket.upper.kind == RIGOROUS
     proof = (
@@ -109,7 +109,7 @@ def _(bracket: Bracket) -> Facts:
         proof += f" Left out: {'; '.join(bracket.left_out)}."
     return Facts(
         f"{bracket.instance}: {bracket.timing}{first}, the continuum's second best",
-        f"{bracket.seconds:.1f} s; accuracy {bracket.accuracy:.2%} asked, "
+        f"{bracket.seconds:.1f} s; accuracy {percent(bracket.accuracy)} asked, "
         f"{'reached' if bracket.reached else 'not reached'}",
         tuple(figures),
         proof,
@@ -127,8 +127,8 @@ def _(comparison: Comparison) -> Facts:
     figures += [
         (
             f"continuum, {b.timing}",
-            f"{number(b.lower.value)} to {number(b.upper.value)}",
-            f"{b.relative_width:.2%}",
+            f"{number(b.lower.value, apart(b.width))} to {number(b.upper.value, apart(b.width))}",
+            percent(b.relative_width),
         )
         for b in comparison.brackets
     ]
@@ -173,6 +173,6 @@ def _(found: Validation) -> Facts:
     return Facts("The papers' claims, computed", f"{len(found.verdicts)} verdicts", counts, good)
 
 
-def number(value: float) -> str:
-    """Six decimals, or six digits where these would hide it."""
-    return f"{value:.6f}" if value == 0.0 or 1e-3 <= abs(value) < 1e9 else f"{value:.6g}"
+def number(value: float, decimals: int = 6) -> str:
+    """Six decimals or as many as are asked for, or six digits where these would hide it."""
+    return f"{value:.{decimals}f}" if value == 0.0 or 1e-3 <= abs(value) < 1e9 else f"{value:.6g}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from expost._shown import percent
 from expost.runs.bayesian import Bayesian
 from expost.runs.check import CheckReport
 from expost.runs.epsilon import EpsilonFrontier
@@ -144,11 +145,11 @@ def _(found: LotteryBracket) -> Facts:
         for word, bound in (("at least", found.lower), ("at most", found.upper))
     ]
     figures.append(
-        ("width", number(found.width), f"{found.width / abs(found.upper.value):.2%} of the upper end")
+        ("width", number(found.width), f"{percent(found.width / abs(found.upper.value))} of the upper end")
     )
     return Facts(
         f"{found.instance}: lotteries, {found.first} first, the continuum's second best",
-        f"{found.seconds:.1f} s; accuracy {found.accuracy:.2%} asked",
+        f"{found.seconds:.1f} s; accuracy {percent(found.accuracy)} asked",
         tuple(figures),
         f"Both sides hold together with confidence {found.confidence:.2%}; no audited type gains more than "
         f"{found.incentive_gain:.2g} by another option.",

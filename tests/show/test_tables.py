@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console
 
 import expost as ex
+from expost._shown import apart, percent
 from expost.show import console
 
 
@@ -90,3 +91,18 @@ def test_terms_in_latex_fit_a_page(asked, columns):
     text = ex.solve("jmmz", 2, **asked).to_latex(digits=3)
     assert rf"{columns} \\" in text.splitlines()
     assert r"strike\_lower" in ex.solve("jmmz", 2, **asked).to_latex(digits=None)
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(0.0, "0.00%"), (0.0233, "2.33%"), (1e-4, "0.01%"), (4.8e-6, "0.0005%"), (-1.0, "-100.00%")],
+)
+def test_a_small_share_is_not_hidden(share, text):
+    assert percent(share) == text
+
+
+@pytest.mark.parametrize("width", [0.3, 1e-6, 3.1e-7, 1e-8, 9.99e-10, 4e-13])
+def test_close_numbers_are_told_apart(width):
+    decimals = apart(width)
+    assert f"{0.0646589:.{decimals}f}" != f"{0.0646589 + width:.{decimals}f}"
+    assert decimals >= 6

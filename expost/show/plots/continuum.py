@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from expost._shown import apart, percent
 from expost.brackets import Bracket
 from expost.brackets.records import LOWER, RIGOROUS, UPPER, Bound
 from expost.show.plots.style import COLOURS, INK, MUTED, named, new_axes, tidy, titled
@@ -31,7 +32,7 @@ def plot_history(bracket: Bracket, *, ax: Axes | None = None) -> Axes:
         for bound in found:
             face = shade if bound.kind == RIGOROUS else "white"
             ax.plot([bound.seconds], [bound.value], "o", color=shade, markerfacecolor=face, markersize=5)
-        _mark(ax, final, "at most" if side == UPPER else "at least")
+        _mark(ax, final, "at most" if side == UPPER else "at least", apart(bracket.width))
     for estimate in bracket.estimates:
         ax.plot(
             [end], [estimate.value], "x", color=MUTED, markersize=7, label=f"estimate {estimate.value:.5g}"
@@ -52,15 +53,16 @@ def plot_history(bracket: Bracket, *, ax: Axes | None = None) -> Axes:
         tidy(ax),
         f"{named(bracket.instance)}, {bracket.timing}: the continuum's second best",
         *held,
-        f"width {bracket.relative_width:.2%} of the upper end{certainty}",
+        f"width {percent(bracket.relative_width)} of the upper end{certainty}",
     )
     return ax
 
 
-def _mark(ax: Axes, bound: Bound, word: str) -> None:
-    """What a final bound says, to the right of the picture."""
+def _mark(ax: Axes, bound: Bound, word: str, decimals: int) -> None:
+    """What a final bound says, to the right of the picture: five digits, or ``decimals`` where six are too few."""
+    value = f"{bound.value:.{decimals}f}" if decimals > 6 else f"{bound.value:.5g}"
     ax.annotate(
-        f"{word}\n{bound.value:.5g}",
+        f"{word}\n{value}",
         (1.02, bound.value),
         xycoords=("axes fraction", "data"),
         va="bottom" if bound.side == UPPER else "top",
