@@ -9,15 +9,26 @@ from expost.brackets.lower.floor import FloorSizes, most_levels
 from expost.brackets.lower.polish import PolishPlan
 from expost.brackets.upper.dual import Quadrature
 from expost.brackets.upper.dual_cells import CellSizes
-from expost.brackets.upper.fit import FitPlan
+from expost.brackets.upper.fibre_lines import LineQuadrature
+from expost.brackets.upper.fit import FitPlan, LinePlan
 from expost.spaces.quantile_space import QuantileSpace
+
+
+@dataclass(frozen=True)
+class LineEffort:
+    """What a stage's shadow prices take where they are fitted and evaluated line by line. mesh: the most nodes."""
+
+    mesh: int
+    fit: LinePlan
+    size: LineQuadrature
 
 
 @dataclass(frozen=True)
 class Effort:
     """One stage.
 
-    mesh: the most nodes of the shadow prices' mesh. states, replicates_of_sets: size and number of the random finite
+    mesh: the most nodes of the shadow prices' mesh. along_lines: instead of these, the fit and the quadrature, where
+    two static buyers' signals can be integrated out. states, replicates_of_sets: size and number of the random finite
     sets of types. points, replicates: a completion's evaluation.
     """
 
@@ -29,6 +40,7 @@ class Effort:
     replicates: int
     states: int = 0
     replicates_of_sets: int = 0
+    along_lines: LineEffort | None = None
 
 
 TWO_BUYERS = (
@@ -41,6 +53,11 @@ TWO_BUYERS = (
         replicates=10,
         states=20_736,
         replicates_of_sets=6,
+        along_lines=LineEffort(
+            mesh=700,
+            fit=LinePlan(fibres=64, lines=24, prices=96, samples=8, steps=200, refresh=1, rate=(3.0, 0.1)),
+            size=LineQuadrature(replicates=8, fibres=512),
+        ),
     ),
     Effort(
         mesh=7_000,
@@ -51,6 +68,11 @@ TWO_BUYERS = (
         replicates=12,
         states=1_048_576,
         replicates_of_sets=4,
+        along_lines=LineEffort(
+            mesh=7_000,
+            fit=LinePlan(fibres=144, lines=32, prices=96, samples=8, steps=400, refresh=1, rate=(3.0, 0.05)),
+            size=LineQuadrature(replicates=8, fibres=1024),
+        ),
     ),
     Effort(
         mesh=90_000,
@@ -59,6 +81,11 @@ TWO_BUYERS = (
         polish=PolishPlan(points=384, steps=500, rate=(8e-3, 1e-4), width=(8e-3, 3e-3)),
         points=1024,
         replicates=12,
+        along_lines=LineEffort(
+            mesh=90_000,
+            fit=LinePlan(fibres=256, lines=32, prices=128, samples=8, steps=600, refresh=1, rate=(3.0, 0.03)),
+            size=LineQuadrature(replicates=8, fibres=2048),
+        ),
     ),
     Effort(
         mesh=90_000,
@@ -67,6 +94,13 @@ TWO_BUYERS = (
         polish=PolishPlan(points=512, steps=800, rate=(4e-3, 1e-4), width=(5e-3, 2e-3)),
         points=1024,
         replicates=16,
+        along_lines=LineEffort(
+            mesh=90_000,
+            fit=LinePlan(
+                fibres=256, lines=32, prices=128, samples=8, steps=1500, refresh=1, rate=(3.0, 0.015)
+            ),
+            size=LineQuadrature(replicates=8, fibres=4096),
+        ),
     ),
     Effort(
         mesh=1_200_000,
@@ -75,6 +109,20 @@ TWO_BUYERS = (
         polish=PolishPlan(points=768, steps=1000, rate=(4e-3, 1e-4), width=(4e-3, 1.5e-3)),
         points=2048,
         replicates=16,
+        along_lines=LineEffort(
+            mesh=1_200_000,
+            fit=LinePlan(
+                fibres=1024,
+                lines=32,
+                prices=192,
+                samples=4,
+                steps=400,
+                refresh=1,
+                rate=(2.0, 0.03),
+                smoothing=(1e-3, 2e-4),
+            ),
+            size=LineQuadrature(replicates=8, fibres=4096, lines=96),
+        ),
     ),
     Effort(
         mesh=1_200_000,
@@ -83,6 +131,20 @@ TWO_BUYERS = (
         polish=PolishPlan(points=1024, steps=2000, rate=(4e-3, 5e-5), width=(3e-3, 1e-3)),
         points=2048,
         replicates=24,
+        along_lines=LineEffort(
+            mesh=1_200_000,
+            fit=LinePlan(
+                fibres=1024,
+                lines=48,
+                prices=192,
+                samples=4,
+                steps=2000,
+                refresh=1,
+                rate=(2.0, 0.01),
+                smoothing=(1e-3, 1e-4),
+            ),
+            size=LineQuadrature(replicates=8, fibres=8192, lines=96),
+        ),
     ),
 )
 
@@ -132,6 +194,10 @@ def efforts(n: int) -> tuple[Effort, ...]:
 
 PILOT = Quadrature(replicates=4, fibres=128, types=2048, rows=32, bins=512)
 """What shadow prices are compared on."""
+LINE_PILOT = LineQuadrature(replicates=2, fibres=256, lines=32, prices=256)
+"""The same, line by line."""
+EXACT = 0.01
+"""What quadrature along lines may be wrong by, of the accuracy."""
 NOISE = Quadrature(replicates=8, fibres=32, types=1024, rows=16, bins=256)
 """What tells whether a rule to compare them with leaves less noise than the first best."""
 ESTIMATES = {2: (10_000, 21_000, 66_000, 160_000), 3: (1_000, 6_000, 12_000)}

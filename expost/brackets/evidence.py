@@ -20,6 +20,7 @@ from expost.brackets.records import Evidence
 from expost.brackets.upper.basis import ShadowPrices
 from expost.brackets.upper.dual import Quadrature, dual_replicate
 from expost.brackets.upper.dual_cells import CellSizes, guaranteed_dual
+from expost.brackets.upper.fibre_lines import LineQuadrature, lines_replicate
 from expost.brackets.upper.finite import FiniteSets, solve_set
 from expost.brackets.upper.lines import LineSizes, draw_lines, line_signal, most_excess, rule_gain
 from expost.brackets.upper.reference import Reference
@@ -87,6 +88,28 @@ class Dual(Evidence):
         """The shadow prices, and the strikes of the rule."""
         strikes = () if self.reference is None else self.reference.strikes
         return {**_mesh_arrays(self.u), **{f"strikes_{i}": table for i, table in enumerate(strikes)}}
+
+
+@dataclass(frozen=True, eq=False)
+class DualLines(Evidence):
+    """Shadow prices, evaluated line by line; nothing is compared with the first best."""
+
+    u: ShadowPrices = field(repr=False)
+    size: LineQuadrature
+    kind: ClassVar[str] = "shadow prices on lines"
+    compared: ClassVar[bool] = False
+
+    def replicate(self, seed: np.random.SeedSequence, space: QuantileSpace, clock: Clock = ENDLESS) -> float:
+        """D(u) less E[V_0] on one sample."""
+        return lines_replicate(seed, space, self.u, self.size, clock)
+
+    def facts(self) -> dict[str, Any]:
+        """Sizes and the mesh."""
+        return {**_mesh_facts(self.u), **asdict(self.size)}
+
+    def arrays(self) -> dict[str, Array]:
+        """The shadow prices."""
+        return _mesh_arrays(self.u)
 
 
 def _mesh_facts(u: ShadowPrices) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from expost.brackets.evidence import (
     CellsWelfare,
     Dual,
     DualCells,
+    DualLines,
     Floor,
     LineBest,
     LineWelfare,
@@ -38,6 +39,7 @@ from expost.brackets.records import Bound, Bounds, Control, Estimate, Evidence, 
 from expost.brackets.upper.basis import ShadowPrices
 from expost.brackets.upper.dual import Quadrature
 from expost.brackets.upper.dual_cells import CellSizes
+from expost.brackets.upper.fibre_lines import LineQuadrature, fibre_signals
 from expost.brackets.upper.finite import FiniteSets
 from expost.brackets.upper.lines import LineSizes, line_signal
 from expost.brackets.upper.reference import Reference, table_shapes
@@ -58,6 +60,8 @@ RECORD, PROOFS = "bracket.json", "proofs.npz"
 OWN = "own_mechanism"
 SCHEMA = 1
 DIGESTS = "files"
+PRICED = (Dual.kind, DualLines.kind, DualCells.kind)
+"""Evidence that shadow prices on a mesh give."""
 
 
 def save_bracket(bracket: Bounds, folder: Path | str) -> Path:
@@ -152,7 +156,7 @@ def _rebuilt(
     meshes = {
         f"proof_{k}_mesh": _mesh_shape(space, int(facts["nodes"]))
         for k, facts in enumerate(record["proofs"])
-        if facts["evidence"] in (Dual.kind, DualCells.kind)
+        if facts["evidence"] in PRICED
     }
     meshes |= {
         f"proof_{k}_shadow": (math.prod(atom_counts(space)),)
@@ -162,7 +166,7 @@ def _rebuilt(
     meshes |= {
         f"proof_{k}_ridge": mesh_shape(space.dims, _ridge(space, facts["ridge"])[2])
         for k, facts in enumerate(record["proofs"])
-        if facts["evidence"] in (Dual.kind, DualCells.kind) and "ridge" in facts
+        if facts["evidence"] in PRICED and "ridge" in facts
     }
     meshes |= {
         f"proof_{k}_strikes_{i}": shape
@@ -280,7 +284,7 @@ def _evidence(
         return Sets(FiniteSets(size("points"), size("replicates"), bool(facts["grid"])))
     if kind == AtomPrices.kind:
         return AtomPrices(_prices(stored["shadow"]))
-    if kind in (Dual.kind, DualCells.kind):
+    if kind in PRICED:
         return _dual(facts, mechanism.space, stored, size)
     return _of_mechanism(kind, mechanism, size, crossed=bool(facts.get("crossed", False)))
 
@@ -311,7 +315,7 @@ def _dual(
     stored: Mapping[str, Float],
     size: Callable[[str], int],
 ) -> Evidence:
-    """Shadow prices, evaluated on samples or on cells."""
+    """Shadow prices, evaluated on samples, line by line or on cells."""
     ridge = None
     if "ridge" in stored:
         one, other, nodes = _ridge(space, facts["ridge"])
@@ -323,6 +327,13 @@ def _dual(
         ):  # of a version that counted every cell at its most favourable corner: these are finer
             return DualCells(u, CellSizes(size("cells"), 4 * size("cells"), 512))
         return DualCells(u, CellSizes(size("mesh"), size("own"), size("bins")))
+    if facts["evidence"] == DualLines.kind:
+        if fibre_signals(space) is None:
+            raise ValueError("lines of an instance that has none")
+        lines = LineQuadrature(
+            *(size(name) for name in ("replicates", "fibres", "lines", "panels", "prices"))
+        )
+        return DualLines(u, lines)
     names = ("replicates", "fibres", "types", "rows", "bins", *(["wide"] if "wide" in facts else []))
     rule = None
     if "strikes_0" in stored:

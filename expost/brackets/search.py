@@ -15,7 +15,7 @@ from expost.brackets.account import Account
 from expost.brackets.atoms import solve_atoms
 from expost.brackets.bracket import Bracket
 from expost.brackets.clock import Clock, OutOfTime
-from expost.brackets.effort import RIGOROUS_BOXES, RIGOROUS_STATES, cell_sizes, efforts, floor_sizes
+from expost.brackets.effort import EXACT, RIGOROUS_BOXES, RIGOROUS_STATES, cell_sizes, efforts, floor_sizes
 from expost.brackets.evidence import Dual, LineBest, LineWelfare, Welfare
 from expost.brackets.forecast import Forecast
 from expost.brackets.lower.evaluation import mechanism_limit
@@ -50,8 +50,6 @@ LINE_REPLICATES = 8
 """Independent sets of lines."""
 PIECES = (64, 256)
 """Pieces of a line, as many as make twice as many no better than ``EXACT`` of the accuracy."""
-EXACT = 0.01
-"""What quadrature along lines may be wrong by, of the accuracy."""
 MOST_CELL_SIGNALS = 9
 """Of each buyer, for whom the coarsest cells of rigorous bounds, two of each signal, fit into memory."""
 STAGE_STATES = 1 << 16

@@ -9,9 +9,10 @@ scaled by the hats' masses, kept non-negative. Nothing here is a bound: bounds c
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Self, TypeVar
 
 import numpy as np
 
@@ -19,43 +20,46 @@ from expost._typing import Float
 from expost.brackets.clock import ENDLESS, Clock, OutOfTime
 from expost.brackets.memory import room
 from expost.brackets.upper.basis import ShadowPrices, mesh_size
+from expost.brackets.upper.fibre_lines import LineFibres, draw_line_fibres, fibre_signals
 from expost.brackets.upper.mesh_kernel import corners, gather
-from expost.brackets.upper.samples import FibreSample, draw_fibres, outer_points, respond
+from expost.brackets.upper.samples import FibreSample, draw_fibres, outer_points
 from expost.brackets.workers import Workers
 from expost.spaces.quantile_space import QuantileSpace
 
 PARTS = 2
 """Parts of a sample for each buyer, each handled by one thread."""
+PANELS = 8
+"""Panels of a line, at least."""
 RECENT = 0.02
 """What the latest step counts in the mean over the last ones."""
+Fibres = FibreSample | LineFibres
+"""Some fibres of one buyer."""
 BYTES = 52
 """Of memory for each state of a sample."""
 
 
 @dataclass(frozen=True)
-class FitPlan:
-    """How one fit proceeds.
+class Steps:
+    """How a fit proceeds.
 
-    fibres, types, rows: size of each sample, per buyer. samples: how many take turns. steps: how many steps.
-    refresh: after how many steps one of them is replaced by a fresh one; 0: never. rate: first and last length of a
-    step for each unit of the subgradient (unit: multiples of the base); steps of one length (Adam's) blow up the noise
-    that is all that is left of it where shadow prices are 0, or have their place. smoothing: first and last (unit:
-    values, relative to the mean best gain)."""
+    fibres: of each sample, per buyer. samples: how many take turns. steps: how many steps. refresh: after how many
+    steps one of them is replaced by a fresh one; 0: never. rate: first and last length of a step for each unit of the
+    subgradient (unit: multiples of the base); steps of one length (Adam's) blow up the noise that is all that is left
+    of it where shadow prices are 0, or have their place. smoothing: first and last (unit: values, relative to the mean
+    best gain)."""
 
     fibres: int = 512
-    types: int = 1024
-    rows: int = 24
     samples: int = 4
     steps: int = 600
     refresh: int = 0
     rate: tuple[float, float] = (3.0, 0.1)
     smoothing: tuple[float, float] = (3e-3, 3e-4)
 
-    def resumed(self) -> FitPlan:
+    def resumed(self) -> Self:
         """The same from a good start: shorter steps."""
         return replace(self, rate=(0.4 * self.rate[0], self.rate[1]))
 
-    def shortened(self, share: float) -> FitPlan:
+    def shortened(self, share: float) -> Self:
         """The same with steps of ``share`` of the length."""
         return replace(self, rate=(share * self.rate[0], share * self.rate[1]))
 
@@ -63,6 +67,39 @@ class FitPlan:
         """Of a step, ``done`` (0 to 1) of the way."""
         first, last = self.rate
         return float(first * (last / first) ** done)
+
+
+@dataclass(frozen=True)
+class FitPlan(Steps):
+    """A fit on random types. types, rows: of each fibre."""
+
+    types: int = 1024
+    rows: int = 24
+
+    def states(self, nodes: int) -> int:
+        """Of a fibre, on a mesh with so many ``nodes`` per signal."""
+        del nodes
+        return self.types
+
+
+@dataclass(frozen=True)
+class LinePlan(Steps):
+    """A fit line by line (see ``fibre_lines``). lines, prices: of each fibre; a line has a panel for every cell of the
+    mesh, ``PANELS`` at least."""
+
+    lines: int = 32
+    prices: int = 96
+
+    def states(self, nodes: int) -> int:
+        """Of a fibre, on a mesh with so many ``nodes`` per signal."""
+        return self.lines * (2 * self.panels(nodes) + 1)
+
+    def panels(self, nodes: int) -> int:
+        """Of a line, on a mesh with so many ``nodes`` per signal."""
+        return max(nodes - 1, PANELS)
+
+
+Plan = TypeVar("Plan", bound=FitPlan | LinePlan)
 
 
 class Momentum:
@@ -80,7 +117,7 @@ class Momentum:
 def fit_prices(
     space: QuantileSpace,
     start: ShadowPrices,
-    plan: FitPlan,
+    plan: FitPlan | LinePlan,
     rng: np.random.Generator,
     *,
     clock: Clock = ENDLESS,
@@ -90,12 +127,17 @@ def fit_prices(
     """The last shadow prices of a fit on the mesh of ``start``, and their mean over the last steps, which has less of
     the samples' noise; stops early when the clock runs out. symmetric: the buyers are exchangeable
     (see ``symmetry``)."""
-    plan = _fitting(plan, space.n)
+    plan = _fitting(plan, space.n, start.nodes)
+    draw: Callable[..., list[Fibres]]
+    if isinstance(plan, LinePlan):  # of exchangeable buyers one speaks for both
+        draw = partial(_draw_lines, space, start, plan, 1 if symmetric else space.n, rng)
+    else:
+        draw = partial(_draw_types, space, start, plan, rng)
     try:
-        samples = [_draw(space, start, plan, rng, clock) for _ in range(plan.samples)]
+        samples = [draw(clock) for _ in range(plan.samples)]
     except OutOfTime:
         return [start]
-    scale = max(sum(float(part.efficient.mean()) for part in samples[0]) / PARTS, 1e-300)
+    scale = max(space.n * sum(float(part.efficient.mean()) for part in samples[0]) / len(samples[0]), 1e-300)
     u = start.symmetrized() if symmetric else start
     masses = _masses(u, samples, symmetric=symmetric)
     movers = [Momentum(part.shape) for part in u.parts]
@@ -103,10 +145,11 @@ def fit_prices(
     with (workers or Workers(1)).threads() as pool:
         for step, done in clock.paced(plan.steps):
             if plan.refresh and step and step % plan.refresh == 0:
-                samples[step // plan.refresh % plan.samples] = _draw(space, start, plan, rng)
+                samples[step // plan.refresh % len(samples)] = draw()
             smoothing = scale * plan.smoothing[0] * (plan.smoothing[1] / plan.smoothing[0]) ** done
-            one = partial(_subgradient, u, smoothing=smoothing)
-            gradient = _summed(u, pool.map(one, samples[step % plan.samples]), symmetric=symmetric)
+            here = samples[step % len(samples)]
+            one = partial(_subgradient, u, smoothing=smoothing, buyers=space.n / len(here))
+            gradient = _summed(u, pool.map(one, here), symmetric=symmetric)
             rate = plan.length(done)
             u = u.with_parts(
                 np.maximum(part - mover.step(slope / mass, rate), 0.0)
@@ -126,9 +169,9 @@ def _summed(u: ShadowPrices, found: Iterable[tuple[Float, ...]], *, symmetric: b
     return summed.symmetrized() if symmetric else summed
 
 
-def _fitting(plan: FitPlan, n: int) -> FitPlan:
+def _fitting(plan: Plan, n: int, nodes: int) -> Plan:
     """The plan with as many and as large samples as fit into the memory."""
-    while not room(plan.samples * n * plan.fibres * plan.types * BYTES):
+    while not room(plan.samples * n * plan.fibres * plan.states(nodes) * BYTES):
         if plan.samples > 1:
             plan = replace(plan, samples=plan.samples // 2)
         elif plan.fibres > 2 * PARTS:
@@ -138,15 +181,15 @@ def _fitting(plan: FitPlan, n: int) -> FitPlan:
     return plan
 
 
-def _draw(
+def _draw_types(
     space: QuantileSpace,
     start: ShadowPrices,
     plan: FitPlan,
     rng: np.random.Generator,
     clock: Clock = ENDLESS,
-) -> list[FibreSample]:
-    """One sample, in parts: some fibres of one buyer each."""
-    parts: list[FibreSample] = []
+) -> list[Fibres]:
+    """One sample of random types, in parts: some fibres of one buyer each."""
+    parts: list[Fibres] = []
     for i in range(space.n):
         for outer in np.array_split(outer_points(space, i, plan.fibres, rng), PARTS):
             clock.check()
@@ -159,31 +202,53 @@ def _draw(
     return parts
 
 
-def _masses(u: ShadowPrices, samples: list[list[FibreSample]], *, symmetric: bool) -> list[Float]:
+def _draw_lines(
+    space: QuantileSpace,
+    start: ShadowPrices,
+    plan: LinePlan,
+    buyers: int,
+    rng: np.random.Generator,
+    clock: Clock = ENDLESS,
+) -> list[Fibres]:
+    """One sample, line by line, of the first ``buyers``, in parts. Their fibres lie on a grid with a random offset,
+    which counts every node of the mesh alike; scrambled points lie closer to one node than to the next."""
+    along, parts = fibre_signals(space), list[Fibres]()
+    assert along is not None
+    for i in range(buyers):
+        for outer in np.array_split(shifted_grid(plan.fibres, space.dims[1 - i], rng), PARTS):
+            clock.check()
+            if len(outer):
+                panels = plan.panels(start.nodes)
+                parts.append(
+                    draw_line_fibres(space, along, i, outer, plan.lines, panels, plan.prices, start, rng)
+                )
+    return parts
+
+
+def shifted_grid(points: int, dims: int, rng: np.random.Generator) -> Float:
+    """About ``points`` levels on an equally spaced grid with a random offset, (.., dims)."""
+    count = max(1, round(points ** (1.0 / dims)))
+    axes = [(np.arange(count) + rng.random()) / count for _ in range(dims)]
+    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, dims)
+
+
+def _masses(u: ShadowPrices, samples: list[list[Fibres]], *, symmetric: bool) -> list[Float]:
     """E[base x hat] of every node."""
     found = (
-        gathered(u, fibres, *(base / (base.size * len(sample) * len(samples)) for base in fibres.bases))
+        gathered(u, fibres, *(measure / (len(sample) * len(samples)) for measure in fibres.measures))
         for sample in samples
         for fibres in sample
     )
     return [mass + 1e-3 * mass.mean() + 1e-300 for mass in _summed(u, found, symmetric=symmetric).parts]
 
 
-def _subgradient(u: ShadowPrices, fibres: FibreSample, smoothing: float) -> tuple[Float, ...]:
-    """Of every node of each part of ``u``: base x (share - chance to win), averaged over its hat: nothing where the
-    buyer wins what he should."""
-    _, wins = respond(fibres, fibres.net(u)[0], smoothing=smoothing, bins=128, rule=fibres.rows > 1)
-    split = np.split(wins, [fibres.gains.shape[1]], axis=1)
-    weights = (
-        base * (share - won) / (base.size * PARTS)
-        for base, share, won in zip(fibres.bases, fibres.shares, split, strict=False)
-    )
-    return gathered(u, fibres, *weights)
+def _subgradient(u: ShadowPrices, fibres: Fibres, smoothing: float, buyers: float) -> tuple[Float, ...]:
+    """Of every node of each part of ``u``, averaged over its hat, from some fibres of one buyer that stand for
+    ``buyers`` of them."""
+    return gathered(u, fibres, *(buyers * slope for slope in fibres.slopes(u, smoothing)))
 
 
-def gathered(
-    u: ShadowPrices, fibres: FibreSample, weights: Float, pile: Float | None = None
-) -> tuple[Float, ...]:
+def gathered(u: ShadowPrices, fibres: Fibres, weights: Float, pile: Float | None = None) -> tuple[Float, ...]:
     """``weights`` (P, Q) of the states at the nodes of the mesh, and ``pile`` (P, R) of the types on the ridge at the
     nodes of the ridge."""
     mesh = spread(u, fibres, weights)
@@ -192,7 +257,7 @@ def gathered(
     return mesh, u.ridge.spread(fibres.buyer, fibres.ridge, pile)
 
 
-def spread(u: ShadowPrices, fibres: FibreSample, weights: Float) -> Float:
+def spread(u: ShadowPrices, fibres: Fibres, weights: Float) -> Float:
     """The transpose of interpolation: ``weights`` (P, Q) of the states gathered at the nodes, in the mesh's shape."""
     at_nodes = np.zeros((fibres.outer.shape[1], fibres.inner.shape[1]))
     gather(weights, *corners(fibres.outer), *corners(fibres.inner), at_nodes)

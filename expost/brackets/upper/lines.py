@@ -164,10 +164,10 @@ def draw_lines(
     levels = np.full((rows, lines, dims), 0.5)
     free = [k for k in range(dims) if k not in (along, first)]
     if first is not None:
-        levels[..., first] = _spread(rows, rng)[:, None]
+        levels[..., first] = spread_evenly(rows, rng)[:, None]
     if len(free) == 1:
         for row in range(rows):
-            levels[row, :, free[0]] = _spread(lines, rng)
+            levels[row, :, free[0]] = spread_evenly(lines, rng)
     elif free:
         own = np.random.default_rng(0) if rng is None else rng
         for row in range(rows):
@@ -175,7 +175,7 @@ def draw_lines(
     return Lines(space, along, falls, levels, pieces)
 
 
-def _spread(count: int, rng: np.random.Generator | None) -> Float:
+def spread_evenly(count: int, rng: np.random.Generator | None) -> Float:
     """``count`` increasing levels, an even number of them; one is alone."""
     if rng is None:
         return (np.arange(count) + 0.5) / count

@@ -52,9 +52,10 @@ class FibreSample:
     ridge: RidgeSample | None = None
 
     @property
-    def bases(self) -> tuple[Float, ...]:
-        """The base off the ridge (P, Q), and on it (P, R) where there is one."""
-        return (self.base,) if self.ridge is None else (self.base, self.ridge.base)
+    def measures(self) -> tuple[Float, ...]:
+        """What the base counts in its mean over all fibres, off the ridge (P, Q) and on it (P, R)."""
+        bases = (self.base,) if self.ridge is None else (self.base, self.ridge.base)
+        return tuple(base / base.size for base in bases)
 
     @property
     def shares(self) -> tuple[Float32, ...]:
@@ -72,6 +73,17 @@ class FibreSample:
         off, on = shadow.shape[1], pile.shape[1]
         net = np.concatenate([(self.gains - shadow) / off, pile / -on], axis=1) * (off + on)
         return net, cost + (pile * self.ridge.share).mean(axis=1)
+
+    def slopes(self, u: ShadowPrices, smoothing: float) -> tuple[Float, ...]:
+        """How the mean over all fibres of their smoothed maxima and of the buyer's share of u moves with u as a
+        multiple of the base: base x (share - chance to win), off the ridge (P, Q) and on it (P, R). Nothing where he
+        wins what he should."""
+        _, wins = respond(self, self.net(u)[0], smoothing=smoothing, bins=128, rule=self.rows > 1)
+        split = np.split(wins, [self.gains.shape[1]], axis=1)
+        return tuple(
+            measure * (share - won)
+            for measure, share, won in zip(self.measures, self.shares, split, strict=False)
+        )
 
 
 def own_types(
@@ -124,7 +136,12 @@ def draw_fibres(
     gains = np.stack([np.broadcast_to(space.instance.gain(j, signals), shape) for j in range(space.n)])
     values = np.broadcast_to(space.instance.value(i, signals), shape)
     should = should_win(gains, i, space.units)
-    pile = None if ridge is None else draw_ridge(space, i, outer, types, ridge, floor, rng)
+    pile = None
+    if ridge is not None:
+        free = space.dims[i] - 1
+        count = max(RIDGE_FEWEST, types // RIDGE_SHARE)
+        rest = lattice(count, free, rng.random(free)) if free else np.zeros((1, 0))
+        pile = draw_ridge(space, i, outer, rest, ridge, floor)
     if pile is not None:
         values = np.concatenate([values, pile.values], axis=1)
     order = np.argsort(values.reshape(len(outer), rows, -1), axis=2).astype(np.int32).reshape(values.shape)
@@ -160,17 +177,14 @@ def draw_ridge(
     space: QuantileSpace,
     i: int,
     outer: Float,
-    types: int,
+    rest: Float,
     ridge: Ridge,
     floor: float,
-    rng: np.random.Generator,
 ) -> RidgeSample:
-    """Random types of buyer ``i`` on the surface, at the rival's levels ``outer`` (P, d_j); ``types``: of the whole
-    fibre."""
+    """Types of buyer ``i`` on the surface, at the rival's levels ``outer`` (P, d_j), all other own levels ``rest``
+    (R, d_i - 1)."""
     own_place, rival_place = ridge.places[i], ridge.places[1 - i]
-    count = max(RIDGE_FEWEST, types // RIDGE_SHARE) if space.dims[i] > 1 else 1
-    free = space.dims[i] - 1
-    rest = lattice(count, free, rng.random(free)) if free else np.zeros((1, 0))
+    count, free = rest.shape
     common = outer[:, rival_place]
     inner = np.empty((len(outer), count, space.dims[i]))
     inner[..., [k for k in range(space.dims[i]) if k != own_place]] = rest

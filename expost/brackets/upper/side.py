@@ -10,15 +10,29 @@ import numpy as np
 
 from expost.brackets.account import Account
 from expost.brackets.clock import Clock, OutOfTime
-from expost.brackets.effort import ESTIMATES, NOISE, PILOT, Effort, grid_points
-from expost.brackets.evidence import Dual, DualCells, Sets, Sizeless
+from expost.brackets.effort import ESTIMATES, EXACT, LINE_PILOT, NOISE, PILOT, Effort, grid_points
+from expost.brackets.evidence import Dual, DualCells, DualLines, Sets, Sizeless
 from expost.brackets.optimum import check_states
 from expost.brackets.records import UPPER, Control
-from expost.brackets.statistics import Limit
+from expost.brackets.statistics import Limit, one_sided
 from expost.brackets.symmetry import exchangeable
 from expost.brackets.upper.basis import ShadowPrices, constant_prices
-from expost.brackets.upper.dual import Quadrature, affordable, dual_limit, dual_replicate, first_best
+from expost.brackets.upper.dual import (
+    Quadrature,
+    affordable,
+    dual_limit,
+    dual_replicate,
+    first_best,
+    replicated,
+)
 from expost.brackets.upper.dual_cells import CellSizes
+from expost.brackets.upper.fibre_lines import (
+    LineQuadrature,
+    affordable_lines,
+    enough_panels,
+    fibre_signals,
+    lines_replicate,
+)
 from expost.brackets.upper.finite import (
     FiniteSets,
     averaged,
@@ -28,7 +42,7 @@ from expost.brackets.upper.finite import (
     mean_limit,
     piled,
 )
-from expost.brackets.upper.fit import fit_prices, largest_nodes
+from expost.brackets.upper.fit import FitPlan, LinePlan, fit_prices, largest_nodes
 from expost.brackets.upper.reference import Reference, reference_rule
 from expost.brackets.upper.ridge import candidates, constant_ridge, ridge_nodes
 from expost.brackets.upper.tails import NO_MEAN, NO_VARIANCE, tail_growth
@@ -80,6 +94,8 @@ def first_bounds(account: Account) -> None:
 SHORTER = 0.1
 """Of the length of a fit's steps: tried beside it once with three buyers or more. Where little is lost to incentives
 (``linear-three``), noise is worth more than what longer steps reach sooner."""
+LINE_MESH = 7_000
+"""Nodes of the shadow prices, at most, on which is looked at how many panels lines need."""
 FEWEST = 4_096
 """States of a finite set, at least."""
 
@@ -98,6 +114,26 @@ class UpperSide:
         self.symmetric = exchangeable(account.space)
         self.pairs = candidates(account.space, symmetric=self.symmetric)
         self.floor = 0.02 * account.first_best.mean if any_negative(account) else 0.0
+        self.line_size: LineQuadrature | None = None  # with as many panels as gains and values need
+        self.lines = fibre_signals(account.space) is not None and self._smooth()
+
+    def _smooth(self) -> bool:
+        """Whether integrals along lines can be trusted: whether some number of panels makes twice as many no better."""
+        account, dims = self.account, self.account.space.dims
+        even = constant_prices(dims, largest_nodes(dims, LINE_MESH), self.floor, 0.5)
+        try:
+            self.line_size = enough_panels(
+                account.space,
+                even,
+                LineQuadrature(),
+                EXACT * account.accuracy * abs(account.first_best.mean),
+                account.clock,
+            )
+        except OutOfTime:
+            return False
+        if self.line_size is None:
+            account.leave_out("integrals along lines", "gains or values are not smooth enough")
+        return self.line_size is not None
 
     def stage(self, effort: Effort) -> None:
         """Solve finite sets of types, fit shadow prices on this stage's mesh, and evaluate them."""
@@ -106,16 +142,18 @@ class UpperSide:
             self.u = constant_prices(space.dims, 0, 0.0, 0.0)
             self._evaluate(effort)
             return
-        nodes = largest_nodes(space.dims, effort.mesh)
+        lines = effort.along_lines if self.lines else None
+        nodes = largest_nodes(space.dims, lines.mesh if lines else effort.mesh)
         starts = [] if self.u is None else [self.u.refined(nodes)]
         starts += self._sets(effort, nodes)
         if not starts:
             starts = [constant_prices(space.dims, nodes, self.floor, 0.5)]
         start = self._best(starts)
-        plan = effort.fit if self.u is None and len(starts) == 1 else effort.fit.resumed()
-        if self.u is not None and self.places is not None and start.ridge is None:
-            # the samples of the first stage are too small for it
-            start, plan = self._on_surface(self.places, nodes), effort.fit
+        whole: FitPlan | LinePlan = lines.fit if lines else effort.fit
+        plan = whole if self.u is None and len(starts) == 1 else whole.resumed()
+        if (self.u is not None or lines) and self.places is not None and start.ridge is None:
+            # the samples of random types of the first stage are too small for it
+            start, plan = self._on_surface(self.places, nodes), whole
         account.tell(f"fitting shadow prices, {nodes} nodes per signal")
         lengths = (1.0, SHORTER) if space.n > 2 and self.u is None else (self.length,)
         clock, found = account.clock.part(0.45), list[tuple[ShadowPrices, float]]()
@@ -231,6 +269,9 @@ class UpperSide:
         """What a small sample prefers, always the same: a choice, never a bound."""
         if len(candidates) == 1:
             return candidates[0]
+        if self.lines:
+            size = self._line_size(LINE_PILOT, candidates[0])
+            return min(candidates, key=lambda u: sum(self._on_lines(u, size)))
         rule = self._rule(candidates[0])
         scores = [sum(self._replicates(u, PILOT, 54321, rule)) for u in candidates]
         return candidates[int(np.argmin(scores))]
@@ -262,6 +303,18 @@ class UpperSide:
         )
         return account.workers.map(one, seeds)
 
+    def _on_lines(self, u: ShadowPrices, size: LineQuadrature) -> list[float]:
+        """The dual function, line by line, on the samples of one stream, always the same."""
+        account = self.account
+        seeds = np.random.SeedSequence([account.seed, 54321]).spawn(size.replicates)
+        one = partial(lines_replicate, space=account.space, u=u, size=size, clock=account.clock)
+        return account.workers.map(one, seeds)
+
+    def _line_size(self, size: LineQuadrature, u: ShadowPrices) -> LineQuadrature:
+        """The size with a panel for every cell of the mesh, and as many as gains and values need."""
+        assert self.line_size is not None
+        return replace(size, panels=max(self.line_size.panels, u.nodes - 1))
+
     def _surface(self, u: ShadowPrices) -> str:
         """Where the ridge is, in words."""
         if u.ridge is None:
@@ -277,6 +330,9 @@ class UpperSide:
             return
         confidence, seed = account.allowance.next(UPPER), account.next_seed()
         account.tell(f"evaluating shadow prices, {u.nodes} nodes per signal")
+        if self.lines and effort.along_lines:
+            self._evaluate_on_lines(u, effort.along_lines.size, confidence, seed)
+            return
         rule = self._rule(u)
         size = affordable(account.space, u, effort.quadrature, account.clock, account.workers.count)
         limit = dual_limit(
@@ -297,6 +353,24 @@ class UpperSide:
             else "each buyer's best prices on random finite sets of types",
             limit,
             Dual(u, size, rule),
+            seed,
+        )
+
+    def _evaluate_on_lines(
+        self, u: ShadowPrices, size: LineQuadrature, confidence: float, seed: np.random.SeedSequence
+    ) -> None:
+        account = self.account
+        size = affordable_lines(
+            account.space, u, self._line_size(size, u), account.clock, account.workers.count
+        )
+        one = partial(lines_replicate, space=account.space, u=u, size=size, clock=account.clock)
+        found = replicated(one, seed.spawn(size.replicates), account.workers)
+        account.statistical(
+            UPPER,
+            f"dual function along lines, multilinear shadow prices on {u.nodes} nodes per signal"
+            + self._surface(u),
+            one_sided(found, confidence),
+            DualLines(u, size),
             seed,
         )
 
