@@ -11,6 +11,7 @@ from expost.brackets.upper.dual import Quadrature
 from expost.brackets.upper.dual_cells import CellSizes
 from expost.brackets.upper.fibre_lines import LineQuadrature
 from expost.brackets.upper.fit import FitPlan, LinePlan
+from expost.brackets.upper.level_fibres import LevelQuadrature
 from expost.spaces.quantile_space import QuantileSpace
 
 
@@ -30,11 +31,14 @@ class Effort:
     mesh: the most nodes of the shadow prices' mesh. along_lines: instead of these, the fit and the quadrature, where
     two static buyers' signals can be integrated out. states, replicates_of_sets: size and number of the random finite
     sets of types. points, replicates: a completion's evaluation.
+    level_fit, levels: the same where types can lie on levels of equal value.
     """
 
     mesh: int
     fit: FitPlan
     quadrature: Quadrature
+    level_fit: FitPlan
+    levels: LevelQuadrature
     polish: PolishPlan
     points: int
     replicates: int
@@ -48,6 +52,8 @@ TWO_BUYERS = (
         mesh=700,
         fit=FitPlan(fibres=64, types=1024, rows=16, samples=4, steps=200, refresh=4, rate=(3.0, 0.1)),
         quadrature=Quadrature(replicates=20, fibres=128, types=2048, rows=32, bins=512),
+        level_fit=FitPlan(fibres=256, types=512, samples=8, steps=200, refresh=1, rate=(3.0, 0.1)),
+        levels=LevelQuadrature(fibres=256),
         polish=PolishPlan(points=256, steps=100, rate=(8e-3, 2e-4), nodes=9),
         points=256,
         replicates=10,
@@ -63,6 +69,8 @@ TWO_BUYERS = (
         mesh=7_000,
         fit=FitPlan(fibres=128, types=2048, rows=24, samples=8, steps=400, refresh=3, rate=(3.0, 0.03)),
         quadrature=Quadrature(replicates=24, fibres=128, types=16384, rows=64, bins=1024),
+        level_fit=FitPlan(fibres=512, types=512, samples=8, steps=400, refresh=1, rate=(3.0, 0.03)),
+        levels=LevelQuadrature(fibres=256),
         polish=PolishPlan(points=384, steps=300, rate=(1.6e-2, 4e-4), nodes=17),
         points=1024,
         replicates=12,
@@ -78,6 +86,8 @@ TWO_BUYERS = (
         mesh=90_000,
         fit=FitPlan(fibres=256, types=2048, rows=24, samples=8, steps=600, refresh=3, rate=(3.0, 0.03)),
         quadrature=Quadrature(replicates=24, fibres=128, types=32768, rows=96, bins=2048),
+        level_fit=FitPlan(fibres=1024, types=512, samples=8, steps=600, refresh=1, rate=(3.0, 0.02)),
+        levels=LevelQuadrature(fibres=512),
         polish=PolishPlan(points=384, steps=500, rate=(8e-3, 1e-4), width=(8e-3, 3e-3)),
         points=1024,
         replicates=12,
@@ -91,6 +101,8 @@ TWO_BUYERS = (
         mesh=90_000,
         fit=FitPlan(fibres=512, types=2048, rows=32, samples=8, steps=1200, refresh=3, rate=(2.0, 0.015)),
         quadrature=Quadrature(replicates=24, fibres=256, types=32768, rows=96, bins=2048),
+        level_fit=FitPlan(fibres=1024, types=1024, samples=8, steps=1200, refresh=1, rate=(2.0, 0.015)),
+        levels=LevelQuadrature(fibres=512),
         polish=PolishPlan(points=512, steps=800, rate=(4e-3, 1e-4), width=(5e-3, 2e-3)),
         points=1024,
         replicates=16,
@@ -106,6 +118,8 @@ TWO_BUYERS = (
         mesh=1_200_000,
         fit=FitPlan(fibres=1024, types=4096, rows=48, samples=6, steps=800, refresh=3, rate=(2.0, 0.02)),
         quadrature=Quadrature(replicates=24, fibres=512, types=32768, rows=128, bins=4096),
+        level_fit=FitPlan(fibres=2048, types=1024, samples=8, steps=1200, refresh=1, rate=(2.0, 0.015)),
+        levels=LevelQuadrature(fibres=1024),
         polish=PolishPlan(points=768, steps=1000, rate=(4e-3, 1e-4), width=(4e-3, 1.5e-3)),
         points=2048,
         replicates=16,
@@ -128,6 +142,8 @@ TWO_BUYERS = (
         mesh=1_200_000,
         fit=FitPlan(fibres=1024, types=4096, rows=64, samples=6, steps=2500, refresh=3, rate=(2.0, 0.01)),
         quadrature=Quadrature(replicates=32, fibres=512, types=65536, rows=128, bins=4096),
+        level_fit=FitPlan(fibres=2048, types=2048, samples=8, steps=2500, refresh=1, rate=(2.0, 0.01)),
+        levels=LevelQuadrature(fibres=1024),
         polish=PolishPlan(points=1024, steps=2000, rate=(4e-3, 5e-5), width=(3e-3, 1e-3)),
         points=2048,
         replicates=24,
@@ -153,6 +169,8 @@ MORE_BUYERS = (
         mesh=20_000,
         fit=FitPlan(fibres=256, types=512, rows=16, samples=8, steps=150, refresh=2, rate=(3.0, 0.1)),
         quadrature=Quadrature(replicates=20, fibres=128, types=4096, rows=64, bins=512, wide=8),
+        level_fit=FitPlan(fibres=256, types=512, samples=8, steps=250, refresh=1, rate=(3.0, 0.1)),
+        levels=LevelQuadrature(fibres=256),
         polish=PolishPlan(points=256, steps=400, rate=(1.6e-2, 2e-3), nodes=5),
         points=64,
         replicates=20,
@@ -163,6 +181,8 @@ MORE_BUYERS = (
         mesh=600_000,
         fit=FitPlan(fibres=512, types=512, rows=16, samples=8, steps=400, refresh=1, rate=(4.0, 0.1)),
         quadrature=Quadrature(replicates=24, fibres=128, types=8192, rows=64, bins=512, wide=16),
+        level_fit=FitPlan(fibres=1024, types=256, samples=8, steps=400, refresh=1, rate=(2.5, 0.03)),
+        levels=LevelQuadrature(fibres=256),
         polish=PolishPlan(points=256, steps=600, rate=(1.6e-2, 1e-3), nodes=9),
         points=256,
         replicates=24,
@@ -171,6 +191,8 @@ MORE_BUYERS = (
         mesh=600_000,
         fit=FitPlan(fibres=1024, types=512, rows=16, samples=6, steps=600, refresh=1, rate=(2.5, 0.05)),
         quadrature=Quadrature(replicates=24, fibres=256, types=8192, rows=64, bins=512, wide=16),
+        level_fit=FitPlan(fibres=2048, types=256, samples=6, steps=600, refresh=1, rate=(2.0, 0.02)),
+        levels=LevelQuadrature(fibres=512),
         polish=PolishPlan(points=384, steps=800, rate=(1.2e-2, 2e-4), width=(8e-3, 3e-3), nodes=9),
         points=512,
         replicates=24,
@@ -179,6 +201,8 @@ MORE_BUYERS = (
         mesh=600_000,
         fit=FitPlan(fibres=1024, types=1024, rows=24, samples=6, steps=2000, refresh=1, rate=(2.0, 0.02)),
         quadrature=Quadrature(replicates=24, fibres=512, types=16384, rows=64, bins=1024, wide=16),
+        level_fit=FitPlan(fibres=4096, types=256, samples=4, steps=2000, refresh=1, rate=(1.5, 0.01)),
+        levels=LevelQuadrature(fibres=1024),
         polish=PolishPlan(points=512, steps=1500, rate=(8e-3, 1e-4), width=(4e-3, 1.5e-3)),
         points=1024,
         replicates=24,
@@ -198,6 +222,8 @@ LINE_PILOT = LineQuadrature(replicates=2, fibres=256, lines=32, prices=256)
 """The same, line by line."""
 EXACT = 0.01
 """What quadrature along lines may be wrong by, of the accuracy."""
+LEVEL_PILOT = LevelQuadrature(replicates=4, fibres=128, wide=4)
+"""The same on levels of equal value."""
 NOISE = Quadrature(replicates=8, fibres=32, types=1024, rows=16, bins=256)
 """What tells whether a rule to compare them with leaves less noise than the first best."""
 ESTIMATES = {2: (10_000, 21_000, 66_000, 160_000), 3: (1_000, 6_000, 12_000)}

@@ -22,6 +22,7 @@ from expost.brackets.upper.dual import Quadrature, dual_replicate
 from expost.brackets.upper.dual_cells import CellSizes, guaranteed_dual
 from expost.brackets.upper.fibre_lines import LineQuadrature, lines_replicate
 from expost.brackets.upper.finite import FiniteSets, solve_set
+from expost.brackets.upper.level_fibres import LevelQuadrature, levels_replicate
 from expost.brackets.upper.lines import LineSizes, draw_lines, line_signal, most_excess, rule_gain
 from expost.brackets.upper.reference import Reference
 from expost.brackets.workers import Workers
@@ -137,6 +138,27 @@ class DualCells(Evidence):
     def facts(self) -> dict[str, Any]:
         """Sizes and the mesh."""
         return {**_mesh_facts(self.u), **asdict(self.sizes)}
+
+    def arrays(self) -> dict[str, Array]:
+        """The shadow prices."""
+        return _mesh_arrays(self.u)
+
+
+@dataclass(frozen=True, eq=False)
+class DualLevels(Evidence):
+    """Shadow prices, evaluated on lines of types on levels of equal value."""
+
+    u: ShadowPrices = field(repr=False)
+    size: LevelQuadrature
+    kind: ClassVar[str] = "shadow prices on levels"
+
+    def replicate(self, seed: np.random.SeedSequence, space: QuantileSpace, clock: Clock = ENDLESS) -> float:
+        """D(u) less the first best on one sample."""
+        return levels_replicate(seed, space, self.u, self.size, clock)
+
+    def facts(self) -> dict[str, Any]:
+        """Sizes and the mesh."""
+        return {**_mesh_facts(self.u), **asdict(self.size)}
 
     def arrays(self) -> dict[str, Array]:
         """The shadow prices."""

@@ -26,6 +26,7 @@ from expost.brackets.evidence import (
     CellsWelfare,
     Dual,
     DualCells,
+    DualLevels,
     DualLines,
     Floor,
     LineBest,
@@ -41,6 +42,7 @@ from expost.brackets.upper.dual import Quadrature
 from expost.brackets.upper.dual_cells import CellSizes
 from expost.brackets.upper.fibre_lines import LineQuadrature, fibre_signals
 from expost.brackets.upper.finite import FiniteSets
+from expost.brackets.upper.level_fibres import LevelQuadrature, private_levels
 from expost.brackets.upper.lines import LineSizes, line_signal
 from expost.brackets.upper.reference import Reference, table_shapes
 from expost.brackets.upper.ridge import Ridge, mesh_shape
@@ -60,7 +62,7 @@ RECORD, PROOFS = "bracket.json", "proofs.npz"
 OWN = "own_mechanism"
 SCHEMA = 1
 DIGESTS = "files"
-PRICED = (Dual.kind, DualLines.kind, DualCells.kind)
+PRICED = (Dual.kind, DualLines.kind, DualLevels.kind, DualCells.kind)
 """Evidence that shadow prices on a mesh give."""
 
 
@@ -315,7 +317,7 @@ def _dual(
     stored: Mapping[str, Float],
     size: Callable[[str], int],
 ) -> Evidence:
-    """Shadow prices, evaluated on samples, line by line or on cells."""
+    """Shadow prices, evaluated on samples, line by line, on levels of equal value or on cells."""
     ridge = None
     if "ridge" in stored:
         one, other, nodes = _ridge(space, facts["ridge"])
@@ -334,6 +336,12 @@ def _dual(
             *(size(name) for name in ("replicates", "fibres", "lines", "panels", "prices"))
         )
         return DualLines(u, lines)
+    if facts["evidence"] == DualLevels.kind:
+        if private_levels(space) is None or u.nodes < 2 or ridge is not None:
+            raise ValueError("levels of equal value of an instance that has none")
+        return DualLevels(
+            u, LevelQuadrature(*(size(name) for name in ("replicates", "fibres", "lines", "types", "wide")))
+        )
     names = ("replicates", "fibres", "types", "rows", "bins", *(["wide"] if "wide" in facts else []))
     rule = None
     if "strikes_0" in stored:

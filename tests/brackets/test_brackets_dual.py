@@ -313,16 +313,16 @@ def test_three_buyers_try_two_lengths_of_steps_once_and_keep_the_better(monkeypa
     account.first_best = Limit(1.1, 0.0, 0.99)
     upper, tried = UpperSide(account), []
 
-    def fit(_, start, plan, *__, **___):
+    def fit(_, *, start, plan, **___):
         tried.append(plan.rate)
         return [replace(start, floor=float(len(tried)))]
 
-    monkeypatch.setattr(side, "fit_prices", fit)
+    monkeypatch.setattr(side, "fit_on_levels", fit)
     monkeypatch.setattr(upper, "_best", lambda found: max(found, key=lambda u: u.floor))  # the second
     monkeypatch.setattr(upper, "_evaluate", lambda _: None)
     effort = replace(efforts(3)[0], replicates_of_sets=0, mesh=100)
     upper.stage(effort)
     upper.stage(effort)
-    first, last = effort.fit.rate
+    first, last = effort.level_fit.rate
     assert tried[0] == (first, last) and tried[1] == pytest.approx((0.1 * first, 0.1 * last))
     assert tried[2:] == [pytest.approx((0.04 * first, 0.1 * last))]

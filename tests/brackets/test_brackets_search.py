@@ -20,6 +20,7 @@ from expost.brackets.records import RIGOROUS, STATISTICAL
 from expost.brackets.statistics import Limit
 from expost.brackets.upper.dual import Quadrature
 from expost.brackets.upper.fit import FitPlan
+from expost.brackets.upper.level_fibres import LevelQuadrature
 from expost.errors import InputError
 from expost.instances.catalogue import load
 from expost.instances.environment import Buyer, Instance
@@ -280,6 +281,8 @@ SMALL = effort.Effort(
     mesh=100,
     fit=FitPlan(fibres=24, types=64, rows=8, samples=2, steps=12, refresh=2),
     quadrature=Quadrature(replicates=4, fibres=8, types=64, rows=8, bins=64),
+    level_fit=FitPlan(fibres=24, types=64, samples=2, steps=12, refresh=2),
+    levels=LevelQuadrature(replicates=4, fibres=8, lines=4, types=16, wide=2),
     polish=PolishPlan(points=16, steps=30, nodes=3),
     points=16,
     replicates=4,
@@ -294,9 +297,7 @@ def test_all_stages_of_three_buyers_are_the_same_whatever_jobs_is(monkeypatch, t
     monkeypatch.setattr(effort, "MORE_BUYERS", (SMALL,) * len(effort.MORE_BUYERS))
     one, two = (bracket(load("three-buyers"), 1e-3, seed=4, timing=timing, jobs=jobs) for jobs in (1, 2))
     assert figures(one) == figures(two)
-    assert sum("dual function, multilinear" in bound.method for bound in one.history) == len(
-        effort.MORE_BUYERS
-    )
+    assert sum("dual function on levels" in bound.method for bound in one.history) == len(effort.MORE_BUYERS)
     assert sum("completion" in bound.method for bound in one.history) == len(effort.MORE_BUYERS)
 
 

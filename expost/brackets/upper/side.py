@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -10,8 +11,17 @@ import numpy as np
 
 from expost.brackets.account import Account
 from expost.brackets.clock import Clock, OutOfTime
-from expost.brackets.effort import ESTIMATES, EXACT, LINE_PILOT, NOISE, PILOT, Effort, grid_points
-from expost.brackets.evidence import Dual, DualCells, DualLines, Sets, Sizeless
+from expost.brackets.effort import (
+    ESTIMATES,
+    EXACT,
+    LEVEL_PILOT,
+    LINE_PILOT,
+    NOISE,
+    PILOT,
+    Effort,
+    grid_points,
+)
+from expost.brackets.evidence import Dual, DualCells, DualLevels, DualLines, Sets, Sizeless
 from expost.brackets.optimum import check_states
 from expost.brackets.records import UPPER, Control
 from expost.brackets.statistics import Limit, one_sided
@@ -43,6 +53,14 @@ from expost.brackets.upper.finite import (
     piled,
 )
 from expost.brackets.upper.fit import FitPlan, LinePlan, fit_prices, largest_nodes
+from expost.brackets.upper.level_fibres import (
+    LevelQuadrature,
+    affordable_levels,
+    levels_limit,
+    levels_replicate,
+    private_levels,
+)
+from expost.brackets.upper.level_fit import fit_on_levels
 from expost.brackets.upper.reference import Reference, reference_rule
 from expost.brackets.upper.ridge import candidates, constant_ridge, ridge_nodes
 from expost.brackets.upper.tails import NO_MEAN, NO_VARIANCE, tail_growth
@@ -116,6 +134,9 @@ class UpperSide:
         self.floor = 0.02 * account.first_best.mean if any_negative(account) else 0.0
         self.line_size: LineQuadrature | None = None  # with as many panels as gains and values need
         self.lines = fibre_signals(account.space) is not None and self._smooth()
+        # two static buyers have a ridge, which lies on no line
+        several = account.space.n > 2 or account.space.sequential
+        self.private = private_levels(account.space) if several else None
 
     def _smooth(self) -> bool:
         """Whether integrals along lines can be trusted: whether some number of panels makes twice as many no better."""
@@ -149,7 +170,7 @@ class UpperSide:
         if not starts:
             starts = [constant_prices(space.dims, nodes, self.floor, 0.5)]
         start = self._best(starts)
-        whole: FitPlan | LinePlan = lines.fit if lines else effort.fit
+        whole: FitPlan | LinePlan = lines.fit if lines else effort.level_fit if self.private else effort.fit
         plan = whole if self.u is None and len(starts) == 1 else whole.resumed()
         if (self.u is not None or lines) and self.places is not None and start.ridge is None:
             # the samples of random types of the first stage are too small for it
@@ -158,11 +179,14 @@ class UpperSide:
         lengths = (1.0, SHORTER) if space.n > 2 and self.u is None else (self.length,)
         clock, found = account.clock.part(0.45), list[tuple[ShadowPrices, float]]()
         for length in lengths:
-            fitted = fit_prices(
+            fit: Callable[..., list[ShadowPrices]] = fit_prices
+            if self.private is not None:
+                fit = partial(fit_on_levels, private=self.private)
+            fitted = fit(
                 space,
-                start,
-                plan.shortened(length),
-                account.rng(),
+                start=start,
+                plan=plan.shortened(length),
+                rng=account.rng(),
                 clock=clock,
                 workers=account.workers,
                 symmetric=self.symmetric,
@@ -272,6 +296,8 @@ class UpperSide:
         if self.lines:
             size = self._line_size(LINE_PILOT, candidates[0])
             return min(candidates, key=lambda u: sum(self._on_lines(u, size)))
+        if self.private is not None and candidates[0].nodes > 1:
+            return min(candidates, key=self._on_levels)
         rule = self._rule(candidates[0])
         scores = [sum(self._replicates(u, PILOT, 54321, rule)) for u in candidates]
         return candidates[int(np.argmin(scores))]
@@ -310,6 +336,14 @@ class UpperSide:
         one = partial(lines_replicate, space=account.space, u=u, size=size, clock=account.clock)
         return account.workers.map(one, seeds)
 
+    def _on_levels(self, u: ShadowPrices) -> float:
+        """The dual function less the first best on levels of equal value, on the samples of one stream, always the
+        same."""
+        account = self.account
+        seeds = np.random.SeedSequence([account.seed, 54321]).spawn(LEVEL_PILOT.replicates)
+        one = partial(levels_replicate, space=account.space, u=u, size=LEVEL_PILOT, clock=account.clock)
+        return float(sum(account.workers.map(one, seeds)))
+
     def _line_size(self, size: LineQuadrature, u: ShadowPrices) -> LineQuadrature:
         """The size with a panel for every cell of the mesh, and as many as gains and values need."""
         assert self.line_size is not None
@@ -333,6 +367,9 @@ class UpperSide:
         if self.lines and effort.along_lines:
             self._evaluate_on_lines(u, effort.along_lines.size, confidence, seed)
             return
+        if self.private is not None and u.nodes > 1:
+            self._evaluate_on_levels(u, effort.levels, confidence, seed)
+            return
         rule = self._rule(u)
         size = affordable(account.space, u, effort.quadrature, account.clock, account.workers.count)
         limit = dual_limit(
@@ -355,6 +392,26 @@ class UpperSide:
             Dual(u, size, rule),
             seed,
         )
+
+    def _evaluate_on_levels(
+        self, u: ShadowPrices, size: LevelQuadrature, confidence: float, seed: np.random.SeedSequence
+    ) -> None:
+        account = self.account
+        size = affordable_levels(account.space, u, size, account.clock, account.workers.count)
+        limit = levels_limit(
+            account.space,
+            u,
+            size,
+            confidence,
+            seed,
+            account.first_best.mean,
+            clock=account.clock,
+            workers=account.workers,
+        )
+        method = (
+            f"dual function on levels of equal value, multilinear shadow prices on {u.nodes} nodes per signal"
+        )
+        account.statistical(UPPER, method, limit, DualLevels(u, size), seed)
 
     def _evaluate_on_lines(
         self, u: ShadowPrices, size: LineQuadrature, confidence: float, seed: np.random.SeedSequence

@@ -1,0 +1,356 @@
+"""Fibres whose own types lie on levels of equal value, common to all lines of a fibre.
+
+Where V_i = slope x (one own level, the private one) + what the rest gives, own types are taken in lines along that
+level, L equally spaced ones on each, moved such that the values of all lines of a fibre are on one grid: slope (k +
+offset) / L, with one random offset for each fibre. On every line they are a uniformly shifted grid, whatever the rest
+is: so they are uniform, and the maximum over prices between the levels of value is in expectation at least that of the
+continuum, as with any random finite set of types (``samples``). But types of one level win together, and what is gained
+above a price is a sum over whole lines, not a count of scattered types: maxima have little noise to be too high by."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import numpy as np
+
+from expost._typing import Float, Float32, Int32
+from expost.brackets.clock import ENDLESS, Clock
+from expost.brackets.statistics import Limit, one_sided
+from expost.brackets.upper.basis import ShadowPrices, base_gain
+from expost.brackets.upper.dual import replicated
+from expost.brackets.upper.level_kernel import (
+    gather_lines,
+    interpolate_lines,
+    sequential_levels,
+    static_levels,
+)
+from expost.brackets.upper.mesh_kernel import Corners, corners
+from expost.brackets.upper.samples import outer_points, units_of
+from expost.brackets.workers import Workers
+from expost.errors import AuditError
+from expost.spaces.efficient import should_win
+from expost.spaces.mesh import hats
+from expost.spaces.quantile_space import QuantileSpace, lattice, scrambled
+from expost.tolerances import ASSUMPTION, allowance
+
+PROBES, PLACES = 256, 9
+"""Random states and places of a level in which values are looked at for a private one."""
+CHUNK = 1 << 18
+"""States evaluated at once by one worker."""
+
+
+@dataclass(frozen=True)
+class Private:
+    """A buyer's private level, by place, and by how much his value rises along it."""
+
+    place: int
+    slope: float
+
+
+def private_levels(space: QuantileSpace) -> tuple[Private, ...] | None:
+    """Each buyer's private level: not of the first stage, and his value rises straight along it, by as much in every
+    state; of several the one with the steepest rise. None where a buyer has none, or with discrete priors."""
+    if space.discrete:
+        return None
+    found = [_private(space, i) for i in range(space.n)]
+    usable = tuple(one for one in found if one is not None)
+    return usable if len(usable) == space.n else None
+
+
+def _private(space: QuantileSpace, i: int) -> Private | None:
+    joint = scrambled(PROBES, sum(space.dims), np.random.default_rng(0))
+    found: list[Private] = []
+    for place in range(space.dims[i]):
+        levels = [own[:, None].repeat(PLACES, axis=1) for own in space.split(joint)]
+        levels[i][..., place] = np.linspace(0.0, 1.0, PLACES)
+        value = np.broadcast_to(space.value(i, levels), (PROBES, PLACES))
+        steps = np.diff(value, axis=1)
+        if place == space.first[i] or not np.isfinite(value).all() or steps.min() <= 0.0:
+            continue
+        if np.ptp(steps) <= allowance(ASSUMPTION, value):
+            found.append(Private(place, float(steps.mean()) * (PLACES - 1)))
+    return max(found, key=lambda one: one.slope, default=None)
+
+
+@dataclass(frozen=True)
+class Lines:
+    """The types of a fibre: so many ``lines`` with so many ``types`` each. The lines of a buyer with two stages are
+    those of as many first-stage levels, or, with three signals and more, of about the square root of that."""
+
+    lines: int
+    types: int
+
+    @property
+    def states(self) -> int:
+        """Of a fibre."""
+        return self.lines * self.types
+
+    def halved(self) -> Lines:
+        """Half as many of both."""
+        return Lines(max(1, self.lines // 2), max(1, self.types // 2))
+
+
+@dataclass(frozen=True, eq=False)
+class LevelFibres:
+    """P fibres of ``buyer`` with K lines of L types each, (P, K, L) in this order.
+
+    rows: the lines are those of so many first-stage levels. share: the buyer's of what u costs in a state (see
+    ``FibreSample``). efficient (P,): the mean of his gains where he should win. start (P, K): the level of value of
+    each line's first type; shift (P, K): of the line, in parts of the distance of types. outer: the others' nodes,
+    inner: the own ones where the private level is 0, ``stride`` apart along it, on a mesh of ``nodes`` per signal."""
+
+    buyer: int
+    rows: int
+    nodes: int
+    stride: int
+    gains: Float = field(repr=False)
+    base: Float = field(repr=False)
+    share: Float32 = field(repr=False)
+    efficient: Float = field(repr=False)
+    start: Int32 = field(repr=False)
+    shift: Float = field(repr=False)
+    outer: Corners = field(repr=False)
+    inner: Corners = field(repr=False)
+
+    def net(self, u: ShadowPrices) -> tuple[Float, Float]:
+        """Gains less u (P, K, L), and the mean of the buyer's share of u (P,)."""
+        shadow = np.empty(self.base.shape)
+        interpolate_lines(
+            u.slices(self.buyer),
+            *self.outer,
+            *self.inner,
+            self.stride,
+            self.nodes,
+            self.shift,
+            self.base,
+            shadow,
+        )
+        return self.gains - shadow, (shadow * self.share).mean(axis=(1, 2))
+
+    def respond(self, net: Float, smoothing: float = 0.0, *, rule: bool = False) -> tuple[Float, Float]:
+        """The maxima of the fibres (P,) at gains ``net`` of shadow prices, and a response (P, K, L) with ``rule``
+        (static: smoothed, see ``static_levels``), else an empty array."""
+        best = np.empty(len(net))
+        wins = np.empty(net.shape if rule else (0, 0, 0))
+        if self.rows == 1:
+            static_levels(net, self.start, smoothing if rule else 0.0, wins, best)
+        else:
+            sequential_levels(net, self.start, self.rows, rule, wins, best)
+        return best, wins
+
+    def gathered(self, u: ShadowPrices, weights: Float) -> Float:
+        """``weights`` (P, K, L) of the types at the nodes of the mesh, in its shape."""
+        own = u.mesh.shape[self.buyer]
+        others = [count for j, count in enumerate(u.mesh.shape) if j != self.buyer]
+        at_nodes = np.zeros((int(np.prod(others)), own))
+        gather_lines(weights, *self.outer, *self.inner, self.stride, self.nodes, self.shift, at_nodes)
+        return np.moveaxis(at_nodes.reshape(*others, own), -1, self.buyer)
+
+
+def draw_levels(
+    space: QuantileSpace,
+    private: Private,
+    i: int,
+    outer: Float,
+    size: Lines,
+    u: ShadowPrices,
+    rng: np.random.Generator,
+) -> LevelFibres:
+    """Fibres of buyer ``i`` at the others' levels ``outer`` (P, their dimensions), all with the same random lines. u:
+    its mesh and floor count, not its numbers.
+
+    Raises AuditError where his value does not rise along the private level by as much as it should."""
+    own, rows = _own_lines(space, i, private.place, size, rng)
+    others = _split(space, i, outer)
+    low, high = (
+        np.broadcast_to(space.value(i, _joined(others, i, end[None], 1)), (len(outer), len(own)))
+        for end in (_moved(own, private.place, 0.0), _moved(own, private.place, 1.0))
+    )
+    if np.abs(high - low - private.slope).max() > 10.0 * allowance(ASSUMPTION, high):
+        raise AuditError(
+            f"the value of buyer {space.instance.buyers[i].name} is not straight in his own level"
+        )
+    place = low * (size.types / private.slope)
+    offset = rng.random((len(outer), 1))
+    start = np.ceil(place - offset)
+    shift = np.clip(start + offset - place, 0.0, 1.0)
+    types = np.empty((*place.shape, size.types, space.dims[i]))
+    types[...] = own[:, None]
+    types[..., private.place] = (np.arange(size.types) + shift[..., None]) / size.types
+    signals = space.signals(_joined(others, i, types, 2))
+    gains = np.stack(
+        [np.broadcast_to(space.instance.gain(j, signals), types.shape[:-1]) for j in range(space.n)]
+    )
+    should = should_win(gains, i, space.units)
+    return LevelFibres(
+        i,
+        rows,
+        u.nodes,
+        u.nodes ** (space.dims[i] - 1 - private.place),
+        np.ascontiguousarray(gains[i]),
+        base_gain(gains, u.floor, space.units),
+        units_of(should, gains, space.units),
+        (gains[i] * should).mean(axis=(1, 2)),
+        start.astype(np.int32),
+        shift,
+        corners(hats(outer, u.nodes)),
+        _line_corners(own, private.place, u.nodes),
+    )
+
+
+def _own_lines(
+    space: QuantileSpace, i: int, place: int, size: Lines, rng: np.random.Generator
+) -> tuple[Float, int]:
+    """Levels (K, d_i) of random lines, and of how many first-stage levels they are. All but the private level are a
+    shifted lattice, folded: what is smooth in one of them is integrated with an error of the square of its spacing."""
+    first = space.first[i]
+    rest = [k for k in range(space.dims[i]) if k not in (place, first)]
+    rows, lines = 1 if first is None else size.lines, size.lines if rest and first is None else 1
+    if rest and first is not None:
+        rows = max(1, math.isqrt(size.lines))
+        lines = max(1, size.lines // rows)
+    own = np.zeros((rows, lines, space.dims[i]))
+    if first is not None:
+        own[..., first] = ((np.arange(rows) + rng.random()) / rows)[:, None]
+    if rest:
+        even = (np.arange(lines) / lines)[:, None]
+        points = even if len(rest) == 1 else lattice(lines, len(rest), np.zeros(len(rest)))
+        own[..., rest] = 1.0 - np.abs(2.0 * ((points + rng.random((rows, 1, len(rest)))) % 1.0) - 1.0)
+    return own.reshape(rows * lines, -1), rows
+
+
+def _moved(own: Float, place: int, level: float) -> Float:
+    found = own.copy()
+    found[:, place] = level
+    return found
+
+
+def _line_corners(own: Float, place: int, nodes: int) -> Corners:
+    """The own nodes around each line where its private level is 0, and their weights: those of a point there, the half
+    that counts."""
+    around = corners(hats(_moved(own, place, 0.0), nodes))
+    stride = nodes ** (own.shape[1] - 1 - place)
+    low = (around.nodes // stride) % nodes == 0
+    shape = (len(own), around.nodes.shape[1] // 2)
+    return Corners(around.nodes[low].reshape(shape), around.weights[low].reshape(shape))
+
+
+def _split(space: QuantileSpace, i: int, outer: Float) -> list[Float]:
+    """The others' levels, one array (P, d_j) each, in order."""
+    return np.split(outer, np.cumsum([dims for j, dims in enumerate(space.dims) if j != i])[:-1], axis=1)
+
+
+def _joined(others: list[Float], i: int, own: Float, axes: int) -> list[Float]:
+    """Levels of everybody: the others' with ``axes`` more before the last, and ``own`` at place ``i``."""
+    spread = [part.reshape(len(part), *(1,) * axes, -1) for part in others]
+    return [*spread[:i], own, *spread[i:]]
+
+
+@dataclass(frozen=True)
+class LevelQuadrature:
+    """Sizes of an evaluation: ``replicates`` independent ones, each with ``fibres`` states of the others with ``lines``
+    of ``types`` each (see ``Lines``), and ``wide`` times as many with half of both: the mean comes from these, and from
+    the first what halving adds to it."""
+
+    replicates: int = 24
+    fibres: int = 512
+    lines: int = 32
+    types: int = 64
+    wide: int = 8
+
+    @property
+    def size(self) -> Lines:
+        """The types of a fibre."""
+        return Lines(self.lines, self.types)
+
+    def scaled(self, share: float) -> LevelQuadrature:
+        """The same with about ``share`` of its fibres (a power of two), 64 at least."""
+        fibres = self.fibres
+        while share < 0.7 and fibres > 64:
+            fibres //= 2
+            share *= 2.0
+        return replace(self, fibres=fibres)
+
+
+def levels_replicate(
+    seed: np.random.SeedSequence,
+    space: QuantileSpace,
+    u: ShadowPrices,
+    size: LevelQuadrature,
+    clock: Clock = ENDLESS,
+) -> float:
+    """D(u) - (first best - E[V_0]) on the sample of one seed. Raises OutOfTime."""
+    rng, private = np.random.default_rng(seed), private_levels(space)
+    assert private is not None
+    total = 0.0
+    for i in range(space.n):
+        outer = outer_points(space, i, size.fibres, rng)
+        total += _mean(space, private[i], i, u, outer, size.size, rng, clock)
+        if size.wide > 1:
+            few = size.size.halved()
+            many = outer_points(space, i, size.wide * size.fibres, rng)
+            total += _mean(space, private[i], i, u, many, few, rng, clock)
+            total -= _mean(space, private[i], i, u, outer, few, rng, clock)
+    return total
+
+
+def _mean(
+    space: QuantileSpace,
+    private: Private,
+    i: int,
+    u: ShadowPrices,
+    outer: Float,
+    size: Lines,
+    rng: np.random.Generator,
+    clock: Clock,
+) -> float:
+    """By how much buyer i's maxima are above what he gains where he should win, with his share of E[u]."""
+    total = 0.0
+    for some in _chunks(outer, size):
+        clock.check()
+        fibres = draw_levels(space, private, i, some, size, u, rng)
+        net, cost = fibres.net(u)
+        best, _ = fibres.respond(net)
+        total += float((best + cost - fibres.efficient).sum())
+    return total / len(outer)
+
+
+def _chunks(outer: Float, size: Lines) -> Iterator[Float]:
+    step = max(1, CHUNK // size.states)
+    for start in range(0, len(outer), step):
+        yield outer[start : start + step]
+
+
+def levels_limit(
+    space: QuantileSpace,
+    u: ShadowPrices,
+    size: LevelQuadrature,
+    confidence: float,
+    seed: np.random.SeedSequence,
+    control: float,
+    *,
+    clock: Clock = ENDLESS,
+    workers: Workers | None = None,
+) -> Limit:
+    """D(u) + E[V_0] with the error of its limit: see ``dual_limit``. Raises OutOfTime."""
+    one = partial(levels_replicate, space=space, u=u, size=size, clock=clock)
+    limit = one_sided(replicated(one, seed.spawn(size.replicates), workers or Workers(1)), confidence)
+    return limit.shifted(control)
+
+
+def affordable_levels(
+    space: QuantileSpace, u: ShadowPrices, size: LevelQuadrature, clock: Clock, jobs: int
+) -> LevelQuadrature:
+    """The quadrature, made smaller where half of the time that is left would not do."""
+    if not clock.limited:
+        return size
+    few = replace(size, fibres=32)
+    levels_replicate(np.random.SeedSequence(0), space, u, replace(size, fibres=1), clock)  # compiles
+    began = time.perf_counter()
+    levels_replicate(np.random.SeedSequence(0), space, u, few, clock)
+    each = (time.perf_counter() - began) / few.fibres / jobs
+    return size.scaled(0.5 * clock.left / max(each * size.fibres * size.replicates, 1e-9))
