@@ -41,6 +41,7 @@ from expost.brackets.upper.side import any_negative
 from expost.errors import InputError, LimitReached
 from expost.mechanisms.continuum.cells import cell_counts
 from expost.mechanisms.continuum.completion import CompletedMechanism
+from expost.mechanisms.continuum.efficient import EfficientMechanism
 from expost.mechanisms.continuum.mechanism import ContinuumMechanism
 from expost.mechanisms.continuum.monotone import NotMonotone
 from expost.mechanisms.continuum.solo import SoloMechanism
@@ -105,6 +106,25 @@ class LowerSide:
         word = "buyer" if len(buyers) == 1 else "buyers"
         method = f"{word} {names} alone, best prices"
         return SoloMechanism(self.account.space, method, buyers, np.empty(0), 256)
+
+    def efficient(self) -> None:
+        """The best conditionally efficient rule: it attains the first best where anything does."""
+        account, space = self.account, self.account.space
+        if space.discrete or not space.bounded:
+            account.leave_out(
+                "conditionally efficient rule (lower)",
+                "it is there for continuous priors with bounded supports only",
+            )
+            return
+        mechanism = EfficientMechanism(space, "conditionally efficient rule, lowest strikes")
+        try:
+            mechanism.check()
+        except NotMonotone as reason:
+            account.leave_out("conditionally efficient rule (lower)", reason)
+            return
+        assert account.lower is not None
+        if self._pilot(mechanism, 32) + account.first_best.mean + account.kept.mean > account.lower.value:
+            self._evaluate(mechanism, 1024, 20)
 
     def cells(self) -> None:
         """Rigorous: strikes constant on cells; with three buyers or more also evaluated on samples."""

@@ -71,6 +71,10 @@ class ContinuumMechanism(ABC):
         """The strike of each buyer at P states: ``levels`` holds one array (P, d_i) per buyer; returns (n, P), +inf:
         never."""
 
+    def strike(self, i: int, levels: Levels) -> Float:
+        """The strike of buyer ``i`` at P states, (P,)."""
+        return np.asarray(self.strikes(levels)[i])
+
     @abstractmethod
     def arrays(self) -> dict[str, Array]:
         """What is saved beside the instance."""
@@ -134,7 +138,7 @@ class ContinuumMechanism(ABC):
         if place is None:
             reported = [other if j == i else own for j, own in enumerate(levels)]
             theirs = self.space.value(i, reported)
-            posted = self.strikes(reported)[i]
+            posted = self.strike(i, reported)
             truth = np.where(value > strike, value - strike, 0.0)
             lie = np.where(theirs > posted, value - posted, 0.0)
             with np.errstate(
@@ -146,7 +150,7 @@ class ContinuumMechanism(ABC):
         for level in np.linspace(0.0, 1.0, ROWS):
             own = few[i].copy()
             own[:, place] = level
-            now = self.strikes([own if j == i else rest for j, rest in enumerate(few)])[i]
+            now = self.strike(i, [own if j == i else rest for j, rest in enumerate(few)])
             if before is not None:
                 with np.errstate(invalid="ignore"):
                     rises = max(rises, float(np.where(now > before, now - before, 0.0).max()))

@@ -27,6 +27,18 @@ def directions(space: QuantileSpace, i: int, j: int, *, gain: bool = False) -> I
     return np.array(signs, dtype=np.int8)
 
 
+def advantage(space: QuantileSpace, j: int, i: int) -> Int8:
+    """The sign (1 or -1; 1 where flat) of w_j - w_i in each level of buyer ``i``: (d_i,).
+
+    Raises NotMonotone, naming the signal, where it rises at one place and falls at another."""
+    signs = []
+    for place in range(space.dims[i]):
+        ahead = _along(space, j, i, place, gain=True) - _along(space, i, i, place, gain=True)
+        one, other = space.instance.buyers[j].name, space.instance.buyers[i].name
+        signs.append(_sign(ahead, f"by how much w of buyer {one} exceeds that of {other}", space, i, place))
+    return np.array(signs, dtype=np.int8)
+
+
 def straight(space: QuantileSpace, i: int, buyers: Iterable[int], *, gain: bool = True) -> bool:
     """Whether w_i, or V_i without ``gain``, is affine along every level of these buyers, so that its mean over a box of
     their levels is its value at the middle; found on the same grid, and relied upon like the directions."""
@@ -50,14 +62,17 @@ def convex(space: QuantileSpace, i: int, *, gain: bool = True) -> bool:
 
 
 def _direction(space: QuantileSpace, i: int, j: int, place: int, gain: bool) -> int:
-    values = _along(space, i, j, place, gain=gain)
+    what = f"{'w' if gain else 'V'} of buyer {space.instance.buyers[i].name}"
+    return _sign(_along(space, i, j, place, gain=gain), what, space, j, place)
+
+
+def _sign(values: Float, what: str, space: QuantileSpace, j: int, place: int) -> int:
+    """In which direction ``values`` (LINES, STEPS) move along a level of buyer ``j``."""
     steps = np.diff(values, axis=1)
     slack = allowance(ASSUMPTION, values)
     rises, falls = bool((steps > slack).any()), bool((steps < -slack).any())
     if rises and falls:
-        what = "w" if gain else "V"
-        signal, buyer = space.instance.buyers[j].signals[place], space.instance.buyers[i].name
-        raise NotMonotone(f"{what} of buyer {buyer} both rises and falls in {signal}")
+        raise NotMonotone(f"{what} both rises and falls in {space.instance.buyers[j].signals[place]}")
     return -1 if falls else 1
 
 

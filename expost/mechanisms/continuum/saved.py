@@ -21,6 +21,7 @@ from expost.instances.toml_file import read_document
 from expost.mechanisms.continuum.atoms import AtomMechanism, atom_shapes
 from expost.mechanisms.continuum.cells import CellMechanism, cell_counts
 from expost.mechanisms.continuum.completion import CompletedMechanism
+from expost.mechanisms.continuum.efficient import EfficientMechanism
 from expost.mechanisms.continuum.functions import (
     FILE,
     compare_functions,
@@ -148,6 +149,8 @@ def _shapes(space: QuantileSpace, record: Mapping[str, Any]) -> Shapes:
         }
     if kind == AtomMechanism.kind:
         return atom_shapes(space)
+    if kind == EfficientMechanism.kind:
+        return {}
     if kind == SoloMechanism.kind:
         return {"theta": (_count(record, "rows"),)}
     if kind == CellMechanism.kind:
@@ -158,7 +161,7 @@ def _shapes(space: QuantileSpace, record: Mapping[str, Any]) -> Shapes:
             others = math.prod(math.prod(own) for j, own in enumerate(counts) if j != i)
             shapes[f"table_{i}"] = (1 if place is None else counts[i][place], others)
         return shapes
-    raise ValueError(f"kind {kind!r}: expected completion, solo, cells or atoms")
+    raise ValueError(f"kind {kind!r}: expected completion, efficient, solo, cells or atoms")
 
 
 def _rebuild(
@@ -183,6 +186,8 @@ def _rebuild(
             float(record["precision"]),
             bool(record["raised"]),
         )
+    if record["kind"] == EfficientMechanism.kind:
+        return EfficientMechanism(space, method)
     if record["kind"] == SoloMechanism.kind:
         listed = record["buyers"] if "buyers" in record else [record["buyer"]]
         buyers = tuple(_count({"buyer": one}, "buyer", space.n - 1) for one in listed)
