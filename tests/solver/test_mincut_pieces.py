@@ -8,14 +8,15 @@ from dataclasses import replace
 import networkx as nx
 import numpy as np
 import pytest
-from support.programs import random_program
+from support.programs import exchangeable_program, max_program, random_program
 
 from expost.solver.backends import solve_program
 from expost.solver.certificate import check
 from expost.solver.mincut import kernels, network, pieces
 from expost.solver.mincut.backend import solve_mincut
-from expost.solver.mincut.pieces import Part, nested, solve_pieces
+from expost.solver.mincut.pieces import Job, Part, Pieces, solve_pieces
 from expost.solver.mincut.preflow import Preflow
+from expost.solver.mincut.start import guess
 from expost.solver.nearby import Nearby
 from expost.solver.program import Program
 from expost.solver.result import Status
@@ -51,9 +52,8 @@ def test_a_part_has_the_arcs_and_the_flow_of_its_nodes(seed, backwards):
     graph = preflow.graph
     rng = np.random.default_rng(seed)
     piece = rng.integers(0, 3, preflow.nodes).astype(np.uint8)
-    part = Part.of(graph, piece, 1, backwards)
-    ids = np.flatnonzero(piece == part.which)[:: -1 if part.backwards else 1]
-    assert sorted(ids) == list(np.flatnonzero(piece == 1))
+    part = Part.of(graph, Job(piece, 1, backwards))
+    ids = np.flatnonzero(piece == 1)[:: -1 if backwards else 1]
     inside = sorted((v, w, f) for v, w, f in arcs_of(graph) if piece[v] == piece[w] == 1)
     found = [(ids[v], ids[w], f) for v, w, f in arcs_of(part.graph)]
     assert sorted((w, v, f) if backwards else (v, w, f) for v, w, f in found) == inside
@@ -85,14 +85,14 @@ def test_a_part_is_cut_out_in_place_and_expanded_again(monkeypatch, seed):
     graph = preflow.graph
     z = (np.random.default_rng(seed).random(preflow.nodes) < 0.1).astype(np.int8)
     kernels.close_up(graph, z, np.empty(preflow.nodes, dtype=np.int32))
-    piece = nested([z])
-    for which in (0, 1):  # there is flow within the pieces, and none between them
-        pieces._solve(preflow, piece, which, which == 1, math.inf, None, 2)
+    first, second = Pieces.along(z, False).jobs()
+    for job in (first, second):  # there is flow within the pieces, and none between them
+        pieces._solve(preflow, job, math.inf, None, 2)
     kernels.mark(graph)
     before = [array.copy() for array in (graph.bits, graph.node, graph.xflow)]
     assert before[1][:, kernels.ALONG].any() and before[1][:, kernels.OVER].any()
-    copy, other = Part.of(graph, piece, 0, False), Part.of(graph, piece, 1, True)
-    part = Part.of(graph, piece, 0, False, in_place=True)
+    copy, other = Part.of(graph, first), Part.of(graph, second)
+    part = Part.of(graph, first, in_place=True)
     for mine, its in zip(part.graph, copy.graph, strict=True):
         np.testing.assert_array_equal(mine, its)
     graph.xflow[:] = 0
@@ -113,20 +113,27 @@ def cut_value(graph: kernels.Graph, supply: np.ndarray) -> int:
     return int(supply[supply > 0].sum()) - nx.maximum_flow_value(net, "s", "t")
 
 
-@pytest.mark.parametrize("count", [1, 2])
+def any_closure(graph: kernels.Graph, rng: np.random.Generator) -> np.ndarray:
+    """What a tenth of the nodes imply."""
+    z = (rng.random(len(graph.bits)) < 0.1).astype(np.int8)
+    kernels.close_up(graph, z, np.empty(len(z), dtype=np.int32))
+    return z
+
+
+@pytest.mark.parametrize("exchangeable", [False, True])
 @pytest.mark.parametrize("seed", range(12))
-def test_pieces_of_any_closures_are_solved_to_the_optimum(seed, count):
-    net, preflow = flowing(seed)
+def test_pieces_of_any_closure_are_solved_to_the_optimum(monkeypatch, seed, exchangeable):
+    monkeypatch.setattr(pieces, "UNLIKE", 1.0)
     rng = np.random.default_rng(seed)
-    room = np.empty(preflow.nodes, dtype=np.int32)
-    closures = []
-    for _ in range(count):
-        z = (rng.random(preflow.nodes) < 0.1).astype(np.int8)
-        if closures:
-            z |= closures[-1]
-        kernels.close_up(preflow.graph, z, room)
-        closures.append(z)
-    assert solve_pieces(preflow, nested(closures), math.inf, None) is Status.OPTIMAL
+    net, preflow = flowing(seed)
+    if exchangeable:
+        net = network.build(exchangeable_program(rng, 9, ties=seed % 2 == 0))
+        kernels.start(net.graph, net.supply)
+        preflow = Preflow(net.graph)
+    assert net.mirrored == exchangeable
+    found = Pieces.along(any_closure(net.graph, rng), exchangeable)
+    assert found.mirrored == exchangeable
+    assert solve_pieces(preflow, found, math.inf, None) is Status.OPTIMAL
     assert preflow.run(math.inf) is Status.OPTIMAL
     best = cut_value(preflow.graph, net.supply)
     assert preflow.excess() == best
@@ -144,13 +151,111 @@ def test_a_guess_without_prices_changes_nothing_of_the_answer(seed):
     assert check(program, found.certificate, found.x).proves_optimal
 
 
-def large() -> tuple[Program, Nearby]:
+def test_what_is_not_its_own_mirror_image_is_seen():
+    program = exchangeable_program(np.random.default_rng(1), 9, ties=True)
+    assert network.build(program).mirrored
+    weights = program.weights.copy()
+    weights[[3, 4]] = weights[[4, 3]] + [0.0, 1.0]
+    assert not network.build(replace(program, weights=weights)).mirrored
+    arcs = set(zip(program.tails, program.heads, strict=True))
+    for arc in np.flatnonzero(program.tails >= int(program.blocks[1]))[::7]:
+        rest = np.arange(len(program.tails)) != arc
+        fewer = replace(program, tails=program.tails[rest], heads=program.heads[rest])
+        assert not network.build(fewer).mirrored
+        tails, heads = program.tails.copy(), program.heads.copy()
+        tails[arc] += 1 if tails[arc] + 1 < program.variables else -1
+        if (tails[arc], heads[arc]) not in arcs and tails[arc] != heads[arc]:
+            assert not network.build(replace(program, tails=tails)).mirrored
+        heads[arc] -= 1
+        if (program.tails[arc], heads[arc]) not in arcs and program.tails[arc] != heads[arc]:
+            assert not network.build(replace(program, heads=heads)).mirrored
+    assert not network.build(replace(program, packing=np.delete(program.packing, 1, axis=0))).mirrored
+    other = program.packing.copy()
+    other[[5, 7], 1] = other[[7, 5], 1]
+    assert not network.build(replace(program, packing=other)).mirrored
+
+
+@pytest.mark.parametrize(
+    ("arcs", "mirrored"),
+    [([(0, 3), (1, 2), (4, 7), (5, 6)], True), ([(0, 3), (1, 2), (4, 6), (5, 7)], False)],
+)
+def test_explicit_arcs_with_ends_that_are_images_need_not_be_images(arcs, mirrored):
+    tails, heads = np.array(arcs, dtype=np.int32).T
+    graph, _ = network.graph_of(4, np.zeros(8, np.uint8), np.arange(8, dtype=np.int32), tails, heads)
+    assert network._mirrored(graph) == mirrored
+
+
+def test_a_closure_that_has_little_in_common_with_its_image_makes_two_pieces():
+    net = network.build(exchangeable_program(np.random.default_rng(1), 9))
+    z = np.zeros(len(net.supply), dtype=np.int8)
+    z[-3:] = 1
+    kernels.close_up(net.graph, z, np.empty(len(z), dtype=np.int32))
+    assert not Pieces.along(z, True).mirrored
+    assert (Pieces.along(z, True).piece == z).all()
+
+
+def large(exchangeable: bool = False) -> tuple[Program, Nearby]:
     """A program that takes some rounds, and a start that makes pieces of it: the rule for somewhat other weights."""
     rng = np.random.default_rng(8)
-    program = random_program(rng, 2, 60, ties=True)
-    weights = program.weights * rng.uniform(0.8, 1.25, program.variables)
+    if exchangeable:  # at random, a rule and its mirror image would have nothing in common
+        program = max_program(2, 7)
+        other = np.tile(rng.uniform(0.8, 1.25, program.variables // 2), 2)
+    else:
+        program = random_program(rng, 2, 60, ties=True)
+        other = rng.uniform(0.8, 1.25, program.variables)
+    weights = program.weights * other
     rule = solve_mincut(replace(program, weights=weights)).x
     return program, Nearby(np.zeros(len(program.packing)), rule=rule)
+
+
+def halves() -> tuple[network.Network, Preflow, Pieces]:
+    """A network that is its own mirror image, not yet solved, and the pieces that a rule makes of it."""
+    program, start = large(exchangeable=True)
+    net = network.build(program)
+    kernels.start(net.graph, net.supply)
+    z = guess(net, start.rule)
+    kernels.close_up(net.graph, z, np.empty(len(z), dtype=np.int32))
+    found = Pieces.along(z, net.mirrored)
+    assert found.mirrored
+    return net, Preflow(net.graph), found
+
+
+def test_a_reflected_flow_is_a_flow():
+    net, whole, found = halves()
+    graph, piece = net.graph, found.piece
+    assert ((piece == 0) == (piece[::-1] == 2)).all() and (piece == 0).any()
+    assert pieces._solve(whole, found.jobs()[0], math.inf, None) is Status.OPTIMAL
+    assert all(
+        flow.any() for flow in (graph.node[:, kernels.ALONG], graph.node[:, kernels.OVER], graph.xflow)
+    )
+    found.reflect(graph)
+    balance, last = net.supply.copy(), whole.nodes - 1
+    flows = {(v, w): f for v, w, f in arcs_of(graph)}
+    for (v, w), f in flows.items():
+        balance[v] -= f
+        balance[w] += f
+        assert f == flows[last - w, last - v]
+    assert (graph.node[:, kernels.EXCESS] == balance).all()
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_what_the_whole_gains_is_known_while_a_piece_is_solved(which):
+    _, whole, found = halves()
+    proved = []
+
+    class Stop:
+        gap = None
+
+        def look(self, rounds, bound):
+            if rounds == pieces.ROUNDS:
+                proved.append(bound())
+            return rounds == pieces.ROUNDS
+
+    before = whole.excess()
+    assert pieces._solve(whole, found.jobs()[which], math.inf, Stop()) is Status.GAP
+    found.reflect(whole.graph)
+    assert proved == [whole.excess()]
+    assert proved[0] < before
 
 
 def two_at_once(monkeypatch):
@@ -160,12 +265,13 @@ def two_at_once(monkeypatch):
     monkeypatch.setattr(pieces, "CHUNK", 1000)
 
 
+@pytest.mark.parametrize("exchangeable", [False, True])
 @pytest.mark.parametrize("at_once", [False, True])
 @pytest.mark.parametrize("rounds", [1, 2, 3])
-def test_bound_and_rule_hold_wherever_a_solve_in_pieces_stops(monkeypatch, rounds, at_once):
+def test_bound_and_rule_hold_wherever_a_solve_in_pieces_stops(monkeypatch, rounds, at_once, exchangeable):
     if at_once:
         two_at_once(monkeypatch)
-    program, start = large()
+    program, start = large(exchangeable)
     best = solve_mincut(program)
     run = Preflow.run
 
@@ -182,26 +288,28 @@ def test_bound_and_rule_hold_wherever_a_solve_in_pieces_stops(monkeypatch, round
     assert program.value(found.x) <= best.bound + 1e-12 <= found.bound + 2e-12
 
 
-def test_what_is_left_open_is_smaller_than_the_whole(monkeypatch):
-    program, start = large()
+@pytest.mark.parametrize("exchangeable", [False, True])
+def test_what_is_left_open_is_smaller_than_the_whole(monkeypatch, exchangeable):
+    program, start = large(exchangeable)
     sizes = []
     solve = pieces._solve
     monkeypatch.setattr(
         pieces,
         "_solve",
-        lambda whole, piece, which, *rest: (
-            sizes.append((piece == which).mean()) or solve(whole, piece, which, *rest)
-        ),
+        lambda whole, job, *rest: sizes.append((job.piece == job.which).mean()) or solve(whole, job, *rest),
     )
-    solve_mincut(program, nearby=start)
+    found = solve_mincut(program, nearby=start)
+    assert check(program, found.certificate, found.x).proves_optimal
     assert len(sizes) == 3
-    assert sum(sizes[:2]) == pytest.approx(1.0)
+    # a piece and its image are solved once
+    assert (2 if exchangeable else 1) * sizes[0] + sizes[1] == pytest.approx(1.0)
     assert sizes[2] < pieces.MOST
 
 
+@pytest.mark.parametrize("exchangeable", [False, True])
 @pytest.mark.parametrize("listened", [False, True])
-def test_two_pieces_at_once_give_what_one_after_the_other_gives(monkeypatch, listened):
-    program, start = large()
+def test_two_pieces_at_once_give_what_one_after_the_other_gives(monkeypatch, listened, exchangeable):
+    program, start = large(exchangeable)
     told = []
     progress = told.append if listened else None
     monkeypatch.setattr(pieces.os, "cpu_count", lambda: 2)
@@ -234,9 +342,10 @@ def test_two_pieces_share_a_limit(monkeypatch):
     assert len(threads) == 2 and len(limits) == 1 and math.isfinite(min(limits))
 
 
-def test_bounds_of_two_pieces_at_once_hold_and_a_gap_is_kept(monkeypatch):
+@pytest.mark.parametrize("exchangeable", [False, True])
+def test_bounds_of_two_pieces_at_once_hold_and_a_gap_is_kept(monkeypatch, exchangeable):
     two_at_once(monkeypatch)
-    program, start = large()
+    program, start = large(exchangeable)
     best = solve_mincut(program)
     told = []
     found = solve_mincut(program, nearby=start, gap=0.1, progress=told.append)
@@ -252,7 +361,7 @@ def test_what_a_piece_gains_is_told():
     kernels.start(net.graph, net.supply)
     whole = Preflow(net.graph)
     piece = np.zeros(whole.nodes, dtype=np.uint8)
-    part = Part.of(net.graph, piece, 0, False)
+    part = Part.of(net.graph, Job(piece, 0))
     telling, told = pieces.Telling(True), []
     start, now = whole.excess(), Preflow(part.graph)
     pieces._run(whole, part, math.inf, telling, lambda: bool(told.append((*telling.last, now.excess()))))

@@ -61,6 +61,24 @@ def random_program(
     )
 
 
+def exchangeable_program(rng: np.random.Generator, types: int, *, ties: bool = True) -> Program:
+    """A random program of two blocks that say the same, each state with its mirror image in the other."""
+    fibres = np.arange(types**2).reshape(types, types)
+    first = random_program(rng, 2, types, ties=ties)
+    size = int(first.blocks[1])
+    arcs = first.tails < size
+    tails, heads = first.tails[arcs], first.heads[arcs]
+    weights = first.weights[:size]
+    rows = np.stack([fibres.ravel(), fibres.T.ravel() + size], axis=1).astype(np.int32)
+    return Program(
+        np.concatenate([weights, weights]),
+        np.array([0, size, 2 * size]),
+        np.concatenate([tails, tails + np.int32(size)]),
+        np.concatenate([heads, heads + np.int32(size)]),
+        rows,
+    )
+
+
 def reference_program(shape: tuple[int, ...] = (2, 2)) -> Program:
     """Two buyers, two types each, chains in every fibre: small enough to check by hand."""
     index = np.arange(4).reshape(shape)

@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from expost._typing import Int8, UInt8
+from expost._typing import Int8
 from expost.errors import SolverError
 from expost.solver.mincut import kernels
 from expost.solver.mincut.anytime import Incumbent
 from expost.solver.mincut.fixed_nodes import Settled, demanded, settle
 from expost.solver.mincut.kernels import ALONG, OVER
 from expost.solver.mincut.network import CYCLE_BITS, Network, build
-from expost.solver.mincut.pieces import nested, solve_pieces
+from expost.solver.mincut.pieces import Pieces, solve_pieces
 from expost.solver.mincut.preflow import PiledUpError, Preflow
 from expost.solver.mincut.start import begin, guess
 from expost.solver.mincut.watch import Watch, bound_of
@@ -105,15 +105,15 @@ def _solve(program: Program, spare_bits: int, asked: Asked) -> Solution:
         details["seconds"] = time.perf_counter() - started
         return Solution(NAME, Status.INFEASIBLE, bound=-math.inf, details=details)
     incumbent = Incumbent(network, settled)
-    piece = None
+    pieces = None
     if asked.nearby is not None:
-        piece = _pieces(network, incumbent, asked.nearby)
-        details["started"] = begin(network, settled, asked.nearby, piece)
+        pieces = _pieces(network, incumbent, asked.nearby)
+        details["started"] = begin(network, settled, asked.nearby, None if pieces is None else pieces.piece)
     watch = None
     if asked.gap is not None or asked.progress is not None:
         watch = Watch(program, network, settled, incumbent, asked.gap, asked.progress, started)
     limit = math.inf if asked.time_limit is None else started + asked.time_limit
-    status = Status.OPTIMAL if piece is None else solve_pieces(preflow, piece, limit, watch)
+    status = Status.OPTIMAL if pieces is None else solve_pieces(preflow, pieces, limit, watch)
     if status is Status.OPTIMAL and not preflow.finished:
         status = preflow.run(limit, watch)
     solution = _assemble(program, network, preflow, incumbent, status, asked.extremes)
@@ -122,12 +122,12 @@ def _solve(program: Program, spare_bits: int, asked: Asked) -> Solution:
     return solution
 
 
-def _pieces(network: Network, incumbent: Incumbent, start: Nearby) -> UInt8 | None:
-    """The pieces that the rule of a nearby program makes of the network, uint8 (nodes,); None where it makes none."""
+def _pieces(network: Network, incumbent: Incumbent, start: Nearby) -> Pieces | None:
+    """The pieces that the rule of a nearby program makes of the network; None where it makes none."""
     if start.rule is None or not network.acyclic or incumbent.settled.one is not None:
         return None
-    piece = nested([incumbent.follow(guess(network, start.rule), 0)])
-    return piece if piece.any() else None
+    pieces = Pieces.along(incumbent.follow(guess(network, start.rule), 0), network.mirrored)
+    return pieces if pieces.several else None
 
 
 def _assemble(

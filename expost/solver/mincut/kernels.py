@@ -1260,6 +1260,24 @@ def put_back(g: Graph, part: Graph, piece: UInt8, which: int, backwards: bool) -
             g.node[g.partner[v] if backwards else v, OVER] = part.node[k, OVER]
 
 
+@compiled(nogil=True, _nrt=False)
+def reflect(g: Graph, piece: UInt8, which: int) -> None:
+    """Give the mirror images of the nodes of one piece what they have themselves: as excess what is lacking there, and
+    the same flow between them. Explicit arcs are not touched; the bits need ``mark``.
+
+    The mirror image of node v is the v-th from the end, that of an arc leads the other way.
+    """
+    last = wide(len(piece)) - 1
+    for v in range(len(piece)):
+        if piece[v] != which:
+            continue
+        g.node[last - v, EXCESS] = -g.node[v, EXCESS]
+        if (g.bits[v] & CHAIN) and piece[v + 1] == which:
+            g.node[last - v - 1, ALONG] = g.node[v, ALONG]
+        if v < g.second and (g.bits[v] & ACROSS) and piece[g.partner[v]] == which:
+            g.node[last - g.partner[v], OVER] = g.node[v, OVER]
+
+
 # Closures from guesses, for a rule at any time.
 
 

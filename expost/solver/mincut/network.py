@@ -42,6 +42,7 @@ class Network:
     each explicit arc of the graph, its number among these, followed by the covering rows of two variables.
     scale_exponent: integer weights are ``rint(weights * 2**scale_exponent)``.
     acyclic: whether no way along the arcs leads back to where it began.
+    mirrored: whether the network turned round, blocks exchanged, is the same: node v is then the v-th from the end.
     """
 
     graph: Graph
@@ -54,6 +55,7 @@ class Network:
     explicit: Int32
     scale_exponent: int
     acyclic: bool
+    mirrored: bool
 
     @property
     def second(self) -> int:
@@ -98,6 +100,7 @@ def build(program: Program, spare_bits: int = 0) -> Network:
         )
     nodes = program.variables
     second = int(program.blocks[1]) if program.n_blocks == 2 else nodes
+    alike = 2 * second == nodes and np.array_equal(program.weights[:second], program.weights[second:])
     place = np.arange(nodes, dtype=np.int32)
     place[second:] = place[second:][::-1]
     tails, heads = _precedence(program, place, second)
@@ -106,6 +109,8 @@ def build(program: Program, spare_bits: int = 0) -> Network:
         moved, follower, guest = (np.full(nodes, -1, dtype=np.int32) for _ in range(3))
         kernels.cover(tails, heads, second, moved, follower, np.zeros(nodes, dtype=np.uint8), guest)
         del follower, guest
+        if alike:  # equal values may come in another order in the other block
+            moved[second:] = nodes - 1 - moved[:second][::-1]
         place, tails, heads = moved[place], moved[tails], moved[heads]
         bits, chain_arc, extra_arcs = _chains(tails, heads, nodes)
     partner, pair_row = np.arange(nodes, dtype=np.int32), np.full(second, -1, dtype=np.int32)
@@ -115,7 +120,9 @@ def build(program: Program, spare_bits: int = 0) -> Network:
     covering = pairs(program.covering, place)
     xtail = np.concatenate([tails[extra_arcs], over[extra_rows], covering[1]])
     xhead = np.concatenate([heads[extra_arcs], under[extra_rows], covering[0]])
-    graph, explicit = graph_of(second, bits, partner, xtail, xhead)
+    order = by_head(xhead, bits) if alike else np.arange(len(xhead), dtype=np.int32)
+    graph, explicit = graph_of(second, bits, partner, xtail[order], xhead[order])
+    explicit = order[explicit]
     weights, exponent = scale(program.weights, WEIGHT_BITS - spare_bits)
     weights[second:] *= -1
     supply = np.empty_like(weights)
@@ -130,15 +137,30 @@ def build(program: Program, spare_bits: int = 0) -> Network:
         extra_rows,
         explicit,
         exponent,
-        len(xtail) == 0 or _acyclic(graph),
+        _acyclic(graph),
+        alike and _mirrored(graph),
     )
 
 
 def _acyclic(graph: Graph) -> bool:
     """Whether no way along the arcs leads back to where it began."""
     nodes = len(graph.bits)
+    if (graph.xtail < graph.xhead).all():  # as all other arcs do, to a later node
+        return True
     before, ready = np.zeros(nodes, dtype=np.int32), np.empty(nodes, dtype=np.int32)
     return bool(kernels.is_acyclic(graph, before, ready))
+
+
+def _mirrored(graph: Graph) -> bool:
+    """Whether the arcs are their own mirror image; explicit ones have to be sorted by tail, then by head."""
+    last = len(graph.bits) - 1
+    partner = graph.partner
+    return (
+        not ((graph.bits[:-1] ^ graph.bits[-2::-1]) & kernels.CHAIN).any()
+        and bool((partner == last - partner[::-1]).all())
+        # those that lead to a node come in the order of those that leave its image; so tails agree where heads do
+        and bool((graph.xhead == last - graph.xin_tail[::-1]).all())
+    )
 
 
 def _precedence(program: Program, place: Int32, second: int) -> tuple[Int32, Int32]:
@@ -163,6 +185,13 @@ def pairs(rows: Int32, place: Int32) -> tuple[Int32, Int32]:
     if rows.shape[1] < 2:
         return np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int32)
     return place[np.minimum(rows[:, 0], rows[:, 1])], place[np.maximum(rows[:, 0], rows[:, 1])]
+
+
+def by_head(heads: Int32, bits: UInt8) -> Int32:
+    """The order of explicit arcs by the node that they lead to."""
+    order = np.empty(len(heads), dtype=np.int32)
+    kernels.adjacency(heads, bits, np.zeros(len(bits) + 1, dtype=np.int32), order)
+    return order
 
 
 def graph_of(second: int, bits: UInt8, partner: Int32, xtail: Int32, xhead: Int32) -> tuple[Graph, Int32]:
