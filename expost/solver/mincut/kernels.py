@@ -55,8 +55,8 @@ FAR = 2**31 - 1
 FAR_AHEAD, AHEAD = 8, 4
 """How many turns ahead a node's data are fetched, and what its partner needs."""
 
-SEARCH_FAR_AHEAD, SEARCH_AHEAD = 4, 2
-"""How many words ahead a search fetches a word's data, and what its arcs need."""
+ROWS_AHEAD, SEARCH_FAR_AHEAD, SEARCH_AHEAD = 8, 4, 2
+"""How many words ahead a search fetches what it knows of a word, the data of its nodes, and what its arcs need."""
 
 REACH, HOPS = 16, 2
 """In one step a search goes over REACH nodes of a chain, or over an arc across. Of explicit arcs within a word it goes
@@ -105,7 +105,7 @@ class Graph(NamedTuple):
 
 @intrinsic
 def fetch(_context: Any, array: Any, index: Any) -> Any:
-    """Prefetch ``array[index]``, a one-dimensional array; ``index`` must not be negative."""
+    """Prefetch the item of an array with this number, counted as they lie in memory; it must not be negative."""
 
     def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         values = cgutils.create_struct_proxy(array)(context, builder, arguments[0])
@@ -488,6 +488,8 @@ def search_back(  # noqa: PLR0912, PLR0915
         ahead = 1 - side
         later, before = wide(0), found
         for i in range(count):
+            if i + ROWS_AHEAD < count:
+                fetch_rows(maps, wide(lists[side, i + ROWS_AHEAD]))
             if i + SEARCH_FAR_AHEAD < count:
                 fetch_word(
                     g,
@@ -580,6 +582,17 @@ def search_back(  # noqa: PLR0912, PLR0915
         count, side = later, ahead
         base += step
     return found, met, base
+
+
+@helper
+def fetch_rows(maps: Maps, j: int) -> None:
+    """Fetch the rows of word ``j``, some of which are on two lines."""
+    fetch(maps.state, 4 * j)
+    fetch(maps.arcs, 5 * j)
+    fetch(maps.arcs, 5 * j + 4)
+    if len(maps.ties) > 0:
+        fetch(maps.ties, 6 * j)
+        fetch(maps.ties, 6 * j + 5)
 
 
 @helper
@@ -1174,12 +1187,14 @@ def settle_chains(g: Graph, sent: Int64) -> None:
 @compiled(nogil=True, _nrt=False)
 def mark(g: Graph) -> None:
     """Set the bits that say which arcs carry flow and where there is an excess or a demand."""
-    for v in range(len(g.bits)):
+    # from the end: block 0 has the flow across, and tells its partners, whose bytes are nearer than their flow
+    for v in range(len(g.bits) - 1, -1, -1):
         b = g.bits[v] & ARCS
         if g.node[v, ALONG] > 0:
             b |= CARRY
-        if (b & ACROSS) and g.node[v if v < g.second else g.partner[v], OVER] > 0:
+        if v < g.second and (b & ACROSS) and g.node[v, OVER] > 0:
             b |= LOADED
+            g.bits[g.partner[v]] |= LOADED
         if b & EXTRA:
             for k in range(g.xout_ptr[v], g.xout_ptr[v + 1]):
                 if g.xflow[k] > 0:
@@ -1197,7 +1212,7 @@ def mark(g: Graph) -> None:
 
 @compiled(nogil=True, _nrt=False)
 def pick(piece: UInt8, which: int, backwards: bool, new: Int32) -> int:
-    """Number the nodes of one piece in ``new``, and return how many there are.
+    """Number the nodes of one piece in ``new``, where all others are -1, and return how many there are.
 
     backwards: the piece will have all arcs turned round; then its nodes are numbered from the last to the first.
     """
@@ -1205,6 +1220,7 @@ def pick(piece: UInt8, which: int, backwards: bool, new: Int32) -> int:
     count = 0
     for i in range(nodes):
         v = nodes - 1 - i if backwards else i
+        new[v] = -1
         if piece[v] == which:
             new[v] = count
             count += 1
@@ -1212,28 +1228,28 @@ def pick(piece: UInt8, which: int, backwards: bool, new: Int32) -> int:
 
 
 @compiled(nogil=True, _nrt=False)
-def cut_out(g: Graph, piece: UInt8, which: int, new: Int32, backwards: bool, part: Graph) -> None:
+def cut_out(g: Graph, new: Int32, backwards: bool, part: Graph) -> None:
     """Fill ``part``, the graph of the nodes of one piece, with their excess and what flows between them.
 
     Backwards, arcs lead the other way, block 1 comes first, and what is an excess in one is a demand in the other;
     a flow is the same flow. Explicit arcs are not touched. The bits are right after ``mark`` only.
     """
     sign = -1 if backwards else 1
-    nodes = len(piece)
+    nodes = len(new)
     for i in range(nodes):
         v = nodes - 1 - i if backwards else i
-        if piece[v] != which:
-            continue
         k = new[v]
+        if k < 0:
+            continue
         w = g.partner[v]
         b = part.bits[k] & EXTRA
         excess, along, over = sign * g.node[v, EXCESS], 0, 0
         part.partner[k] = k
         tail = v - 1 if backwards else v
-        if tail >= 0 and (g.bits[tail] & CHAIN) and piece[tail if backwards else v + 1] == which:
+        if tail >= 0 and (g.bits[tail] & CHAIN) and new[tail if backwards else v + 1] >= 0:
             b |= CHAIN
             along = g.node[tail, ALONG]
-        if (g.bits[v] & ACROSS) and piece[w] == which:
+        if (g.bits[v] & ACROSS) and new[w] >= 0:
             b |= ACROSS
             part.partner[k] = new[w]
             if k < part.second:

@@ -121,9 +121,8 @@ def solve_pieces(whole: Preflow, pieces: Pieces, limit: float, watch: Watch | No
     The flow in ``whole`` must not leave any piece. Returns why the last solve stopped; when that is OPTIMAL there may
     still be an excess that reaches a demand. limit, watch: as in ``Preflow.run``.
     """
-    pieces.reflect(whole.graph)
+    pieces.reflect(whole.graph)  # of what its image begins with, too
     status = _solve_all(whole, pieces, limit, watch)
-    pieces.reflect(whole.graph)
     kernels.mark(whole.graph)
     if status is not Status.OPTIMAL:
         return status
@@ -141,13 +140,16 @@ def _solve_all(whole: Preflow, pieces: Pieces, limit: float, watch: Watch | None
     """Solve each piece by itself."""
     jobs = pieces.jobs()
     if len(jobs) == 2 and len(pieces.piece) >= AT_ONCE and (os.cpu_count() or 1) > 1:
-        return _solve_two(whole, jobs, limit, watch)
+        status = _solve_two(whole, jobs, limit, watch)
+        pieces.reflect(whole.graph)
+        return status
     # where somebody may want to stop early, no piece is finished before all have been begun
     hurried = limit < math.inf or (watch is not None and watch.gap is not None)
     for most in (FEW, FEW, math.inf) if hurried else (math.inf,):
         for job in jobs:
             status = _solve(whole, job, limit, watch, most)
-            pieces.reflect(whole.graph)
+            if job.times > 1:
+                pieces.reflect(whole.graph)
             if status is not Status.OPTIMAL:
                 return status
     return Status.OPTIMAL
@@ -299,9 +301,9 @@ class Part:
         """
         piece, which, backwards = job.piece, job.which, job.backwards
         inside = piece == which
-        count, before = (int(np.count_nonzero(some)) for some in (inside, inside[: graph.second]))
+        before = int(np.count_nonzero(inside[: graph.second]))
         new = np.empty(len(piece), dtype=np.int32)
-        kernels.pick(piece, which, backwards, new)
+        count = int(kernels.pick(piece, which, backwards, new))
         arcs = np.flatnonzero(inside[graph.xtail] & inside[graph.xhead]).astype(np.int32)
         tails, heads = new[graph.xtail[arcs]], new[graph.xhead[arcs]]
         if backwards:
@@ -310,7 +312,7 @@ class Part:
         part, order = graph_of(count - before if backwards else before, bits, partner, tails, heads)
         if in_place:
             part = part._replace(node=graph.node)
-        kernels.cut_out(graph, piece, which, new, backwards, part)
+        kernels.cut_out(graph, new, backwards, part)
         if in_place:
             graph.node.resize((count, 3), refcheck=False)
         arcs = arcs[order]
