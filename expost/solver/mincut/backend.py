@@ -14,6 +14,7 @@ from expost._typing import Int8
 from expost.errors import SolverError
 from expost.solver.mincut import kernels
 from expost.solver.mincut.anytime import Incumbent
+from expost.solver.mincut.band import improve
 from expost.solver.mincut.fixed_nodes import Settled, demanded, settle
 from expost.solver.mincut.kernels import ALONG, OVER
 from expost.solver.mincut.network import CYCLE_BITS, Network, build
@@ -106,13 +107,14 @@ def _solve(program: Program, spare_bits: int, asked: Asked) -> Solution:
         return Solution(NAME, Status.INFEASIBLE, bound=-math.inf, details=details)
     incumbent = Incumbent(network, settled)
     pieces = None
+    limit = math.inf if asked.time_limit is None else started + asked.time_limit
     if asked.nearby is not None:
-        pieces = _pieces(network, incumbent, asked.nearby)
+        hurried = asked.gap is not None or asked.time_limit is not None
+        pieces = _pieces(network, incumbent, asked.nearby, limit if hurried else None)
         details["started"] = begin(network, settled, asked.nearby, None if pieces is None else pieces.piece)
     watch = None
     if asked.gap is not None or asked.progress is not None:
         watch = Watch(program, network, settled, incumbent, asked.gap, asked.progress, started)
-    limit = math.inf if asked.time_limit is None else started + asked.time_limit
     status = Status.OPTIMAL if pieces is None else solve_pieces(preflow, pieces, limit, watch)
     if status is Status.OPTIMAL and not preflow.finished:
         status = preflow.run(limit, watch)
@@ -122,11 +124,20 @@ def _solve(program: Program, spare_bits: int, asked: Asked) -> Solution:
     return solution
 
 
-def _pieces(network: Network, incumbent: Incumbent, start: Nearby) -> Pieces | None:
-    """The pieces that the rule of a nearby program makes of the network; None where it makes none."""
+def _pieces(network: Network, incumbent: Incumbent, start: Nearby, until: float | None) -> Pieces | None:
+    """The pieces that the rule of a nearby program makes of the network; None where it makes none.
+
+    until: where a rule is wanted before the optimum is found, it is improved first, until then at most.
+    """
     if start.rule is None or not network.acyclic or incumbent.settled.one is not None:
         return None
-    pieces = Pieces.along(incumbent.follow(guess(network, start.rule), 0), network.mirrored)
+    rule = guess(network, start.rule)
+    closure = incumbent.follow(rule, 0)
+    if until is not None:
+        incumbent.follow(rule, 1)
+        improve(network, incumbent, until)
+        closure = incumbent.z if incumbent.z is not None else closure
+    pieces = Pieces.along(closure, network.mirrored)
     return pieces if pieces.several else None
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from expost._typing import Int8
 from expost.solver.mincut.anytime import Incumbent
 from expost.solver.mincut.fixed_nodes import Settled
 from expost.solver.mincut.network import Network
@@ -55,6 +56,7 @@ class Watch:
         self.started = started
         self._round = 0
         self._time = started
+        self._valued: tuple[Int8 | None, float] = None, -math.inf
 
     def __call__(self, preflow: Preflow) -> bool:
         """Whether the gap is reached."""
@@ -69,12 +71,16 @@ class Watch:
         bound = bound_of(self.program, self.network, self.settled.gain + proved())
         if preflow is not None:
             self.incumbent.round(preflow.label, preflow.active[: preflow.found], once=True)
-        value = -math.inf
-        if self.incumbent.z is not None:
-            # the rule's value in the unit of the weights, from the program: integers are rounded
-            value = self.program.value(self.network.variables(self.incumbent.z))
+        value = self._value()
         spent = time.perf_counter() - now
         self._time = now + max(SECONDS, spent / SHARE)
         if self.progress is not None:
             self.progress(Progress("minimum cut", bound, value, now - self.started))
         return self.gap is not None and bound - value <= self.gap * abs(bound)
+
+    def _value(self) -> float:
+        """What the best rule so far is worth in the unit of the weights, from the program: integers are rounded."""
+        rule = self.incumbent.z
+        if rule is not None and rule is not self._valued[0]:
+            self._valued = rule, self.program.value(self.network.variables(rule))
+        return self._valued[1]
