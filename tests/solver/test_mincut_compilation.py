@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.programs import reference_program
+from support.programs import max_program, reference_program
 
 import expost as ex
 from expost import _compiled, _limits
@@ -227,14 +227,18 @@ def test_what_answers_at_a_limit_is_compiled_before_the_limit(monkeypatch):
     monkeypatch.setattr(backend, "_solve", told)
     weights = np.array([1.0, -1.0, 5.0, -3.0, 5.0, -5.0, 1.0, 1.0])
     program = reference_program().reweighted(weights, 0.0)  # is not solved by the first look
-    rule = np.array([0, 0, 1, 1, 0, 0, 0, 0], dtype=np.int8)
-    for start in (None, Nearby(np.full(4, 0.1), rule=rule)):
+    rule = np.array([0, 0, 0, 0, 0, 0, 1, 0], dtype=np.int8)
+    alike = max_program(2, 4)
+    near = Nearby(np.full(len(alike.packing), 0.01), rule=solve_mincut(alike).x)
+    cases = [(program, None), (program, Nearby(np.full(4, 0.1), rule=rule)), (alike, None), (alike, near)]
+    for program, start in cases:
         backend._rehearse.cache_clear()
         called.clear()
         assert solve_mincut(program, time_limit=1e-9, nearby=start).status is Status.TIME_LIMIT
         here = called.index("solve", 1)
         built = called.index("start", here)
         assert "close_up" in called[built:] and set(called[built:]) <= set(called[:here])
+    assert "reflect" in called[built:]
 
 
 @pytest.mark.slow

@@ -79,10 +79,11 @@ def _rehearse(started: bool) -> None:
 
     started: from a nearby program.
     """
-    pairs = np.array([[0, 2], [1, 3]], dtype=np.int32)
-    arcs = np.array([0, 2], dtype=np.int32), np.array([1, 3], dtype=np.int32)
-    program = Program(np.array([-1.0, 2.0, 3.0, -1.0]), np.array([0, 2, 4]), *arcs, pairs)
-    start = Nearby(np.array([0.5, 0.5]), rule=np.array([0, 1, 0, 0], dtype=np.int8)) if started else None
+    # two exchangeable buyers with two types each
+    pairs = np.array([[0, 4], [1, 6], [2, 5], [3, 7]], dtype=np.int32)
+    arcs = np.array([0, 2, 4, 6], dtype=np.int32), np.array([1, 3, 5, 7], dtype=np.int32)
+    program = Program(np.tile([-1.0, -1.0, 1.0, -1.0], 2), np.array([0, 4, 8]), *arcs, pairs)
+    start = Nearby(np.full(4, 0.5), rule=np.zeros(8, dtype=np.int8)) if started else None
     _solve(program, 0, Asked(0.0, None, start, None, True))
 
 
