@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from expost.brackets.lower.floor import FloorSizes, most_levels
+from expost.brackets.lower.line_polish import LinePolishPlan
 from expost.brackets.lower.polish import PolishPlan
 from expost.brackets.upper.dual import Quadrature
 from expost.brackets.upper.dual_cells import CellSizes
@@ -29,8 +30,8 @@ class Effort:
     """One stage.
 
     mesh: the most nodes of the shadow prices' mesh. along_lines: instead of these, the fit and the quadrature, where
-    two static buyers' signals can be integrated out. states, replicates_of_sets: size and number of the random finite
-    sets of types. points, replicates: a completion's evaluation.
+    two static buyers' signals can be integrated out; line_polish: instead of polish. states, replicates_of_sets: size
+    and number of the random finite sets of types. points, replicates: a completion's evaluation.
     level_fit, levels: the same where types can lie on levels of equal value.
     """
 
@@ -45,6 +46,7 @@ class Effort:
     states: int = 0
     replicates_of_sets: int = 0
     along_lines: LineEffort | None = None
+    line_polish: LinePolishPlan | None = None
 
 
 TWO_BUYERS = (
@@ -59,6 +61,7 @@ TWO_BUYERS = (
         replicates=10,
         states=20_736,
         replicates_of_sets=6,
+        line_polish=LinePolishPlan(points=32, places=97, steps=(200, 100)),
         along_lines=LineEffort(
             mesh=700,
             fit=LinePlan(fibres=64, lines=24, prices=96, samples=8, steps=200, refresh=1, rate=(3.0, 0.1)),
@@ -76,6 +79,7 @@ TWO_BUYERS = (
         replicates=12,
         states=1_048_576,
         replicates_of_sets=4,
+        line_polish=LinePolishPlan(),
         along_lines=LineEffort(
             mesh=7_000,
             fit=LinePlan(fibres=144, lines=32, prices=96, samples=8, steps=400, refresh=1, rate=(3.0, 0.05)),
@@ -91,6 +95,7 @@ TWO_BUYERS = (
         polish=PolishPlan(points=384, steps=500, rate=(8e-3, 1e-4), width=(8e-3, 3e-3)),
         points=1024,
         replicates=12,
+        line_polish=LinePolishPlan(points=64, places=257),
         along_lines=LineEffort(
             mesh=90_000,
             fit=LinePlan(fibres=256, lines=32, prices=128, samples=8, steps=600, refresh=1, rate=(3.0, 0.03)),
@@ -106,6 +111,7 @@ TWO_BUYERS = (
         polish=PolishPlan(points=512, steps=800, rate=(4e-3, 1e-4), width=(5e-3, 2e-3)),
         points=1024,
         replicates=16,
+        line_polish=LinePolishPlan(points=64, places=257, steps=(1500, 800)),
         along_lines=LineEffort(
             mesh=90_000,
             fit=LinePlan(
@@ -123,6 +129,7 @@ TWO_BUYERS = (
         polish=PolishPlan(points=768, steps=1000, rate=(4e-3, 1e-4), width=(4e-3, 1.5e-3)),
         points=2048,
         replicates=16,
+        line_polish=LinePolishPlan(points=64, places=257, steps=(1500, 800)),
         along_lines=LineEffort(
             mesh=1_200_000,
             fit=LinePlan(
@@ -147,6 +154,7 @@ TWO_BUYERS = (
         polish=PolishPlan(points=1024, steps=2000, rate=(4e-3, 5e-5), width=(3e-3, 1e-3)),
         points=2048,
         replicates=24,
+        line_polish=LinePolishPlan(points=64, places=257, steps=(1500, 800)),
         along_lines=LineEffort(
             mesh=1_200_000,
             fit=LinePlan(

@@ -43,6 +43,13 @@ def mesh_points(nodes: int, dims: int) -> Float:
     return np.stack(np.meshgrid(*([line] * dims), indexing="ij"), axis=-1).reshape(-1, dims)
 
 
+def shifted_grid(points: int, dims: int, rng: np.random.Generator) -> Float:
+    """About ``points`` levels on an equally spaced grid with a random offset, (.., dims)."""
+    count = max(1, round(points ** (1.0 / dims)))
+    axes = [(np.arange(count) + rng.random()) / count for _ in range(dims)]
+    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, dims)
+
+
 @compiled(nogil=True)
 def box_minimum(
     theta: Float, row: Int64, cell: Int64, low: Float, high: Float, nodes: int, out: Float

@@ -20,14 +20,14 @@ from expost.brackets.upper.fibre_lines import (
     fibre_signals,
     lines_replicate,
 )
-from expost.brackets.upper.fit import LinePlan, fit_prices, gathered, shifted_grid
+from expost.brackets.upper.fit import LinePlan, fit_prices, gathered
 from expost.brackets.upper.line_kernel import line_maxima, line_response, line_totals, line_wins
 from expost.brackets.upper.ridge import Ridge, mesh_shape
 from expost.brackets.upper.samples import outer_points
 from expost.brackets.upper.side import UpperSide
 from expost.brackets.verification import verify_bracket
 from expost.brackets.workers import Workers
-from expost.spaces.mesh import hats
+from expost.spaces.mesh import hats, shifted_grid
 from expost.spaces.quantile_space import quantile_space
 
 EXAMPLE_2 = 86 / 105

@@ -21,6 +21,7 @@ from expost.brackets.evidence import CellsWelfare, Floor, Sizeless, Welfare
 from expost.brackets.lower.cells import cell_mechanism, guaranteed_welfare
 from expost.brackets.lower.evaluation import mechanism_limit
 from expost.brackets.lower.floor import FloorSizes, most_levels, rounded_boxes
+from expost.brackets.lower.line_polish import LinePolishPlan, can_polish, polish_on_lines
 from expost.brackets.lower.polish import polish
 from expost.brackets.optimum import check_states
 from expost.brackets.records import LOWER
@@ -37,6 +38,7 @@ from expost.brackets.starts import (
 )
 from expost.brackets.statistics import Limit
 from expost.brackets.symmetry import exchangeable
+from expost.brackets.upper.fibre_lines import fibre_signals
 from expost.brackets.upper.side import any_negative
 from expost.errors import InputError, LimitReached
 from expost.mechanisms.continuum.cells import cell_counts
@@ -79,6 +81,7 @@ class LowerSide:
         self.crossed: bool | None = None
         self.evaluated: tuple[CompletedMechanism, int] | None = None  # as it was, and on how many points
         self.negative = any_negative(account)
+        self.lines = fibre_signals(account.space) is not None
 
     def never_sell(self) -> None:
         """Keeping the item is a mechanism."""
@@ -177,7 +180,7 @@ class LowerSide:
                 self._unpolished(effort)
                 if account.reached:
                     return
-            elif number == 2 and self.completed:
+            elif number == 2 and self.completed and not self._on_lines(self.completed[0], effort):
                 points = 256 if account.space.n == 2 else 64
                 best = max(self.completed, key=lambda mechanism: self._pilot(mechanism, points))
                 self.completed = [_refined(best)]
@@ -271,14 +274,18 @@ class LowerSide:
                 coarse = thinned(start, mesh_nodes(account.space, start.order))
             else:
                 coarse = start
-            polished = polish(coarse, effort.polish, account.rng(), clock=clock, workers=account.workers)
+            plan = self._on_lines(start, effort)
+            if plan is not None:
+                polished = polish_on_lines(start, plan, clock=clock, workers=account.workers)
+            else:
+                polished = polish(coarse, effort.polish, account.rng(), clock=clock, workers=account.workers)
             scored = [(self._pilot(mechanism, points), mechanism) for mechanism in (start, polished)]
             found.append(max(scored, key=itemgetter(0)))
             gained += [polished] if found[-1][1] is polished else []
         if account.space.n > 2 and self.best is not None and self.best not in self.completed:
             found.append((self._pilot(self.best, points), self.best))
         best = self.best = max(found, key=itemgetter(0))[1]
-        several = account.space.n == 2 and account.left > LONG
+        several = account.space.n == 2 and account.left > LONG and self._on_lines(best, effort) is None
         self.completed = [mechanism for _, mechanism in found] if several else [best]
         if account.space.n > 2 and gained:
             self.completed = gained  # what is not the best yet may become so; what gained nothing will not
@@ -287,6 +294,11 @@ class LowerSide:
                 self.crossed = self._quieter_crossed(best)
             replicates = effort.replicates // 2 if self.crossed else effort.replicates
             self._evaluate(best, effort.points, replicates, crossed=self.crossed)
+
+    def _on_lines(self, mechanism: CompletedMechanism, effort: Effort) -> LinePolishPlan | None:
+        """The plan to polish a completion along lines, where that can be done."""
+        plan = effort.line_polish
+        return plan if self.lines and plan is not None and can_polish(mechanism, plan) else None
 
     def _quieter_crossed(self, mechanism: CompletedMechanism) -> bool:
         """Whether combinations of types leave less noise than fibres. Never with four buyers or more, where the same

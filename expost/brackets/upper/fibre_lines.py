@@ -17,7 +17,7 @@ from scipy import sparse
 from expost._typing import Float
 from expost.brackets.clock import ENDLESS, Clock
 from expost.brackets.upper.basis import ShadowPrices, base_gain
-from expost.brackets.upper.line_kernel import line_maxima, line_response
+from expost.brackets.upper.line_kernel import line_maxima, line_response, line_tables
 from expost.brackets.upper.lines import PROBES, STEEP, spread_evenly
 from expost.brackets.upper.ridge import RidgeSample
 from expost.brackets.upper.samples import draw_ridge, outer_points, split_levels
@@ -133,6 +133,14 @@ class LineFibres:
         """The lowest price and the distance between them, both (P,)."""
         least = self.values[:, :, 0].min(axis=1)
         return least, (self.values[:, :, -1].max(axis=1) - least) / (self.prices - 1)
+
+    def gained(self) -> tuple[Float, Float, Float]:
+        """What the buyer gains above each of the prices, (P, prices), without shadow prices and surfaces; the lowest
+        price, and the distance between them, both (P,)."""
+        least, step = self._prices()
+        total = np.empty((len(least), self.prices))
+        line_tables(self.gains.reshape(self.values.shape), self.values, self.weight, least, step, total)
+        return total, least, step
 
     def worth(self, u: ShadowPrices) -> Float:
         """The maxima of the fibres at u and the buyer's half of E[u], (P,)."""

@@ -24,6 +24,7 @@ from expost.brackets.upper.fibre_lines import LineFibres, draw_line_fibres, fibr
 from expost.brackets.upper.mesh_kernel import corners, gather
 from expost.brackets.upper.samples import FibreSample, draw_fibres, outer_points
 from expost.brackets.workers import Workers
+from expost.spaces.mesh import shifted_grid
 from expost.spaces.quantile_space import QuantileSpace
 
 PARTS = 2
@@ -223,13 +224,6 @@ def _draw_lines(
                     draw_line_fibres(space, along, i, outer, plan.lines, panels, plan.prices, start, rng)
                 )
     return parts
-
-
-def shifted_grid(points: int, dims: int, rng: np.random.Generator) -> Float:
-    """About ``points`` levels on an equally spaced grid with a random offset, (.., dims)."""
-    count = max(1, round(points ** (1.0 / dims)))
-    axes = [(np.arange(count) + rng.random()) / count for _ in range(dims)]
-    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, dims)
 
 
 def _masses(u: ShadowPrices, samples: list[list[Fibres]], *, symmetric: bool) -> list[Float]:

@@ -52,6 +52,13 @@ def line_totals(net: Float, value: Float, weight: Float, least: float, step: flo
 
 
 @compiled(nogil=True, fastmath=True)
+def line_tables(net: Float, value: Float, weight: Float, least: Float, step: Float, total: Float) -> None:
+    """``line_totals`` of every fibre: fills ``total`` (F, K)."""
+    for f in range(len(net)):
+        line_totals(net[f], value[f], weight, least[f], step[f], total[f])
+
+
+@compiled(nogil=True, fastmath=True)
 def line_wins(chance: Float, value: Float, weight: Float, least: float, step: float, wins: Float) -> None:
     """The transpose of ``line_totals``: fills ``wins`` (L, 2 x panels + 1) with what net gains count when prices have
     the chances ``chance`` (K,)."""
