@@ -73,6 +73,7 @@ class Given:
 
     build: the mechanism on a type space of the instance; call ``on``.
     prices, strikes: the price or strike functions of the continuum, where the mechanism is made of them.
+    formulas: the prices by formula, one of each buyer, where they are that.
     closed_form: whether evaluating them costs next to nothing, however many points are asked for.
     """
 
@@ -83,6 +84,7 @@ class Given:
     prices: PriceFunction | None = None
     strikes: StrikeFunction | None = None
     closed_form: bool = False
+    formulas: tuple[str, ...] | None = None
 
     def on(self, space: TypeSpace) -> Mechanism:
         """The mechanism on ``space``."""

@@ -42,6 +42,7 @@ def _priced(
             lambda space: priced_mechanism(space, prices),
             prices,
             closed_form=closed_form,
+            formulas=getattr(prices, "formulas", None),
         )
 
     return construct

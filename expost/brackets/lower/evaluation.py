@@ -8,12 +8,14 @@ import numpy as np
 
 from expost._typing import Float
 from expost.brackets.clock import ENDLESS, Clock
+from expost.brackets.lower.posted import posted_replicate
 from expost.brackets.statistics import Limit, one_sided
 from expost.brackets.upper.dual import replicated
 from expost.brackets.workers import Workers
 from expost.errors import AuditError
 from expost.mechanisms.continuum.completion import CompletedMechanism
 from expost.mechanisms.continuum.mechanism import ContinuumMechanism
+from expost.mechanisms.continuum.posted import PostedMechanism
 from expost.spaces.efficient import best_gains, should_win
 from expost.spaces.mesh import hats
 from expost.spaces.quantile_space import lattice, scrambled
@@ -58,6 +60,8 @@ def welfare_replicate(
     crossed: bool = False,
 ) -> float:
     """Welfare less first best on the sample of one seed: see ``mechanism_limit``."""
+    if isinstance(mechanism, PostedMechanism):
+        return posted_replicate(mechanism, points, seed, clock)
     if not isinstance(mechanism, CompletedMechanism):
         return states_replicate(mechanism, points, seed, clock)
     pairs = mechanism.space.n == 2 and mechanism.space.units == 1

@@ -6,6 +6,7 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache, partial
 from operator import itemgetter
@@ -46,6 +47,7 @@ from expost.mechanisms.continuum.completion import CompletedMechanism
 from expost.mechanisms.continuum.efficient import EfficientMechanism
 from expost.mechanisms.continuum.mechanism import ContinuumMechanism
 from expost.mechanisms.continuum.monotone import NotMonotone
+from expost.mechanisms.continuum.posted import PostedMechanism
 from expost.mechanisms.continuum.solo import SoloMechanism
 from expost.mechanisms.given import Given
 from expost.spaces.quantile_space import QuantileSpace
@@ -67,6 +69,9 @@ NOISE_POINTS = 32
 MOST_ROUNDED = 2
 """How many times as many boxes as asked for a completion's mesh may ask for: with 4, the two smallest numbers of boxes
 would be one and the same on 33 nodes."""
+POSTED_DEPTH, POSTED_PRECISION = 15, 1e-4
+"""Of prices by formula: how often cells are halved, and by how much a supremum may be over-estimated before, of the
+first best."""
 MOST_NODES = 7_000
 """Nodes of one buyer's strikes, beyond which a mesh is not refined."""
 
@@ -79,7 +84,8 @@ class LowerSide:
         self.completed: list[CompletedMechanism] = []
         self.best: CompletedMechanism | None = None
         self.crossed: bool | None = None
-        self.evaluated: tuple[CompletedMechanism, int] | None = None  # as it was, and on how many points
+        self.posted: list[PostedMechanism] = []  # prices by formula, as they are
+        self.evaluated: tuple[ContinuumMechanism, int] | None = None  # as it was, and on how many points
         self.negative = any_negative(account)
         self.lines = fibre_signals(account.space) is not None
 
@@ -193,10 +199,11 @@ class LowerSide:
         """Evaluate the best start as it is, where a pilot finds it good enough, or where time is short: with three
         buyers or more, or near the end."""
         account = self.account
-        if not self.completed or account.upper is None:
+        starts = [*self.posted, *self.completed]
+        if not starts or account.upper is None:
             return
-        worth = [self._pilot(start, 16) for start in self.completed]
-        best = self.completed[int(np.argmax(worth))]
+        worth = [self._pilot(start, 16) for start in starts]
+        best = starts[int(np.argmax(worth))]
         expected = max(worth) + account.first_best.mean + account.kept.mean
         if account.upper.value - expected < ENOUGH * account.accuracy * abs(account.upper.value):
             self._evaluate(best, effort.points, effort.replicates)
@@ -215,6 +222,7 @@ class LowerSide:
             return []
         found: dict[str, list[CompletedMechanism]] = {}
         clock = account.clock.part(0.3)
+        self.posted = self._as_stated()
         for source, strikes, closed_form in self._sources(clock):
             given = cache(strikes)
             for order in _orders(space):
@@ -240,6 +248,32 @@ class LowerSide:
                 group = kind + names if kind == GRID and space.n == 2 else kind
                 found.setdefault(group, []).append(start)
         return [max(group, key=lambda mechanism: self._pilot(mechanism, 32)) for group in found.values()]
+
+    def _as_stated(self) -> list[PostedMechanism]:
+        """The best prices by formula, in the best order, without a mesh: three static buyers or more whose gains are
+        never negative. Two buyers' meshes are fine enough."""
+        account, space = self.account, self.account.space
+        if space.n < 3 or space.sequential or not space.bounded or self.negative:
+            return []
+        found: list[PostedMechanism] = []
+        for given in self.starts(space.stated):
+            for order in _orders(space) if given.formulas else ():
+                assert given.formulas is not None
+                names = ", ".join(space.instance.buyers[k].name for k in order)
+                method = f"{given.name}'s prices, completed, buyers in order {names}"
+                account.tell(method)
+                mechanism = PostedMechanism(
+                    space,
+                    method,
+                    order,
+                    given.formulas,
+                    POSTED_DEPTH,
+                    POSTED_PRECISION * account.first_best.mean,
+                )
+                with suppress(NotMonotone):
+                    mechanism.check()
+                    found.append(mechanism)
+        return [max(found, key=lambda mechanism: self._pilot(mechanism, 16))] if found else []
 
     def _sources(self, clock: Clock) -> Iterator[tuple[str, Callable[[int, int], Float], bool]]:
         """Strikes to start from: what they are, those of a buyer on a mesh with so many nodes, and whether they are
@@ -289,6 +323,11 @@ class LowerSide:
         self.completed = [mechanism for _, mechanism in found] if several else [best]
         if account.space.n > 2 and gained:
             self.completed = gained  # what is not the best yet may become so; what gained nothing will not
+        stated = max(self.posted, key=lambda mechanism: self._pilot(mechanism, points), default=None)
+        if stated is not None and self._pilot(stated, points) >= max(found, key=itemgetter(0))[0]:
+            if account.left > 0.0 and (stated, effort.points) != self.evaluated:
+                self._evaluate(stated, effort.points, effort.replicates)
+            return
         if account.left > 0.0 and (best, effort.points) != self.evaluated:
             if self.crossed is None:
                 self.crossed = self._quieter_crossed(best)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 import numpy as np
 
 from expost._typing import Float, Int8
-from expost.spaces.quantile_space import QuantileSpace, lattice
+from expost.spaces.quantile_space import Levels, QuantileSpace, lattice
 from expost.tolerances import ASSUMPTION, TIE, allowance
 
 LINES, STEPS = 256, 33
@@ -35,7 +36,7 @@ def advantage(space: QuantileSpace, j: int, i: int) -> Int8:
     for place in range(space.dims[i]):
         ahead = _along(space, j, i, place, gain=True) - _along(space, i, i, place, gain=True)
         one, other = space.instance.buyers[j].name, space.instance.buyers[i].name
-        signs.append(_sign(ahead, f"by how much w of buyer {one} exceeds that of {other}", space, i, place))
+        signs.append(course(ahead, f"by how much w of buyer {one} exceeds that of {other}", space, i, place))
     return np.array(signs, dtype=np.int8)
 
 
@@ -63,10 +64,10 @@ def convex(space: QuantileSpace, i: int, *, gain: bool = True) -> bool:
 
 def _direction(space: QuantileSpace, i: int, j: int, place: int, gain: bool) -> int:
     what = f"{'w' if gain else 'V'} of buyer {space.instance.buyers[i].name}"
-    return _sign(_along(space, i, j, place, gain=gain), what, space, j, place)
+    return course(_along(space, i, j, place, gain=gain), what, space, j, place)
 
 
-def _sign(values: Float, what: str, space: QuantileSpace, j: int, place: int) -> int:
+def course(values: Float, what: str, space: QuantileSpace, j: int, place: int) -> int:
     """In which direction ``values`` (LINES, STEPS) move along a level of buyer ``j``."""
     steps = np.diff(values, axis=1)
     slack = allowance(ASSUMPTION, values)
@@ -78,6 +79,11 @@ def _sign(values: Float, what: str, space: QuantileSpace, j: int, place: int) ->
 
 def _along(space: QuantileSpace, i: int, j: int, place: int, *, gain: bool) -> Float:
     """V_i, or w_i, on random lines along one level of buyer ``j``: (LINES, STEPS)."""
+    return along(space, partial(space.gain if gain else space.value, i), j, place)
+
+
+def along(space: QuantileSpace, function: Callable[[Levels], Float], j: int, place: int) -> Float:
+    """A function of everybody's levels on random lines along one level of buyer ``j``: (LINES, STEPS)."""
     levels = []
     joint = lattice(LINES, sum(space.dims), np.full(sum(space.dims), 0.5))
     for k, own in enumerate(space.split(joint)):
@@ -86,4 +92,4 @@ def _along(space: QuantileSpace, i: int, j: int, place: int, *, gain: bool) -> F
         if k == j:
             points[:, :, place] = np.linspace(low[place], high[place], STEPS)
         levels.append(points)
-    return space.gain(i, levels) if gain else space.value(i, levels)
+    return np.broadcast_to(function(levels), (LINES, STEPS))

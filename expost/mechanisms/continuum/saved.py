@@ -30,6 +30,7 @@ from expost.mechanisms.continuum.functions import (
     unsaved,
 )
 from expost.mechanisms.continuum.mechanism import ContinuumMechanism
+from expost.mechanisms.continuum.posted import PostedMechanism
 from expost.mechanisms.continuum.solo import SoloMechanism
 from expost.spaces.quantile_space import QuantileSpace
 
@@ -135,6 +136,13 @@ def _count(record: Mapping[str, Any], name: str, most: int = 1 << 24) -> int:
     return count
 
 
+def _positive(found: object) -> float:
+    number = float(found)  # type: ignore[arg-type]
+    if not 0.0 < number < math.inf:
+        raise ValueError(f"{found!r}: not a positive number")
+    return number
+
+
 def _shapes(space: QuantileSpace, record: Mapping[str, Any]) -> Shapes:
     """What arrays a record announces. Raises ValueError for an unknown kind."""
     kind = record["kind"]
@@ -149,7 +157,7 @@ def _shapes(space: QuantileSpace, record: Mapping[str, Any]) -> Shapes:
         }
     if kind == AtomMechanism.kind:
         return atom_shapes(space)
-    if kind == EfficientMechanism.kind:
+    if kind in (EfficientMechanism.kind, PostedMechanism.kind):
         return {}
     if kind == SoloMechanism.kind:
         return {"theta": (_count(record, "rows"),)}
@@ -161,7 +169,7 @@ def _shapes(space: QuantileSpace, record: Mapping[str, Any]) -> Shapes:
             others = math.prod(math.prod(own) for j, own in enumerate(counts) if j != i)
             shapes[f"table_{i}"] = (1 if place is None else counts[i][place], others)
         return shapes
-    raise ValueError(f"kind {kind!r}: expected completion, efficient, solo, cells or atoms")
+    raise ValueError(f"kind {kind!r}: expected completion, posted, efficient, solo, cells or atoms")
 
 
 def _rebuild(
@@ -188,6 +196,16 @@ def _rebuild(
         )
     if record["kind"] == EfficientMechanism.kind:
         return EfficientMechanism(space, method)
+    if record["kind"] == PostedMechanism.kind:
+        order, formulas = (
+            tuple(int(k) for k in record["order"]),
+            tuple(str(text) for text in record["formulas"]),
+        )
+        if sorted(order) != list(range(space.n)) or len(formulas) != space.n:
+            raise ValueError(f"order {order} and {len(formulas)} formulas")
+        return PostedMechanism(
+            space, method, order, formulas, _count(record, "depth", 30), _positive(record["precision"])
+        )
     if record["kind"] == SoloMechanism.kind:
         listed = record["buyers"] if "buyers" in record else [record["buyer"]]
         buyers = tuple(_count({"buyer": one}, "buyer", space.n - 1) for one in listed)

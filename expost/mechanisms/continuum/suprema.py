@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
@@ -65,6 +66,8 @@ def batch(nodes: int, dims: int) -> int:
 class Suprema:
     """Branch and bound for the strikes of one later buyer in a batch of states, all of shape (P, d)."""
 
+    most_open: ClassVar[int] = OPEN_CELLS
+
     def __init__(
         self, conflicts: Conflicts, levels: Levels, reach: Mapping[int, Levels] | None = None
     ) -> None:
@@ -106,7 +109,7 @@ class Suprema:
         for depth in range(self.m.depth + 1):
             tick()
             point, place, value = self._sift(point, place, cells << depth)
-            ends = np.bincount(point, minlength=self.count)[point] > OPEN_CELLS
+            ends = np.bincount(point, minlength=self.count)[point] > self.most_open
             if depth == self.m.depth:
                 ends[:] = True
             np.maximum.at(self.possible, (point[ends], self._bin(place[ends], cells << depth)), value[ends])

@@ -76,6 +76,17 @@ class ExampleTwoPrices:
         common = np.stack(np.broadcast_arrays(*(signals[c] for _, c in others)))
         return np.max(private + weight * common * (common if self.literal else common.max(axis=0)), axis=0)
 
+    @property
+    def formulas(self) -> tuple[str, ...]:
+        """The same by formula, one of each buyer."""
+        pairs, weight = self.roles
+        found = []
+        for i in range(len(pairs)):
+            others = [pair for j, pair in enumerate(pairs) if j != i]
+            largest = _largest([c for _, c in others])
+            found.append(_largest([f"{p} + {weight!r}*{c}*{largest}" for p, c in others]))
+        return tuple(found)
+
     def _refusal(self, expected: str) -> InputError:
         return InputError(
             "an instance of another form",
@@ -83,6 +94,10 @@ class ExampleTwoPrices:
             expected=expected,
             remedy="ask for t*, which is defined for any valuations",
         )
+
+
+def _largest(terms: list[str]) -> str:
+    return terms[0] if len(terms) == 1 else f"max({', '.join(terms)})"
 
 
 def _draws(instance: Instance) -> dict[str, Float]:
