@@ -7,10 +7,11 @@ import time
 from dataclasses import dataclass, field, replace
 
 from expost._limits import NotCompiled
-from expost._typing import Int8, Timing
+from expost._typing import Int8
 from expost.errors import LimitReached, SolverError
 from expost.formulations.assemble import Formulation, assemble
 from expost.formulations.coarser import Known, coarse_start, start_from
+from expost.formulations.room import require_time, room_for_solve
 from expost.formulations.settings import Settings
 from expost.formulations.symmetric import symmetric_formulation
 from expost.formulations.timing import build_blocks, buyer_stages, parse_timing
@@ -22,23 +23,7 @@ from expost.solver.answers import slack
 from expost.solver.nearby import Nearby, nearby
 from expost.solver.progress import ProgressCallback
 from expost.solver.result import Solution, Status
-from expost.spaces.type_space import Grid, TypeSpace, check_memory, discretize, type_counts
-
-BYTES_PER_BINARY = {Timing.STATIC: 150, Timing.SEQUENTIAL: 450}
-"""Peak memory of a solve by minimum cut, audit and certificate included, in bytes per buyer and state, the 145 MiB of
-imports and compiled code apart: on jmmz 178 static at grids 24, 32 and 48, 214 at 40 and 130 at 64, 411 sequential at
-grid 24; on a busy machine, where two pieces are seldom solved at the same time, 120 at grid 32 and 384."""
-
-BYTES_WITH_MORE = {Timing.STATIC: 450, Timing.SEQUENTIAL: 600}
-"""The same with three buyers or more, who are bounded by a first-order method and cuts: 420 static at grid 8, 390 at
-grid 6 in either timing on three-buyers; a sequential bound that has to be tightened takes more."""
-
-SECONDS_PER_BINARY = {Timing.STATIC: 4e-7, Timing.SEQUENTIAL: 8e-7}
-"""What building a program and auditing its rule take at least: static 6e-7 on jmmz at grid 64, two cores."""
-LARGE = 1_000_000
-"""Binaries from which a first answer takes as many times as long as building the program, that included:"""
-FIRST_ANSWER = {Timing.STATIC: 5.0, Timing.SEQUENTIAL: 2.5}
-"""On jmmz 4.8 static at grid 48, 2.3 at grid 32 in sequence: the network is laid out, searched once, and audited."""
+from expost.spaces.type_space import TypeSpace, discretize
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,43 +67,8 @@ def second_best(
 def type_space(instance: Instance, settings: Settings, limit: float | None = None) -> TypeSpace:
     """The type space of a solve. Raises InputError when the grid is unfit, and what ``room_for_solve`` raises."""
     timings = parse_timing(instance.n, settings.timing)
-    room_for_solve(instance, settings.grid, timings, limit)
+    room_for_solve(instance, settings.grid, timings, limit, settings.first)
     return discretize(instance, settings.grid)
-
-
-def room_for_solve(
-    instance: Instance, grid: Grid, timings: tuple[str, ...], limit: float | None = None
-) -> None:
-    """Raise InputError when a solve on ``grid`` cannot fit into the memory that is free, LimitReached when building the
-    program and auditing its rule, which nothing interrupts, take more than ``limit`` seconds."""
-    points = grid.resolve(instance)
-    needed = BYTES_PER_BINARY if instance.n < 3 else BYTES_WITH_MORE
-    check_memory(instance, points, max(needed[Timing(word)] for word in timings))
-    binaries = math.prod(type_counts(instance, points)) * instance.n
-    seconds = least_seconds(binaries, timings)
-    if limit is not None and seconds > 1.1 * limit + 2.0:
-        raise LimitReached(
-            f"{binaries:,} binaries take at least {seconds:.0f} s to build and to audit; "
-            "allow more time, or take fewer points"
-        )
-
-
-def least_seconds(binaries: int, timings: tuple[str, ...]) -> float:
-    """What building a program of so many binaries and auditing its rule take at least."""
-    return binaries * max(SECONDS_PER_BINARY[Timing(word)] for word in timings)
-
-
-def require_time(formulation: Formulation, spent: float, limit: float) -> None:
-    """Raise LimitReached where building a large program, which took ``spent`` seconds, says that even a first answer
-    would come after the limit: on whatever machine, it takes so many times as long."""
-    variables = formulation.program.variables
-    sequential = any(own is not None for own in formulation.stages)
-    whole = FIRST_ANSWER[Timing.SEQUENTIAL if sequential else Timing.STATIC] * spent
-    if variables >= LARGE and whole > 1.1 * limit + 2.0:
-        raise LimitReached(
-            f"{variables:,} binaries took {spent:.1f} s to build, and a first answer comes after about {whole:.0f}; "
-            "allow more time, or take fewer points"
-        )
 
 
 def formulate(space: TypeSpace, settings: Settings) -> Formulation:

@@ -54,6 +54,16 @@ AT_ONCE = 1_000_000
 """With so many states, the blocks of two buyers are built at once."""
 
 
+def build_block(
+    space: TypeSpace, i: int, timing: str, first: str | None = None, revenue: bool = False
+) -> Block:
+    """The block of buyer ``i``, as in ``build_blocks``."""
+    if timing == SEQUENTIAL:
+        return sequential_block(space, i, first)
+    chances = None if space.weights is None else space.weights.chances
+    return static_block(space.values[i], i, revenue=revenue, chances=chances)
+
+
 def build_blocks(
     space: TypeSpace,
     timings: tuple[str, ...],
@@ -67,12 +77,9 @@ def build_blocks(
     when a first signal is named for a static buyer, and whatever ``sequential_block`` raises.
     """
     firsts = _firsts(space, timings, first)
-    chances = None if space.weights is None else space.weights.chances
 
     def block(i: int) -> Block:
-        if timings[i] == SEQUENTIAL:
-            return sequential_block(space, i, firsts[i])
-        return static_block(space.values[i], i, revenue=revenue, chances=chances)
+        return build_block(space, i, timings[i], firsts[i], revenue)
 
     buyers = range(len(timings))
     if space.states < AT_ONCE:

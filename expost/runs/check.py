@@ -16,7 +16,7 @@ from expost.brackets.clock import ENDLESS, Clock, OutOfTime
 from expost.errors import InputError, LimitReached
 from expost.formulations.conditional import allowed_winners
 from expost.formulations.dominance import dominate as dominate_rule
-from expost.formulations.second_best import room_for_solve
+from expost.formulations.room import room_for_solve
 from expost.instances.environment import Instance
 from expost.mechanisms.continuum.admissibility import Admissibility, How, search_admissibility
 from expost.mechanisms.continuum.admissibility_cells import prove_admissibility

@@ -26,7 +26,8 @@ from expost.brackets import Bracket
 from expost.errors import ExpostError, InputError, LimitReached
 from expost.formulations.conditional import allowed_winners
 from expost.formulations.dominance import dominate
-from expost.formulations.second_best import least_seconds, room_for_solve, second_best, type_space
+from expost.formulations.room import least_seconds, room_for_solve
+from expost.formulations.second_best import second_best, type_space
 from expost.formulations.settings import Settings
 from expost.instances.environment import Instance
 from expost.mechanisms.given import Given

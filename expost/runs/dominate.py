@@ -12,7 +12,7 @@ from expost._typing import Timing
 from expost.errors import InputError
 from expost.formulations.dominance import Dominance as Found
 from expost.formulations.dominance import dominate as dominate_rule
-from expost.formulations.second_best import room_for_solve
+from expost.formulations.room import room_for_solve
 from expost.mechanisms.mechanism import Mechanism
 from expost.mechanisms.winners import winners
 from expost.runs.arguments import GridLike, InstanceLike, Words, grid_of, left_of, limit_of, load, words_of

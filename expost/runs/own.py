@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from expost._typing import Timing
 from expost.errors import InputError
-from expost.formulations.second_best import room_for_solve
+from expost.formulations.room import room_for_solve
 from expost.instances.environment import Instance
 from expost.mechanisms.given import Given, priced_mechanism, strike_mechanism
 from expost.mechanisms.mechanism import Mechanism

@@ -15,7 +15,8 @@ from expost._version import __version__
 from expost.errors import AuditError, InputError
 from expost.files import claim_file
 from expost.formulations.coarser import Known
-from expost.formulations.second_best import SecondBest, answer, formulate, require_time, type_space
+from expost.formulations.room import require_time
+from expost.formulations.second_best import SecondBest, answer, formulate, type_space
 from expost.formulations.settings import Settings
 from expost.formulations.symmetric import SymmetricFormulation
 from expost.formulations.symmetric_answer import answer_symmetric

@@ -19,13 +19,12 @@ from expost._progress import bar
 from expost._typing import Timing
 from expost.errors import InputError
 from expost.files import claim_place, read_regular
-from expost.formulations.second_best import BYTES_PER_BINARY, BYTES_WITH_MORE
+from expost.formulations.room import memory_of
 from expost.instances.environment import Instance
 from expost.runs.arguments import InstanceLike, grid_of, jobs_of, load, path_of
 from expost.runs.own import MechanismLike
 from expost.runs.sweep_case import BAYESIAN, BRACKET, CHECK, LATEST, SOLVE, Case
 from expost.runs.sweep_table import Journal, claim_table, csv_table, in_order, write_table
-from expost.spaces.type_space import type_counts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -203,6 +202,5 @@ def _workers(cases: list[Case], jobs: int) -> int:
 def _bytes(case: Case) -> float:
     if "grid" not in case.asked:
         return 2.0 * 2**30
-    states = math.prod(type_counts(case.instance, grid_of(case.asked["grid"]).resolve(case.instance)))
-    needed = BYTES_PER_BINARY if case.instance.n < 3 else BYTES_WITH_MORE
-    return IMPORTS + states * case.instance.n * needed[Timing.SEQUENTIAL]
+    grid = grid_of(case.asked["grid"]).resolve(case.instance)
+    return IMPORTS + memory_of(case.instance, grid, (Timing.SEQUENTIAL,))

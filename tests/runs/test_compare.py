@@ -7,6 +7,7 @@ import pytest
 
 import expost as ex
 from expost.errors import AuditError
+from expost.formulations.room import ANY_SOLVE
 from expost.instances import Buyer, Instance
 from expost.instances.catalogue import load
 from expost.mechanisms.mechanism import mechanism_from_prices
@@ -91,8 +92,8 @@ def test_rows_are_for_audited_mechanisms_only():
 
 
 def test_the_memory_of_sequential_rows_is_asked_for_too(monkeypatch):
-    """175 bytes a buyer and state are there, 385 are not: static rows alone would fit."""
-    free = types.SimpleNamespace(available=6**4 * 2 * 250)
+    """200 bytes a buyer and state are there, 400 are not: static rows alone would fit."""
+    free = types.SimpleNamespace(available=ANY_SOLVE + 6**4 * 2 * 250)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
     assert ex.solve("jmmz", grid=6).status == "optimal"
     with pytest.raises(ex.InputError, match=r"^grid: grid 6 makes 1296 states"):

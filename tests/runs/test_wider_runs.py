@@ -14,7 +14,7 @@ import scipy.stats
 
 import expost as ex
 from expost.cli import run_command
-from expost.formulations import second_best
+from expost.formulations import room, second_best
 
 TEXT = (Path(__file__).parents[2] / "docs" / "wider.md").read_text(encoding="utf-8")
 BUYERS = [ex.Buyer("1", ["p1", "c1"], "p1 + k*c1*c2"), ex.Buyer("2", ["p2", "c2"], "p2 + k*c1*c2")]
@@ -190,8 +190,8 @@ CALLS = {
 @pytest.mark.parametrize("name", CALLS)
 def test_a_limit_that_building_alone_would_break_is_refused_at_once(name, monkeypatch):
     """As on a machine that is ten thousand times slower; nothing here is large."""
-    slow = {timing: 1e4 * seconds for timing, seconds in second_best.SECONDS_PER_BINARY.items()}
-    monkeypatch.setattr(second_best, "SECONDS_PER_BINARY", slow)
+    slow = {timing: 1e4 * seconds for timing, seconds in room.SECONDS_PER_BINARY.items()}
+    monkeypatch.setattr(room, "SECONDS_PER_BINARY", slow)
     with pytest.raises(
         ex.LimitReached, match=r"binaries take at least 9 s to build and to audit; allow more"
     ):
@@ -213,10 +213,10 @@ def test_a_limit_that_building_alone_would_break_is_refused_at_once(name, monkey
 def test_a_large_program_that_took_long_to_build_is_not_begun(variables, stages, spent, limit, late):
     formulation = SimpleNamespace(program=SimpleNamespace(variables=variables), stages=stages)
     if not late:
-        second_best.require_time(formulation, spent, limit)
+        room.require_time(formulation, spent, limit)
         return
     with pytest.raises(ex.LimitReached, match=r"10,000,000 binaries took 3\.0 s to build"):
-        second_best.require_time(formulation, spent, limit)
+        room.require_time(formulation, spent, limit)
 
 
 @pytest.mark.parametrize("call", ["solve", "compare"])
