@@ -57,9 +57,11 @@ def _lay(graph: Graph, along: Int64, over: Int64, explicit: Int64) -> None:
     graph.node[: graph.second, OVER] += over
     excess[: graph.second] -= over
     excess[graph.partner[: graph.second]] += over
-    graph.xflow[:] += explicit
-    np.subtract.at(excess, graph.xtail, explicit)
-    np.add.at(excess, graph.xhead, explicit)
+    # few, and what nobody has written to takes no memory yet
+    used = np.flatnonzero(explicit)
+    graph.xflow[used] += explicit[used]
+    np.subtract.at(excess, graph.xtail[used], explicit[used])
+    np.add.at(excess, graph.xhead[used], explicit[used])
 
 
 _NONE = np.zeros(0)
