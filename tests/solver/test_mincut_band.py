@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 from support.programs import exchangeable_program, max_program, random_program
 
+from expost.solver.certificate import check
 from expost.solver.mincut import backend, band, kernels, network
 from expost.solver.mincut.anytime import Incumbent
 from expost.solver.mincut.backend import solve_mincut
 from expost.solver.mincut.fixed_nodes import demanded, settle
 from expost.solver.mincut.watch import Watch
 from expost.solver.nearby import Nearby
+from expost.solver.result import Status
 
 
 def begun(program):
@@ -124,3 +126,14 @@ def test_who_is_in_a_hurry_gets_a_better_rule_first(monkeypatch, keywords, hurri
     monkeypatch.setattr(backend, "improve", noted)
     solve_mincut(program, nearby=start, **keywords)
     assert [gain > 0 for gain in gains] == [True] * hurried
+
+
+def test_once_a_gap_is_reached_nothing_more_is_asked_of_the_flow(monkeypatch):
+    program = max_program(2, 7)
+    start = Nearby(np.zeros(len(program.packing)), rule=np.zeros(program.variables, dtype=np.int8))
+    monkeypatch.setattr(Incumbent, "round", None)  # as is done before that, in order to have a rule at all
+    found = solve_mincut(program, nearby=start, gap=0.5)
+    assert found.status is Status.GAP
+    value = program.value(found.x)
+    assert value <= found.bound and found.bound - value <= 0.5 * found.bound
+    assert check(program, found.certificate, found.x).valid

@@ -154,30 +154,26 @@ def _assemble(
     settled = incumbent.settled
     proved = settled.gain + preflow.excess()
     optimal = status is Status.OPTIMAL
-    if not optimal:
-        incumbent.round(preflow.label, preflow.active[: preflow.found])
-    high = settled.complete(preflow.largest()) if extremes or not optimal else None
-    low = settled.complete(preflow.smallest())
+    low, high = None, None
+    if status is not Status.GAP or incumbent.z is None:  # else the rule is as good as it has to be
+        if not optimal:
+            incumbent.round(preflow.label, preflow.active[: preflow.found])
+        high = settled.complete(preflow.largest()) if extremes or not optimal else None
+        low = settled.complete(preflow.smallest())
     preflow.forget()
     for closure in (low, high):
         if optimal and closure is not None and _value(network, closure) != proved:
             raise SolverError("mincut: flow and cut disagree; please report this program")
-    if not optimal:
-        for closure in (low, high):
-            if closure is not None:
-                incumbent.offer(closure)
-    z = low if optimal or incumbent.z is None else incumbent.z
-    certificate = _certificate(program, network, settled)
+        if not optimal and closure is not None:
+            incumbent.offer(closure)
+    rule = low if optimal else incumbent.z
     both = optimal and high is not None
-    return Solution(
-        NAME,
-        status,
-        network.variables(z),
-        bound_of(program, network, proved),
-        certificate,
-        network.variables(low) if both else None,
-        network.variables(high) if both and high is not None else None,
+    x, smallest, largest = (
+        None if closure is None else network.variables(closure)
+        for closure in (rule, low if both else None, high if both else None)
     )
+    bound = bound_of(program, network, proved)
+    return Solution(NAME, status, x, bound, _certificate(program, network, settled), smallest, largest)
 
 
 def _value(network: Network, z: Int8) -> int:
