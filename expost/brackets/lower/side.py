@@ -85,6 +85,7 @@ class LowerSide:
         self.best: CompletedMechanism | None = None
         self.crossed: bool | None = None
         self.posted: list[PostedMechanism] = []  # prices by formula, as they are
+        self.stated = False  # whether these alone are evaluated
         self.evaluated: tuple[ContinuumMechanism, int] | None = None  # as it was, and on how many points
         self.negative = any_negative(account)
         self.lines = fibre_signals(account.space) is not None
@@ -183,9 +184,15 @@ class LowerSide:
         try:
             if number == 0:
                 self.completed = self._starts()
+                if self._by_formula():
+                    self._evaluate(self.posted[0], 4 * effort.points, effort.replicates)
+                    return
                 self._unpolished(effort)
                 if account.reached:
                     return
+            elif self.stated:
+                self._evaluate(self.posted[0], 2 * effort.points, effort.replicates)
+                return
             elif number == 2 and self.completed and not self._on_lines(self.completed[0], effort):
                 points = 256 if account.space.n == 2 else 64
                 best = max(self.completed, key=lambda mechanism: self._pilot(mechanism, points))
@@ -194,6 +201,16 @@ class LowerSide:
                 self._polish(effort)
         except InputError as reason:
             account.leave_out("completion (lower)", reason)
+
+    def _by_formula(self) -> bool:
+        """Whether to go on with prices by formula alone: polishing other starts that are worth less has not led beyond
+        them, and a limited time is worth more on the upper side. The best mesh stays for the rigorous bounds."""
+        if not self.posted or not self.account.clock.limited:
+            return False
+        worth = [self._pilot(start, 16) for start in self.completed]
+        self.stated = self._pilot(self.posted[0], 16) >= max(worth, default=-math.inf)
+        self.best = self.completed[int(np.argmax(worth))] if worth else None
+        return self.stated
 
     def _unpolished(self, effort: Effort) -> None:
         """Evaluate the best start as it is, where a pilot finds it good enough, or where time is short: with three
@@ -281,6 +298,8 @@ class LowerSide:
         space = self.account.space
         for given in self.starts(space.stated):
             yield given.name, partial(_stated_strikes, space, given, clock.part(0.5)), given.closed_form
+        if self.posted and self.account.clock.limited:
+            return  # see ``_by_formula``
         points = grid_points(space, GRID_LOWER[min(space.n, 3)] // (4 if space.sequential else 1))
         points = min(points, MOST_POINTS)
         try:
@@ -393,7 +412,8 @@ class LowerSide:
         """At most as many points as the time that is left allows, by the pace of a pilot."""
         if not self.account.clock.limited:
             return points
-        few = 64 if self.account.space.n == 2 else 16  # fewer of two buyers take hardly less time
+        quick = self.account.space.n == 2 or isinstance(mechanism, PostedMechanism)
+        few = 64 if quick else 16  # fewer of these take hardly less time
         began = time.perf_counter()
         self._pilot(mechanism, few)
         each = (time.perf_counter() - began) / (4 * few)
