@@ -65,7 +65,7 @@ TWO_BUYERS = (
         along_lines=LineEffort(
             mesh=700,
             fit=LinePlan(fibres=64, lines=24, prices=96, samples=8, steps=200, refresh=1, rate=(3.0, 0.1)),
-            size=LineQuadrature(replicates=8, fibres=512),
+            size=LineQuadrature(replicates=16, fibres=512),
         ),
     ),
     Effort(
@@ -83,7 +83,7 @@ TWO_BUYERS = (
         along_lines=LineEffort(
             mesh=7_000,
             fit=LinePlan(fibres=144, lines=32, prices=96, samples=8, steps=400, refresh=1, rate=(3.0, 0.05)),
-            size=LineQuadrature(replicates=8, fibres=1024),
+            size=LineQuadrature(replicates=16, fibres=1024),
         ),
     ),
     Effort(
@@ -98,8 +98,17 @@ TWO_BUYERS = (
         line_polish=LinePolishPlan(points=64, places=257),
         along_lines=LineEffort(
             mesh=90_000,
-            fit=LinePlan(fibres=256, lines=32, prices=128, samples=8, steps=600, refresh=1, rate=(3.0, 0.03)),
-            size=LineQuadrature(replicates=8, fibres=2048),
+            fit=LinePlan(
+                fibres=256,
+                lines=32,
+                prices=128,
+                samples=8,
+                steps=500,
+                refresh=1,
+                rate=(3.0, 0.03),
+                smoothing=(1e-3, 2e-4),
+            ),
+            size=LineQuadrature(replicates=16, fibres=1024),
         ),
     ),
     Effort(
@@ -115,9 +124,16 @@ TWO_BUYERS = (
         along_lines=LineEffort(
             mesh=90_000,
             fit=LinePlan(
-                fibres=256, lines=32, prices=128, samples=8, steps=1500, refresh=1, rate=(3.0, 0.015)
+                fibres=256,
+                lines=48,
+                prices=128,
+                samples=8,
+                steps=1000,
+                refresh=1,
+                rate=(1.5, 0.015),
+                smoothing=(1e-3, 1e-4),
             ),
-            size=LineQuadrature(replicates=8, fibres=4096),
+            size=LineQuadrature(replicates=16, fibres=2048),
         ),
     ),
     Effort(
@@ -134,15 +150,15 @@ TWO_BUYERS = (
             mesh=1_200_000,
             fit=LinePlan(
                 fibres=1024,
-                lines=32,
+                lines=64,
                 prices=192,
-                samples=4,
-                steps=400,
+                samples=3,
+                steps=300,
                 refresh=1,
-                rate=(2.0, 0.03),
-                smoothing=(1e-3, 2e-4),
+                rate=(0.5, 0.03),
+                smoothing=(3e-4, 1e-4),
             ),
-            size=LineQuadrature(replicates=8, fibres=4096, lines=96),
+            size=LineQuadrature(replicates=16, fibres=4096),
         ),
     ),
     Effort(
@@ -159,15 +175,15 @@ TWO_BUYERS = (
             mesh=1_200_000,
             fit=LinePlan(
                 fibres=1024,
-                lines=48,
+                lines=64,
                 prices=192,
-                samples=4,
-                steps=2000,
+                samples=3,
+                steps=1200,
                 refresh=1,
-                rate=(2.0, 0.01),
-                smoothing=(1e-3, 1e-4),
+                rate=(0.3, 0.01),
+                smoothing=(2e-4, 5e-5),
             ),
-            size=LineQuadrature(replicates=8, fibres=8192, lines=96),
+            size=LineQuadrature(replicates=16, fibres=8192),
         ),
     ),
 )

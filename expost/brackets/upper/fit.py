@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Self, TypeVar
+from typing import ClassVar, Self, TypeVar
 
 import numpy as np
 
@@ -76,6 +76,7 @@ class FitPlan(Steps):
 
     types: int = 1024
     rows: int = 24
+    reach: ClassVar[float] = 0.0
 
     def states(self, nodes: int) -> int:
         """Of a fibre, on a mesh with so many ``nodes`` per signal."""
@@ -86,10 +87,12 @@ class FitPlan(Steps):
 @dataclass(frozen=True)
 class LinePlan(Steps):
     """A fit line by line (see ``fibre_lines``). lines, prices: of each fibre; a line has a panel for every cell of the
-    mesh, ``PANELS`` at least."""
+    mesh, ``PANELS`` at least. reach: steps are in proportion to where a node is and this much more, for what piles up
+    in few nodes has far to go, and what is 0 should stay there."""
 
     lines: int = 32
     prices: int = 96
+    reach: float = 0.5
 
     def states(self, nodes: int) -> int:
         """Of a fibre, on a mesh with so many ``nodes`` per signal."""
@@ -109,7 +112,7 @@ class Momentum:
     def __init__(self, shape: tuple[int, ...]) -> None:
         self.mean = np.zeros(shape)
 
-    def step(self, gradient: Float, rate: float) -> Float:
+    def step(self, gradient: Float, rate: float | Float) -> Float:
         """The step to subtract."""
         self.mean += 0.1 * (gradient - self.mean)
         return rate * self.mean
@@ -142,7 +145,7 @@ def fit_prices(
     u = start.symmetrized() if symmetric else start
     masses = _masses(u, samples, symmetric=symmetric)
     movers = [Momentum(part.shape) for part in u.parts]
-    mean = list(u.parts)
+    mean, reach = list(u.parts), plan.reach
     with (workers or Workers(1)).threads() as pool:
         for step, done in clock.paced(plan.steps):
             if plan.refresh and step and step % plan.refresh == 0:
@@ -153,7 +156,7 @@ def fit_prices(
             gradient = _summed(u, pool.map(one, here), symmetric=symmetric)
             rate = plan.length(done)
             u = u.with_parts(
-                np.maximum(part - mover.step(slope / mass, rate), 0.0)
+                np.maximum(part - mover.step(slope / mass, rate * (part + reach) if reach else rate), 0.0)
                 for part, mover, slope, mass in zip(u.parts, movers, gradient.parts, masses, strict=True)
             )
             recent = max(RECENT, 1.0 / (1 + step))
