@@ -56,6 +56,9 @@ def test_a_search_meets_what_reaches_a_demand_and_labels_fall_on_the_way(name, r
         preflow.search()
         preflow._push()
     assert_search(preflow)
+    between = preflow.between()
+    assert (between == (preflow.reached() & (preflow.label != kernels.FAR))).all()
+    assert between.any() == (preflow.found > 0)
 
 
 def assert_search(preflow):

@@ -639,10 +639,10 @@ def sort_by_label(
 
 @compiled(nogil=True, _nrt=False)
 def reach(g: Graph, met: UInt8, room: Int32) -> None:
-    """Mark in ``met``, which starts as 0, the nodes that some excess reaches. ``room`` has room for all nodes."""
+    """Mark in ``met`` the nodes that some excess reaches without those marked before; ``room`` has room for all."""
     count = 0
     for v in range(len(met)):
-        if g.bits[v] & SUPPLY:
+        if g.bits[v] & SUPPLY and not met[v]:
             met[v] = 1
             room[count] = v
             count += 1
@@ -1158,30 +1158,89 @@ def calm(g: Graph, nodes: Int32) -> None:
 # Starting from the prices of a nearby program.
 
 
+@helper
+def tie_after(g: Graph, v: int) -> int:
+    """The node that follows the tie after ``v``, or ``v + 1`` where there is none."""
+    if g.bits[v] & (CHAIN | EXTRA) == CHAIN | EXTRA:
+        end = v + 2 + g.xout_ptr[v + 1] - g.xout_ptr[v]
+        if v + 2 < end < len(g.bits) and is_tie(g, v, end):
+            return wide(end)
+    return wide(v + 1)
+
+
+@helper
+def to_tied(g: Graph, v: int, m: int, amount: int) -> None:
+    """Send ``amount`` from ``v`` to a node of the tie after it."""
+    if m == v + 1:
+        g.node[v, ALONG] += amount
+    for a in range(g.xout_ptr[v], g.xout_ptr[v + 1]):
+        if g.xhead[a] == m:
+            g.xflow[a] += amount
+
+
 @compiled(nogil=True, _nrt=False)
 def settle_chains(g: Graph, sent: Int64) -> None:
-    """Let excess meet the demands ahead of it on its chain, as far as there are any; ``sent`` is int64 (nodes,).
+    """Let excess meet the demands ahead of it on its chain and its ties, as far as there are any; ``sent`` is int64
+    (nodes,).
 
     The bits are right after ``mark`` only.
     """
-    need = 0
-    for v in range(len(sent) - 1, -1, -1):
+    nodes = len(sent)
+    sent[:] = 0
+    if len(g.xtail) > 0:
+        # the nodes of a tie remember for a while which node follows it
+        for v in range(nodes):
+            end = tie_after(g, v)
+            for m in range(v + 1, end if end > v + 1 else v + 1):
+                sent[m] = end
+    need, v = 0, nodes - 1
+    while v >= 0:
+        end = sent[v]
+        if end > 0:
+            # what they have goes on to the next node, what they lack comes from the one before
+            lack = 0
+            while v > 0 and sent[v] == end:
+                e = g.node[v, EXCESS]
+                sent[v] = min(max(e, 0), need)
+                need -= sent[v]
+                lack += max(-e, 0)
+                v -= 1
+            need += lack
         if not (g.bits[v] & CHAIN):
             need = 0
         e = g.node[v, EXCESS]
-        sent[v] = 0
         if e < 0:
             need -= e
         elif e > 0:
             sent[v] = min(e, need)
             need -= sent[v]
-    carried = 0
-    for v in range(len(sent)):
+        v -= 1
+    carried, v = 0, 0
+    while v < nodes:
         e = g.node[v, EXCESS]
         f = min(carried, -e) if e < 0 else -sent[v]
         carried -= f
         g.node[v, EXCESS] = e + f
-        g.node[v, ALONG] += carried
+        end = tie_after(g, v)
+        if end == v + 1:
+            g.node[v, ALONG] += carried
+        else:
+            passed = 0
+            for m in range(v + 1, end):
+                e = g.node[m, EXCESS]
+                f = min(carried, max(-e, 0))
+                to_tied(g, v, m, f)
+                carried -= f
+                g.node[m, EXCESS] = e + f - sent[m]
+                if m == end - 1:
+                    # what is for nodes further on passes through the last
+                    to_tied(g, v, m, carried)
+                    g.node[m, ALONG] += sent[m] + carried
+                else:
+                    g.xflow[g.xout_ptr[m]] += sent[m]
+                passed += sent[m]
+            carried += passed
+        v = end
 
 
 @compiled(nogil=True, _nrt=False)

@@ -204,7 +204,7 @@ def _open(whole: Preflow) -> UInt8:
     """The nodes on ways from an excess to a demand, uint8 (nodes,)."""
     if whole.search() == 0:
         return np.zeros(len(whole.label), dtype=np.uint8)
-    return whole.reached() & (whole.label != kernels.FAR)
+    return whole.between()
 
 
 def _solve(

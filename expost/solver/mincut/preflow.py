@@ -157,3 +157,10 @@ class Preflow:
         met = np.zeros(self.nodes, dtype=np.uint8)
         kernels.reach(self.graph, met, self.stuck)
         return met
+
+    def between(self) -> UInt8:
+        """The nodes on ways from an excess to a demand, uint8 (nodes,), after a search of everything."""
+        beyond = (self.label == kernels.FAR).view(np.uint8)
+        met = beyond.copy()
+        kernels.reach(self.graph, met, self.stuck)
+        return met - beyond
