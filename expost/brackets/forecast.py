@@ -23,7 +23,7 @@ from expost.spaces.quantile_space import QuantileSpace
 _log = logging.getLogger(__name__)
 
 LEFT = {
-    "static": (0.129, 0.052, 0.039, 0.036, 0.034, 0.032),
+    "static": (0.084, 0.038, 0.027, 0.023, 0.020, 0.019),
     "sequential": (0.036, 0.023, 0.02, 0.018, 0.016, 0.014),
     "more": (0.21, 0.16, 0.15, 0.14),
 }
