@@ -61,7 +61,7 @@ TWO_BUYERS = (
         replicates=10,
         states=20_736,
         replicates_of_sets=6,
-        line_polish=LinePolishPlan(points=32, places=97, steps=(200, 100)),
+        line_polish=LinePolishPlan(points=32, places=97, steps=(200, 100), evaluated=256),
         along_lines=LineEffort(
             mesh=700,
             fit=LinePlan(fibres=64, lines=24, prices=96, samples=8, steps=200, refresh=1, rate=(3.0, 0.1)),
@@ -120,7 +120,7 @@ TWO_BUYERS = (
         polish=PolishPlan(points=512, steps=800, rate=(4e-3, 1e-4), width=(5e-3, 2e-3)),
         points=1024,
         replicates=16,
-        line_polish=LinePolishPlan(points=64, places=257, steps=(1500, 800)),
+        line_polish=LinePolishPlan(points=64, places=257, steps=(1500, 800), evaluated=2048),
         along_lines=LineEffort(
             mesh=90_000,
             fit=LinePlan(
@@ -145,7 +145,7 @@ TWO_BUYERS = (
         polish=PolishPlan(points=768, steps=1000, rate=(4e-3, 1e-4), width=(4e-3, 1.5e-3)),
         points=2048,
         replicates=16,
-        line_polish=LinePolishPlan(points=64, places=257, steps=(1500, 800)),
+        line_polish=LinePolishPlan(points=64, places=257, steps=(1500, 800), evaluated=4096),
         along_lines=LineEffort(
             mesh=1_200_000,
             fit=LinePlan(
@@ -170,7 +170,7 @@ TWO_BUYERS = (
         polish=PolishPlan(points=1024, steps=2000, rate=(4e-3, 5e-5), width=(3e-3, 1e-3)),
         points=2048,
         replicates=24,
-        line_polish=LinePolishPlan(points=64, places=257, steps=(1500, 800)),
+        line_polish=LinePolishPlan(points=64, places=257, steps=(1500, 800), evaluated=4096),
         along_lines=LineEffort(
             mesh=1_200_000,
             fit=LinePlan(

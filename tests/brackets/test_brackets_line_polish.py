@@ -1,15 +1,23 @@
 """Strikes polished along lines: suprema, tables, the welfare and its gradient, and what it finds."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import expost as ex
-from expost.brackets.clock import Clock
+from expost.brackets.account import Account
+from expost.brackets.clock import ENDLESS, Clock
+from expost.brackets.effort import efforts
+from expost.brackets.lower import side
 from expost.brackets.lower.evaluation import mechanism_limit
 from expost.brackets.lower.line_polish import LinePolishPlan, TabledWelfare, can_polish, polish_on_lines
 from expost.brackets.lower.line_polish_kernel import line_suprema, looked_up
 from expost.brackets.lower.polish import POLISHED
-from expost.brackets.starts import complete
+from expost.brackets.lower.side import LowerSide
+from expost.brackets.starts import complete, nothing
+from expost.brackets.upper.side import first_bounds
+from expost.brackets.workers import Workers
 from expost.spaces.mesh import mesh_points
 from expost.spaces.quantile_space import quantile_space
 
@@ -145,3 +153,18 @@ def test_where_it_can_be_done(jmmz):
     space = quantile_space(ex.load("jmmz"), "sequential", ("c1", "c2"))
     theta = np.zeros((9, 81))
     assert not can_polish(complete(space, (0, 1), [theta], 9, "nothing", FIRST_BEST, False), SMALL)
+
+
+def test_a_search_polishes_along_lines_and_evaluates_as_planned(jmmz, monkeypatch):
+    account = Account(jmmz, 0.01, ENDLESS, Workers(1), False, 0, 0.99, None)
+    first_bounds(account)
+    lower, evaluated = LowerSide(account, nothing), []
+    monkeypatch.setattr(side, "polish", None)
+    monkeypatch.setattr(side, "polish_on_lines", lambda m, *_, **__: replace(m, method="better"))
+    monkeypatch.setattr(lower, "_pilot", lambda m, _: float(m.method == "better"))
+    monkeypatch.setattr(lower, "_evaluate", lambda m, points, *_, **__: evaluated.append((m.method, points)))
+    lower.completed = [example2(jmmz)]
+    late = efforts(2)[4]
+    lower._polish(late)
+    assert evaluated == [("better", late.line_polish.evaluated)]
+    assert late.line_polish.evaluated > late.points

@@ -50,7 +50,8 @@ class LinePolishPlan:
     points: types of the other per level against which each buyer is looked at. lines: of a fibre. prices: of a table.
     places: lines of the follower's types per other level, on which suprema are looked for. steps: how many, at first
     and then shorter ones. rate: length of their first step (relative to the spread of the leader's values); it falls to
-    0 with the square of what is left. nodes: corrections are multilinear on a mesh of that many per level."""
+    0 with the square of what is left. nodes: corrections are multilinear on a mesh of that many per level. evaluated:
+    types of the leader in a replicate of the bound; the rougher strikes get, the more of them it takes."""
 
     points: int = 48
     lines: int = 32
@@ -59,6 +60,7 @@ class LinePolishPlan:
     steps: tuple[int, int] = (600, 400)
     rate: tuple[float, float] = (0.027, 0.006)
     nodes: int = 17
+    evaluated: int = 1024
 
 
 @dataclass(frozen=True, eq=False)

@@ -332,7 +332,8 @@ class LowerSide:
                 polished = polish_on_lines(start, plan, clock=clock, workers=account.workers)
             else:
                 polished = polish(coarse, effort.polish, account.rng(), clock=clock, workers=account.workers)
-            scored = [(self._pilot(mechanism, points), mechanism) for mechanism in (start, polished)]
+            few = points if plan is None else max(points, plan.evaluated // 4)
+            scored = [(self._pilot(mechanism, few), mechanism) for mechanism in (start, polished)]
             found.append(max(scored, key=itemgetter(0)))
             gained += [polished] if found[-1][1] is polished else []
         if account.space.n > 2 and self.best is not None and self.best not in self.completed:
@@ -347,11 +348,13 @@ class LowerSide:
             if account.left > 0.0 and (stated, effort.points) != self.evaluated:
                 self._evaluate(stated, effort.points, effort.replicates)
             return
-        if account.left > 0.0 and (best, effort.points) != self.evaluated:
+        along = self._on_lines(best, effort)
+        each = along.evaluated if along else effort.points
+        if account.left > 0.0 and (best, each) != self.evaluated:
             if self.crossed is None:
                 self.crossed = self._quieter_crossed(best)
             replicates = effort.replicates // 2 if self.crossed else effort.replicates
-            self._evaluate(best, effort.points, replicates, crossed=self.crossed)
+            self._evaluate(best, each, replicates, crossed=self.crossed)
 
     def _on_lines(self, mechanism: CompletedMechanism, effort: Effort) -> LinePolishPlan | None:
         """The plan to polish a completion along lines, where that can be done."""
