@@ -1,10 +1,11 @@
+import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from expost.brackets.account import Account
-from expost.brackets.clock import ENDLESS
+from expost.brackets.clock import ENDLESS, Clock
 from expost.brackets.effort import efforts
 from expost.brackets.evidence import Welfare
 from expost.brackets.lower import side
@@ -41,7 +42,7 @@ from expost.mechanisms.continuum.monotone import NotMonotone, directions
 from expost.mechanisms.continuum.saved import load_mechanism
 from expost.mechanisms.continuum.solo import SoloMechanism
 from expost.papers import constructions
-from expost.papers.constructions import get
+from expost.papers.constructions import get, starts
 from expost.spaces.mesh import box_minimum, hats, mesh_cell, mesh_points
 from expost.spaces.quantile_space import QuantileSpace, quantile_space
 
@@ -383,6 +384,32 @@ def test_strikes_that_are_straight_on_a_grid_are_so_on_the_mesh(dims, nodes):
     assert _fit((centres @ slopes)[None], points, nodes, 1, dims)[0] == pytest.approx(
         mesh_points(nodes, dims) @ slopes, abs=1e-5
     )
+
+
+@pytest.mark.parametrize(
+    ("worth", "seconds", "alone"), [(0.9, 1e9, True), (0.7, 1e9, False), (0.9, math.inf, False)]
+)
+def test_a_limited_time_is_not_spent_on_polishing_what_is_worth_less_than_prices_by_formula(
+    monkeypatch, worth, seconds, alone
+):
+    space = three((None, None, None))
+    account = Account(space, 0.01, Clock(seconds), Workers(1), False, 0, 0.99, None)
+    account.first_best, account.kept = Limit(1.1, 0.0, 0.99), Limit(0.0, 0.0, 0.99)
+    lower, done = LowerSide(account, starts), []
+    mesh = complete(space, (0, 1, 2), [np.zeros((1, 3**4))] * 2, 3, "mesh", 1.0, negative=False)
+    monkeypatch.setattr(lower, "_pilot", lambda m, _: worth if m in lower.posted else 0.8)
+    monkeypatch.setattr(lower, "_evaluate", lambda m, points, *_, **__: done.append((m.kind, points)))
+    monkeypatch.setattr(lower, "_polish", lambda _: done.append("polished"))
+    monkeypatch.setattr(lower, "_sources", lambda _: iter(()))
+    monkeypatch.setattr(lower, "_unpolished", lambda _: None)
+    effort = efforts(3)[0]
+    found = lower._starts
+    monkeypatch.setattr(lower, "_starts", lambda: [*found(), mesh])
+    for number in (0, 1):
+        lower.stage(number, effort)
+    assert len(lower.posted) == 1 and lower.posted[0].formulas == get("example2", space.instance).formulas
+    every = [("posted", 4 * effort.points), ("posted", 2 * effort.points)] if alone else ["polished"] * 2
+    assert done == every
 
 
 def test_three_buyers_polish_again_what_gained_though_another_is_better(monkeypatch):
