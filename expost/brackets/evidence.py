@@ -116,7 +116,8 @@ class DualLines(Evidence):
 def _mesh_facts(u: ShadowPrices) -> dict[str, Any]:
     """The mesh of shadow prices, and of what lies on a surface beside it."""
     ridge = {} if u.ridge is None else {"ridge": [*u.ridge.places, u.ridge.nodes]}
-    return {"nodes": u.nodes, "floor": u.floor, **ridge}
+    blend = {"blend": u.blend} if u.blend else {}
+    return {"nodes": u.nodes, "floor": u.floor, **blend, **ridge}
 
 
 def _mesh_arrays(u: ShadowPrices) -> dict[str, Array]:

@@ -322,7 +322,12 @@ def _dual(
     if "ridge" in stored:
         one, other, nodes = _ridge(space, facts["ridge"])
         ridge = Ridge(space.dims, (one, other), nodes, _prices(stored["ridge"]))
-    u = ShadowPrices(space.dims, int(facts["nodes"]), _number(facts["floor"]), _prices(stored["mesh"]), ridge)
+    blend = _number(facts.get("blend", 0.0))
+    if not 0.0 <= blend <= 1.0 or (blend and facts["evidence"] in (Dual.kind, DualLines.kind)):
+        raise ValueError(f"blend = {blend}")
+    u = ShadowPrices(
+        space.dims, int(facts["nodes"]), _number(facts["floor"]), _prices(stored["mesh"]), ridge, blend
+    )
     if facts["evidence"] == DualCells.kind:
         if (
             "cells" in facts

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 import expost as ex
+from expost.brackets.evidence import DualLevels
+from expost.brackets.saved import _dual
 from expost.brackets.upper import level_fibres
-from expost.brackets.upper.basis import ShadowPrices, constant_prices
+from expost.brackets.upper.basis import ShadowPrices, base_gain, constant_prices
 from expost.brackets.upper.dual import Quadrature, dual_replicate
 from expost.brackets.upper.fit import FitPlan
 from expost.brackets.upper.level_fibres import (
@@ -235,6 +237,31 @@ def test_shadow_prices_on_levels_are_saved_and_verified(tmp_path):
     folder = found.save(tmp_path / "saved")
     assert float(ex.open(folder).upper) == float(found.upper)
     assert ex.verify(folder).passed
+
+
+def test_a_blend_of_the_largest_gain_is_a_bound_too_and_is_saved(three, tmp_path):
+    gains = np.random.default_rng(1).normal(size=(3, 50))
+    ranked = np.sort(gains, axis=0)
+    assert base_gain(gains, 0.1, 1, 0.25) == pytest.approx(
+        np.maximum(0.75 * ranked[1] + 0.25 * ranked[2], 0.1)
+    )
+    plain, mixed = (constant_prices(three.dims, 3, 0.0, 0.7, blend) for blend in (0.0, 0.5))
+    fibres = [drawn(three, 0, u) for u in (plain, mixed)]
+    assert (fibres[1].base > fibres[0].base).any() and (fibres[1].base >= fibres[0].base).all()
+    assert mixed.refined(5).blend == 0.5 == mixed.with_parts(mixed.parts).blend
+    size = LevelQuadrature(1, 128, 16, 32, 1)
+    kept = DualLevels(mixed, size).facts()
+    assert kept["blend"] == 0.5 and "blend" not in DualLevels(plain, size).facts()
+    stored = {"mesh": mixed.mesh}
+    facts = {**kept, "evidence": DualLevels.kind}
+    again = _dual(facts, three, stored, lambda name: facts[name])
+    one, same = np.random.SeedSequence(5), np.random.SeedSequence(5)
+    assert again.replicate(one, three) == DualLevels(mixed, size).replicate(same, three)
+    for wrong in ({"blend": 1.5}, {"blend": -0.1}, {"evidence": "shadow prices"}):
+        with pytest.raises(ValueError, match="blend"):
+            _dual(facts | wrong, three, stored, lambda name: facts[name])
+    excess = np.mean([levels_replicate(seed, three, mixed, size) for seed in one.spawn(4)])
+    assert 1.1095 + excess > 1.0087  # above what is attained
 
 
 def test_the_sizes_of_an_evaluation_shrink_with_the_time():

@@ -24,24 +24,29 @@ from expost.spaces.efficient import last_margin
 from expost.spaces.mesh import hats, mesh_points
 
 
-def base_gain(gains: Float, floor: float, units: int = 1) -> Float:
-    """The largest of ``gains`` (n, ..) but ``units`` where it exceeds ``floor``, else ``floor``; 0 where there are as
-    many units as buyers: nobody takes one from another then."""
+def base_gain(gains: Float, floor: float, units: int = 1, blend: float = 0.0) -> Float:
+    """The largest of ``gains`` (n, ..) but ``units``, or with ``blend`` as large a share of the largest and the rest of
+    it, where that exceeds ``floor``, else ``floor``; 0 where there are as many units as buyers: nobody takes one from
+    another then."""
     if len(gains) <= units:
         return np.zeros(gains.shape[1:])
-    return np.maximum(last_margin(gains, units), floor)
+    base = last_margin(gains, units)
+    if blend:
+        base = (1.0 - blend) * base + blend * gains.max(axis=0)
+    return np.maximum(base, floor)
 
 
 @dataclass(frozen=True, eq=False)
 class ShadowPrices:
-    """A function u(s) >= 0. ``mesh`` has one axis per buyer, of length nodes**d_i; ``floor`` as in ``base_gain``.
-    ridge: what lies on a surface beside it."""
+    """A function u(s) >= 0. ``mesh`` has one axis per buyer, of length nodes**d_i; ``floor`` and ``blend`` as in
+    ``base_gain``. ridge: what lies on a surface beside it."""
 
     dims: tuple[int, ...]
     nodes: int
     floor: float
     mesh: Float = field(repr=False)
     ridge: Ridge | None = None
+    blend: float = 0.0
 
     @property
     def parts(self) -> tuple[Float, ...]:
@@ -83,12 +88,14 @@ class ShadowPrices:
                 (spread @ flat.reshape(flat.shape[0], -1)).reshape(-1, *flat.shape[1:]), 0, axis
             )
         ridge = self.ridge and self.ridge.refined(max(self.ridge.nodes, ridge_nodes(nodes)))
-        return ShadowPrices(self.dims, nodes, self.floor, np.ascontiguousarray(mesh), ridge)
+        return replace(self, nodes=nodes, mesh=np.ascontiguousarray(mesh), ridge=ridge)
 
 
-def constant_prices(dims: tuple[int, ...], nodes: int, floor: float, value: float) -> ShadowPrices:
+def constant_prices(
+    dims: tuple[int, ...], nodes: int, floor: float, value: float, blend: float = 0.0
+) -> ShadowPrices:
     """u = value x base(s)."""
-    return ShadowPrices(dims, nodes, floor, np.full(tuple(nodes**d for d in dims), value))
+    return ShadowPrices(dims, nodes, floor, np.full(tuple(nodes**d for d in dims), value), blend=blend)
 
 
 def mesh_size(dims: tuple[int, ...], nodes: int) -> int:

@@ -71,6 +71,7 @@ def dual_replicate(
     reference: Reference | None = None,
 ) -> float:
     """D(u) - (first best - E[V_0]) on the sample of one seed. Raises OutOfTime."""
+    assert u.blend == 0.0  # scattered types are drawn with the plain base
     rng = np.random.default_rng(seed)
     total = sum(_side(space, u, i, size, rng, clock, reference) for i in range(space.n))
     return total if reference is None else total + _welfare(space, reference, size, rng, clock)

@@ -140,7 +140,7 @@ class _Fibres:
         signals = self.space.signals(self._pair(corners, self.coarse))
         shape = (len(corners), len(self.coarse))
         gains = [np.broadcast_to(self.space.instance.gain(j, signals), shape) for j in range(self.space.n)]
-        base = base_gain(np.stack(gains), self.u.floor, self.space.units)
+        base = base_gain(np.stack(gains), self.u.floor, self.space.units, self.u.blend)
         shadow = self.u.evaluate(self.i, hats(corners, self.u.nodes), self.own_hats, base)
         return shadow if self.u.ridge is None else shadow + base * self._pile(corners)
 

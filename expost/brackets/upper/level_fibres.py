@@ -192,7 +192,7 @@ def draw_levels(
         u.nodes,
         u.nodes ** (space.dims[i] - 1 - private.place),
         np.ascontiguousarray(gains[i]),
-        base_gain(gains, u.floor, space.units),
+        base_gain(gains, u.floor, space.units, u.blend),
         units_of(should, gains, space.units),
         (gains[i] * should).mean(axis=(1, 2)),
         start.astype(np.int32),

@@ -114,6 +114,9 @@ SHORTER = 0.1
 (``linear-three``), noise is worth more than what longer steps reach sooner."""
 LINE_MESH = 7_000
 """Nodes of the shadow prices, at most, on which is looked at how many panels lines need."""
+BLEND = 0.5
+"""What the largest gain counts in the base of three static buyers or more. ``three-buyers`` on 5 nodes, 300 steps, is
+worth 1.0517 with the mean of the two largest, 1.0527 with the second, 1.0520 with the largest."""
 FEWEST = 4_096
 """States of a finite set, at least."""
 
@@ -168,7 +171,8 @@ class UpperSide:
         starts = [] if self.u is None else [self.u.refined(nodes)]
         starts += self._sets(effort, nodes)
         if not starts:
-            starts = [constant_prices(space.dims, nodes, self.floor, 0.5)]
+            blend = BLEND if self.private and space.n > 2 and not space.sequential else 0.0
+            starts = [constant_prices(space.dims, nodes, self.floor, 0.5, blend)]
         start = self._best(starts)
         whole: FitPlan | LinePlan = lines.fit if lines else effort.level_fit if self.private else effort.fit
         plan = whole if self.u is None and len(starts) == 1 else whole.resumed()
