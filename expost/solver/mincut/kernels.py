@@ -1178,22 +1178,36 @@ def to_tied(g: Graph, v: int, m: int, amount: int) -> None:
             g.xflow[a] += amount
 
 
-@compiled(nogil=True, _nrt=False)
-def settle_chains(g: Graph, sent: Int64) -> None:
-    """Let excess meet the demands ahead of it on its chain and its ties, as far as there are any; ``sent`` is int64
-    (nodes,).
+@helper
+def pass_tie(g: Graph, v: int, end: int, carried: int, sent: Int64) -> int:
+    """Settle the tie between ``v``, from where ``carried`` comes, and ``end``; return what comes there."""
+    passed = 0
+    for m in range(v + 1, end):
+        e = g.node[m, EXCESS]
+        f = min(carried, max(-e, 0))
+        to_tied(g, v, m, f)
+        carried -= f
+        g.node[m, EXCESS] = e + f - sent[m]
+        if m < end - 1:
+            g.xflow[g.xout_ptr[m]] += sent[m]
+        passed += sent[m]
+    # what is for nodes further on passes through the last
+    to_tied(g, v, end - 1, carried)
+    g.node[end - 1, ALONG] += sent[end - 1] + carried
+    return wide(passed + carried)
 
-    The bits are right after ``mark`` only.
-    """
-    nodes = len(sent)
+
+@helper
+def plan_chains(g: Graph, sent: Int64) -> None:
+    """Say of each node how much of its excess is to meet demands ahead of it."""
     sent[:] = 0
     if len(g.xtail) > 0:
         # the nodes of a tie remember for a while which node follows it
-        for v in range(nodes):
+        for v in range(len(sent)):
             end = tie_after(g, v)
             for m in range(v + 1, end if end > v + 1 else v + 1):
                 sent[m] = end
-    need, v = 0, nodes - 1
+    need, v = 0, len(sent) - 1
     while v >= 0:
         end = sent[v]
         if end > 0:
@@ -1209,14 +1223,21 @@ def settle_chains(g: Graph, sent: Int64) -> None:
         if not (g.bits[v] & CHAIN):
             need = 0
         e = g.node[v, EXCESS]
-        if e < 0:
-            need -= e
-        elif e > 0:
-            sent[v] = min(e, need)
-            need -= sent[v]
+        sent[v] = min(max(e, 0), need)
+        need += max(-e, 0) - sent[v]
         v -= 1
-    carried, v = 0, 0
-    while v < nodes:
+
+
+@compiled(nogil=True, _nrt=False)
+def settle_chains(g: Graph, sent: Int64) -> None:
+    """Let excess meet the demands ahead of it on its chain and its ties, as far as there are any; ``sent`` is int64
+    (nodes,).
+
+    The bits are right after ``mark`` only.
+    """
+    plan_chains(g, sent)
+    carried, v = wide(0), 0
+    while v < len(sent):
         e = g.node[v, EXCESS]
         f = min(carried, -e) if e < 0 else -sent[v]
         carried -= f
@@ -1225,21 +1246,7 @@ def settle_chains(g: Graph, sent: Int64) -> None:
         if end == v + 1:
             g.node[v, ALONG] += carried
         else:
-            passed = 0
-            for m in range(v + 1, end):
-                e = g.node[m, EXCESS]
-                f = min(carried, max(-e, 0))
-                to_tied(g, v, m, f)
-                carried -= f
-                g.node[m, EXCESS] = e + f - sent[m]
-                if m == end - 1:
-                    # what is for nodes further on passes through the last
-                    to_tied(g, v, m, carried)
-                    g.node[m, ALONG] += sent[m] + carried
-                else:
-                    g.xflow[g.xout_ptr[m]] += sent[m]
-                passed += sent[m]
-            carried += passed
+            carried = pass_tie(g, v, end, carried, sent)
         v = end
 
 
