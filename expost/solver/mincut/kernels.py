@@ -58,6 +58,10 @@ FAR_AHEAD, AHEAD = 8, 4
 ROWS_AHEAD, SEARCH_FAR_AHEAD, SEARCH_AHEAD = 8, 4, 2
 """How many words ahead a search fetches what it knows of a word, the data of its nodes, and what its arcs need."""
 
+DISTANT = 100_000
+"""So many words do not fit into a core's own cache: then those that partners are in are fetched before the first is
+looked at."""
+
 REACH, HOPS = 16, 2
 """In one step a search goes over REACH nodes of a chain, or over an arc across. Of explicit arcs within a word it goes
 over up to HOPS - 1 in one step."""
@@ -479,7 +483,7 @@ def search_back(  # noqa: PLR0912, PLR0915
     were met, and a number above all labels. ``room`` has room for all nodes.
     """
     label[:] = FAR
-    explicit = len(g.xtail) > 0
+    explicit, distant = len(g.xtail) > 0, len(maps.state) > DISTANT
     step = maps.step
     count = lay_out(g, maps)
     state, arcs, lists = maps.state, maps.arcs, maps.lists
@@ -544,6 +548,11 @@ def search_back(  # noqa: PLR0912, PLR0915
                     k = lowest_bit(rest)
                     rest &= rest - ONE
                     label[low + wide(k)] = from_base + wide(leading_zeros(seeds << (LAST - k)))
+                if distant:
+                    rest = new & arcs[j, LINKS]
+                    while rest != NONE:
+                        fetch(state, 4 * (wide(g.partner[low + wide(lowest_bit(rest))]) >> 6))
+                        rest &= rest - ONE
                 rest = new & arcs[j, LINKS]
                 while rest != NONE:
                     later = wait_for(maps, ahead, later, wide(g.partner[low + wide(lowest_bit(rest))]))

@@ -69,6 +69,16 @@ class Network:
         return x
 
 
+CHUNK = 1 << 18
+"""Numbers that are added up at once: what comes in between stays in a core's cache."""
+
+
+def positive_sum(values: Int64) -> int:
+    """The sum of those of many integers that are positive."""
+    chunks = (values[low : low + CHUNK] for low in range(0, len(values), CHUNK))
+    return sum(int(np.maximum(chunk, 0).sum()) for chunk in chunks)
+
+
 def scale(weights: Float, bits: int = WEIGHT_BITS) -> tuple[Int64, int]:
     """Integer weights and the exponent: the finest power of two whose absolute sum stays below ``2**bits``.
 

@@ -11,6 +11,7 @@ import numpy as np
 from expost._typing import Int8, Int32, UInt8
 from expost.solver.mincut import kernels
 from expost.solver.mincut.kernels import Graph, Maps
+from expost.solver.mincut.network import positive_sum
 from expost.solver.result import Status
 
 SHARE = 12
@@ -124,7 +125,7 @@ class Preflow:
 
     def excess(self) -> int:
         """The sum of all positive excess: what the flow proves, in integers."""
-        return int(np.maximum(self.graph.node[:, kernels.EXCESS], 0).sum())
+        return positive_sum(self.graph.node[:, kernels.EXCESS])
 
     def _largest_flow(self) -> int:
         """The largest flow on any arc."""

@@ -8,7 +8,7 @@ from expost._typing import Float, Int8, Int32, Int64, UInt8
 from expost.solver.mincut import kernels
 from expost.solver.mincut.fixed_nodes import Settled
 from expost.solver.mincut.kernels import ALONG, EXCESS, OVER, Graph
-from expost.solver.mincut.network import Network
+from expost.solver.mincut.network import Network, positive_sum
 from expost.solver.nearby import Nearby
 
 MOST = 2.0**62
@@ -87,8 +87,9 @@ def _fits(network: Network, along: Float, over: Float, explicit: Float) -> bool:
     """Whether nothing can overflow: not at a node, nor all the excess on one arc. ``along`` may be empty."""
     supply = network.supply
     rest = float(along.sum() + explicit.sum())
-    most = float(np.abs(supply).max(initial=0)) + float(over.max(initial=0.0)) + rest
-    if float(supply[supply > 0].sum()) + float(over.sum()) + rest + most < MOST:
+    largest = max(int(supply.max(initial=0)), -int(supply.min(initial=0)))
+    most = largest + float(over.max(initial=0.0)) + rest
+    if positive_sum(supply) + float(over.sum()) + rest + most < MOST:
         return True
     excess, size = (_totals(network, along, over, explicit, sign) for sign in (-1.0, 1.0))
     return bool(size.max(initial=0.0) < MOST and np.maximum(excess, 0.0).sum() + size.max(initial=0.0) < MOST)
