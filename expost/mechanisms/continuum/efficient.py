@@ -74,7 +74,9 @@ class EfficientMechanism(ContinuumMechanism):
     def strike(self, i: int, levels: Levels) -> Float:
         """The strike of buyer ``i`` at P states, (P,)."""
         levels = self._whole(levels)
-        step = max(1, CELLS >> (self.depth(i) + self.space.dims[i]))
+        dims = self.space.dims[i]
+        # of one signal few cells of a state stay open, whatever their width
+        step = max(1, CELLS >> (dims + self.depth(i) * (dims > 1)))
         parts = [
             _Cells(self, i, [own[start : start + step] for own in levels]).suprema()
             for start in range(0, len(levels[i]), step)
