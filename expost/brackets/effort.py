@@ -11,7 +11,7 @@ from expost.brackets.lower.polish import PolishPlan
 from expost.brackets.upper.dual import Quadrature
 from expost.brackets.upper.dual_cells import CellSizes
 from expost.brackets.upper.fibre_lines import LineQuadrature
-from expost.brackets.upper.fit import FitPlan, LinePlan
+from expost.brackets.upper.fit import FitPlan, LevelPlan, LinePlan
 from expost.brackets.upper.level_fibres import LevelQuadrature
 from expost.spaces.quantile_space import QuantileSpace
 
@@ -38,7 +38,7 @@ class Effort:
     mesh: int
     fit: FitPlan
     quadrature: Quadrature
-    level_fit: FitPlan
+    level_fit: LevelPlan
     levels: LevelQuadrature
     polish: PolishPlan
     points: int
@@ -54,7 +54,7 @@ TWO_BUYERS = (
         mesh=700,
         fit=FitPlan(fibres=64, types=1024, rows=16, samples=4, steps=200, refresh=4, rate=(3.0, 0.1)),
         quadrature=Quadrature(replicates=20, fibres=128, types=2048, rows=32, bins=512),
-        level_fit=FitPlan(fibres=256, types=512, samples=8, steps=200, refresh=1, rate=(3.0, 0.1)),
+        level_fit=LevelPlan(fibres=256, lines=16, samples=8, steps=200, refresh=1, rate=(3.0, 0.1)),
         levels=LevelQuadrature(fibres=256),
         polish=PolishPlan(points=256, steps=100, rate=(8e-3, 2e-4), nodes=9),
         points=256,
@@ -72,7 +72,7 @@ TWO_BUYERS = (
         mesh=7_000,
         fit=FitPlan(fibres=128, types=2048, rows=24, samples=8, steps=400, refresh=3, rate=(3.0, 0.03)),
         quadrature=Quadrature(replicates=24, fibres=128, types=16384, rows=64, bins=1024),
-        level_fit=FitPlan(fibres=512, types=512, samples=8, steps=400, refresh=1, rate=(3.0, 0.03)),
+        level_fit=LevelPlan(fibres=512, lines=16, samples=8, steps=400, refresh=1, rate=(3.0, 0.03)),
         levels=LevelQuadrature(fibres=256),
         polish=PolishPlan(points=384, steps=300, rate=(1.6e-2, 4e-4), nodes=17),
         points=1024,
@@ -90,7 +90,7 @@ TWO_BUYERS = (
         mesh=90_000,
         fit=FitPlan(fibres=256, types=2048, rows=24, samples=8, steps=600, refresh=3, rate=(3.0, 0.03)),
         quadrature=Quadrature(replicates=24, fibres=128, types=32768, rows=96, bins=2048),
-        level_fit=FitPlan(fibres=1024, types=512, samples=8, steps=600, refresh=1, rate=(3.0, 0.02)),
+        level_fit=LevelPlan(fibres=1024, lines=16, samples=8, steps=600, refresh=1, rate=(3.0, 0.02)),
         levels=LevelQuadrature(fibres=512),
         polish=PolishPlan(points=384, steps=500, rate=(8e-3, 1e-4), width=(8e-3, 3e-3)),
         points=1024,
@@ -115,7 +115,7 @@ TWO_BUYERS = (
         mesh=90_000,
         fit=FitPlan(fibres=512, types=2048, rows=32, samples=8, steps=1200, refresh=3, rate=(2.0, 0.015)),
         quadrature=Quadrature(replicates=24, fibres=256, types=32768, rows=96, bins=2048),
-        level_fit=FitPlan(fibres=1024, types=1024, samples=8, steps=1200, refresh=1, rate=(2.0, 0.015)),
+        level_fit=LevelPlan(fibres=1024, lines=32, samples=8, steps=1200, refresh=1, rate=(2.0, 0.015)),
         levels=LevelQuadrature(fibres=512),
         polish=PolishPlan(points=512, steps=800, rate=(4e-3, 1e-4), width=(5e-3, 2e-3)),
         points=1024,
@@ -140,7 +140,7 @@ TWO_BUYERS = (
         mesh=1_200_000,
         fit=FitPlan(fibres=1024, types=4096, rows=48, samples=6, steps=800, refresh=3, rate=(2.0, 0.02)),
         quadrature=Quadrature(replicates=24, fibres=512, types=32768, rows=128, bins=4096),
-        level_fit=FitPlan(fibres=2048, types=1024, samples=8, steps=1200, refresh=1, rate=(2.0, 0.015)),
+        level_fit=LevelPlan(fibres=2048, lines=32, samples=8, steps=1200, refresh=1, rate=(2.0, 0.015)),
         levels=LevelQuadrature(fibres=1024),
         polish=PolishPlan(points=768, steps=1000, rate=(4e-3, 1e-4), width=(4e-3, 1.5e-3)),
         points=2048,
@@ -165,7 +165,7 @@ TWO_BUYERS = (
         mesh=1_200_000,
         fit=FitPlan(fibres=1024, types=4096, rows=64, samples=6, steps=2500, refresh=3, rate=(2.0, 0.01)),
         quadrature=Quadrature(replicates=32, fibres=512, types=65536, rows=128, bins=4096),
-        level_fit=FitPlan(fibres=2048, types=2048, samples=8, steps=2500, refresh=1, rate=(2.0, 0.01)),
+        level_fit=LevelPlan(fibres=2048, lines=64, samples=8, steps=2500, refresh=1, rate=(2.0, 0.01)),
         levels=LevelQuadrature(fibres=1024),
         polish=PolishPlan(points=1024, steps=2000, rate=(4e-3, 5e-5), width=(3e-3, 1e-3)),
         points=2048,
@@ -193,7 +193,7 @@ MORE_BUYERS = (
         mesh=20_000,
         fit=FitPlan(fibres=256, types=512, rows=16, samples=8, steps=150, refresh=2, rate=(3.0, 0.1)),
         quadrature=Quadrature(replicates=20, fibres=128, types=4096, rows=64, bins=512, wide=8),
-        level_fit=FitPlan(fibres=256, types=512, samples=8, steps=250, refresh=1, rate=(3.0, 0.1)),
+        level_fit=LevelPlan(fibres=256, lines=16, samples=8, steps=250, refresh=1, rate=(3.0, 0.1)),
         levels=LevelQuadrature(fibres=256),
         polish=PolishPlan(points=256, steps=400, rate=(1.6e-2, 2e-3), nodes=5),
         points=64,
@@ -205,7 +205,7 @@ MORE_BUYERS = (
         mesh=600_000,
         fit=FitPlan(fibres=512, types=512, rows=16, samples=8, steps=400, refresh=1, rate=(4.0, 0.1)),
         quadrature=Quadrature(replicates=24, fibres=128, types=8192, rows=64, bins=512, wide=16),
-        level_fit=FitPlan(fibres=1024, types=256, samples=8, steps=400, refresh=1, rate=(2.5, 0.03)),
+        level_fit=LevelPlan(fibres=1024, lines=8, samples=8, steps=400, refresh=1, rate=(2.5, 0.03)),
         levels=LevelQuadrature(fibres=256),
         polish=PolishPlan(points=256, steps=600, rate=(1.6e-2, 1e-3), nodes=9),
         points=256,
@@ -215,7 +215,7 @@ MORE_BUYERS = (
         mesh=600_000,
         fit=FitPlan(fibres=1024, types=512, rows=16, samples=6, steps=600, refresh=1, rate=(2.5, 0.05)),
         quadrature=Quadrature(replicates=24, fibres=256, types=8192, rows=64, bins=512, wide=16),
-        level_fit=FitPlan(fibres=2048, types=256, samples=6, steps=600, refresh=1, rate=(2.0, 0.02)),
+        level_fit=LevelPlan(fibres=2048, lines=8, samples=6, steps=600, refresh=1, rate=(2.0, 0.02)),
         levels=LevelQuadrature(fibres=512),
         polish=PolishPlan(points=384, steps=800, rate=(1.2e-2, 2e-4), width=(8e-3, 3e-3), nodes=9),
         points=512,
@@ -225,7 +225,7 @@ MORE_BUYERS = (
         mesh=600_000,
         fit=FitPlan(fibres=1024, types=1024, rows=24, samples=6, steps=2000, refresh=1, rate=(2.0, 0.02)),
         quadrature=Quadrature(replicates=24, fibres=512, types=16384, rows=64, bins=1024, wide=16),
-        level_fit=FitPlan(fibres=4096, types=256, samples=4, steps=2000, refresh=1, rate=(1.5, 0.01)),
+        level_fit=LevelPlan(fibres=4096, lines=8, samples=4, steps=2000, refresh=1, rate=(1.5, 0.01)),
         levels=LevelQuadrature(fibres=1024),
         polish=PolishPlan(points=512, steps=1500, rate=(8e-3, 1e-4), width=(4e-3, 1.5e-3)),
         points=1024,

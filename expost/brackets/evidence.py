@@ -68,41 +68,12 @@ class Sets(Evidence):
 
 
 @dataclass(frozen=True, eq=False)
-class Dual(Evidence):
-    """Shadow prices, evaluated on samples; reference: the rule that they are compared with, None: the efficient one."""
+class OnSamples(Evidence):
+    """Shadow prices, evaluated on samples of a ``size``, which is what a kind of evaluation has. words: for a bound."""
 
     u: ShadowPrices = field(repr=False)
-    size: Quadrature
-    reference: Reference | None = None
-    kind: ClassVar[str] = "shadow prices"
-
-    def replicate(self, seed: np.random.SeedSequence, space: QuantileSpace, clock: Clock = ENDLESS) -> float:
-        """D(u) less the first best on one sample."""
-        return dual_replicate(seed, space, self.u, self.size, clock, self.reference)
-
-    def facts(self) -> dict[str, Any]:
-        """Sizes and the mesh."""
-        compared = {} if self.reference is None else {"compared": True}
-        return {**_mesh_facts(self.u), **asdict(self.size), **compared}
-
-    def arrays(self) -> dict[str, Array]:
-        """The shadow prices, and the strikes of the rule."""
-        strikes = () if self.reference is None else self.reference.strikes
-        return {**_mesh_arrays(self.u), **{f"strikes_{i}": table for i, table in enumerate(strikes)}}
-
-
-@dataclass(frozen=True, eq=False)
-class DualLines(Evidence):
-    """Shadow prices, evaluated line by line; nothing is compared with the first best."""
-
-    u: ShadowPrices = field(repr=False)
-    size: LineQuadrature
-    kind: ClassVar[str] = "shadow prices on lines"
-    compared: ClassVar[bool] = False
-
-    def replicate(self, seed: np.random.SeedSequence, space: QuantileSpace, clock: Clock = ENDLESS) -> float:
-        """D(u) less E[V_0] on one sample."""
-        return lines_replicate(seed, space, self.u, self.size, clock)
+    size: Any
+    words: ClassVar[str]
 
     def facts(self) -> dict[str, Any]:
         """Sizes and the mesh."""
@@ -111,6 +82,56 @@ class DualLines(Evidence):
     def arrays(self) -> dict[str, Array]:
         """The shadow prices."""
         return _mesh_arrays(self.u)
+
+
+@dataclass(frozen=True, eq=False)
+class Dual(OnSamples):
+    """On scattered types; reference: the rule that they are compared with, None: the efficient one."""
+
+    size: Quadrature
+    reference: Reference | None = None
+    kind: ClassVar[str] = "shadow prices"
+    words: ClassVar[str] = "dual function"
+
+    def replicate(self, seed: np.random.SeedSequence, space: QuantileSpace, clock: Clock = ENDLESS) -> float:
+        """D(u) less the first best on one sample."""
+        return dual_replicate(seed, space, self.u, self.size, clock, self.reference)
+
+    def facts(self) -> dict[str, Any]:
+        """Sizes and the mesh."""
+        return {**super().facts(), **({} if self.reference is None else {"compared": True})}
+
+    def arrays(self) -> dict[str, Array]:
+        """The shadow prices, and the strikes of the rule."""
+        strikes = () if self.reference is None else self.reference.strikes
+        return {**super().arrays(), **{f"strikes_{i}": table for i, table in enumerate(strikes)}}
+
+
+@dataclass(frozen=True, eq=False)
+class DualLines(OnSamples):
+    """Line by line; nothing is compared with the first best."""
+
+    size: LineQuadrature
+    kind: ClassVar[str] = "shadow prices on lines"
+    words: ClassVar[str] = "dual function along lines"
+    compared: ClassVar[bool] = False
+
+    def replicate(self, seed: np.random.SeedSequence, space: QuantileSpace, clock: Clock = ENDLESS) -> float:
+        """D(u) less E[V_0] on one sample."""
+        return lines_replicate(seed, space, self.u, self.size, clock)
+
+
+@dataclass(frozen=True, eq=False)
+class DualLevels(OnSamples):
+    """On lines of types on levels of equal value."""
+
+    size: LevelQuadrature
+    kind: ClassVar[str] = "shadow prices on levels"
+    words: ClassVar[str] = "dual function on levels of equal value"
+
+    def replicate(self, seed: np.random.SeedSequence, space: QuantileSpace, clock: Clock = ENDLESS) -> float:
+        """D(u) less the first best on one sample."""
+        return levels_replicate(seed, space, self.u, self.size, clock)
 
 
 def _mesh_facts(u: ShadowPrices) -> dict[str, Any]:
@@ -139,27 +160,6 @@ class DualCells(Evidence):
     def facts(self) -> dict[str, Any]:
         """Sizes and the mesh."""
         return {**_mesh_facts(self.u), **asdict(self.sizes)}
-
-    def arrays(self) -> dict[str, Array]:
-        """The shadow prices."""
-        return _mesh_arrays(self.u)
-
-
-@dataclass(frozen=True, eq=False)
-class DualLevels(Evidence):
-    """Shadow prices, evaluated on lines of types on levels of equal value."""
-
-    u: ShadowPrices = field(repr=False)
-    size: LevelQuadrature
-    kind: ClassVar[str] = "shadow prices on levels"
-
-    def replicate(self, seed: np.random.SeedSequence, space: QuantileSpace, clock: Clock = ENDLESS) -> float:
-        """D(u) less the first best on one sample."""
-        return levels_replicate(seed, space, self.u, self.size, clock)
-
-    def facts(self) -> dict[str, Any]:
-        """Sizes and the mesh."""
-        return {**_mesh_facts(self.u), **asdict(self.size)}
 
     def arrays(self) -> dict[str, Array]:
         """The shadow prices."""

@@ -317,7 +317,7 @@ def test_three_buyers_try_two_lengths_of_steps_once_and_keep_the_better(monkeypa
         tried.append(plan.rate)
         return [replace(start, floor=float(len(tried)))]
 
-    monkeypatch.setattr(side, "fit_on_levels", fit)
+    monkeypatch.setattr(side, "fit_prices", fit)
     monkeypatch.setattr(upper, "_best", lambda found: max(found, key=lambda u: u.floor))  # the second
     monkeypatch.setattr(upper, "_evaluate", lambda _: None)
     effort = replace(efforts(3)[0], replicates_of_sets=0, mesh=100)

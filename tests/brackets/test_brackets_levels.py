@@ -11,7 +11,7 @@ from expost.brackets.saved import _dual
 from expost.brackets.upper import level_fibres
 from expost.brackets.upper.basis import ShadowPrices, base_gain, constant_prices
 from expost.brackets.upper.dual import Quadrature, dual_replicate
-from expost.brackets.upper.fit import FitPlan
+from expost.brackets.upper.fit import LevelPlan, fit_prices
 from expost.brackets.upper.level_fibres import (
     LevelQuadrature,
     Lines,
@@ -20,7 +20,6 @@ from expost.brackets.upper.level_fibres import (
     levels_replicate,
     private_levels,
 )
-from expost.brackets.upper.level_fit import fit_on_levels
 from expost.brackets.upper.samples import outer_points
 from expost.errors import AuditError
 from expost.spaces.quantile_space import quantile_space
@@ -218,10 +217,8 @@ def test_bounds_agree_with_those_of_many_scattered_types_and_few_are_worth_more(
 
 def test_a_fit_lowers_the_bound_and_is_symmetric(three):
     start = constant_prices(three.dims, 3, 0.0, 0.2)
-    plan = FitPlan(fibres=64, types=128, samples=4, steps=60, refresh=1, rate=(3.0, 0.3))
-    last, mean = fit_on_levels(
-        three, private_levels(three), start, plan, np.random.default_rng(1), symmetric=True
-    )
+    plan = LevelPlan(fibres=64, lines=4, samples=4, steps=60, refresh=1, rate=(3.0, 0.3))
+    last, mean = fit_prices(three, start, plan, np.random.default_rng(1), symmetric=True)
     size, seeds = LevelQuadrature(1, 64, 16, 32, 1), np.random.SeedSequence(2).spawn(4)
     before, after, averaged = (
         np.mean([levels_replicate(one, three, u, size) for one in seeds]) for u in (start, last, mean)

@@ -19,7 +19,7 @@ from expost.brackets.lower.polish import PolishPlan
 from expost.brackets.records import RIGOROUS, STATISTICAL
 from expost.brackets.statistics import Limit
 from expost.brackets.upper.dual import Quadrature
-from expost.brackets.upper.fit import FitPlan
+from expost.brackets.upper.fit import FitPlan, LevelPlan
 from expost.brackets.upper.level_fibres import LevelQuadrature
 from expost.errors import InputError
 from expost.instances.catalogue import load
@@ -281,7 +281,7 @@ SMALL = effort.Effort(
     mesh=100,
     fit=FitPlan(fibres=24, types=64, rows=8, samples=2, steps=12, refresh=2),
     quadrature=Quadrature(replicates=4, fibres=8, types=64, rows=8, bins=64),
-    level_fit=FitPlan(fibres=24, types=64, samples=2, steps=12, refresh=2),
+    level_fit=LevelPlan(fibres=24, lines=2, samples=2, steps=12, refresh=2),
     levels=LevelQuadrature(replicates=4, fibres=8, lines=4, types=16, wide=2),
     polish=PolishPlan(points=16, steps=30, nodes=3),
     points=16,

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Protocol, Self, TypeVar
 
 import numpy as np
 
@@ -18,20 +20,39 @@ from expost.brackets.clock import ENDLESS, Clock, OutOfTime
 from expost.brackets.statistics import Limit, one_sided
 from expost.brackets.upper.basis import ShadowPrices
 from expost.brackets.upper.reference import Reference
-from expost.brackets.upper.samples import draw_fibres, outer_points, respond
+from expost.brackets.upper.samples import chunks, draw_fibres, fewer, outer_points, respond
 from expost.brackets.workers import Workers
 from expost.spaces.efficient import best_gains
 from expost.spaces.quantile_space import QuantileSpace, scrambled
 from expost.spaces.type_space import discretize
 
-CHUNK = 1 << 18
-"""States evaluated at once by one worker."""
 MOST_ATOMS = 1 << 20
 """States of discrete priors that are summed instead of sampled, at most."""
 FEWEST = 4
 """Replicates without which there is no limit."""
 LEAST = 128
 """Fibres of a replicate, at least."""
+
+
+class Sizes(Protocol):
+    """How large an evaluation is."""
+
+    @property
+    def replicates(self) -> int:
+        """Independent ones."""
+        ...
+
+    @property
+    def fibres(self) -> int:
+        """States of the others in each, for each buyer."""
+        ...
+
+    def scaled(self, share: float) -> Self:
+        """The same with about ``share`` of the fibres."""
+        ...
+
+
+Size = TypeVar("Size", bound=Sizes)
 
 
 @dataclass(frozen=True)
@@ -49,17 +70,18 @@ class Quadrature:
     wide: int = 1
 
     @property
+    def states(self) -> int:
+        """Of a fibre."""
+        return self.types
+
+    @property
     def pairs(self) -> tuple[int, int]:
         """Types of two buyers on whose pairs a rule's welfare is evaluated."""
         return 2 * self.fibres, max(1, self.types // 4)
 
     def scaled(self, share: float) -> Quadrature:
         """The same with about ``share`` of its fibres (a power of two)."""
-        fibres = self.fibres
-        while share < 0.7 and fibres > LEAST:
-            fibres //= 2
-            share *= 2.0
-        return replace(self, fibres=fibres)
+        return replace(self, fibres=fewer(self.fibres, share, LEAST))
 
 
 def dual_replicate(
@@ -82,12 +104,7 @@ def _welfare(
 ) -> float:
     """The rule's gains less the first best, on fewer states than the maxima take."""
     outer, inner = (outer_points(space, 1 - i, count, rng) for i, count in enumerate(size.pairs))
-    step = max(1, CHUNK // len(inner))
-    total = 0.0
-    for start in range(0, len(outer), step):
-        clock.check()
-        some = outer[start : start + step]
-        total += rule.welfare(space, some, inner) * len(some)
+    total = sum(rule.welfare(space, some, inner) * len(some) for some in chunks(outer, len(inner), clock))
     return total / len(outer)
 
 
@@ -103,13 +120,9 @@ def _side(
     """Buyer i's part: by how much his maxima are above the efficient or another rule, all at his gains less u."""
 
     def mean(outer: Float, types: int) -> float:
-        step = max(1, CHUNK // types)
         total = 0.0
-        for start in range(0, len(outer), step):
-            clock.check()
-            fibres = draw_fibres(
-                space, i, outer[start : start + step], types, size.rows, u.nodes, u.floor, rng, u.ridge
-            )
+        for some in chunks(outer, types, clock):
+            fibres = draw_fibres(space, i, some, types, size.rows, u.nodes, u.floor, rng, u.ridge)
             if reference is not None:
                 fibres = reference.applied(space, fibres)
             net, cost = fibres.net(u)
@@ -203,14 +216,13 @@ def dual_limit(
     return limit.shifted(control)
 
 
-def affordable(
-    space: QuantileSpace, u: ShadowPrices, size: Quadrature, clock: Clock, jobs: int
-) -> Quadrature:
-    """The quadrature, made smaller where half of the time that is left would not do."""
+def affordable(one: Callable[[int], object], size: Size, few: int, clock: Clock, jobs: int) -> Size:
+    """The size, made smaller where half of the time that is left would not do. one: evaluates a replicate with so many
+    fibres; with a ``few`` it is timed."""
     if not clock.limited:
         return size
-    few = replace(size, replicates=1, fibres=max(1, CHUNK // size.types // 8))
+    one(1)  # what is compiled by it does not count
     began = time.perf_counter()
-    dual_replicate(np.random.SeedSequence(0), space, u, few, clock)
-    each = (time.perf_counter() - began) / few.fibres / jobs
+    one(few)
+    each = (time.perf_counter() - began) / few / jobs
     return size.scaled(0.5 * clock.left / max(each * size.fibres * size.replicates, 1e-9))

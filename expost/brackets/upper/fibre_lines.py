@@ -7,8 +7,6 @@ with a rule. What is random are the states of the others and on which lines the 
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -18,9 +16,9 @@ from expost._typing import Float
 from expost.brackets.clock import ENDLESS, Clock
 from expost.brackets.upper.basis import ShadowPrices, base_gain
 from expost.brackets.upper.line_kernel import line_maxima, line_response, line_tables
-from expost.brackets.upper.lines import PROBES, STEEP, spread_evenly
+from expost.brackets.upper.lines import STEEP, spread_evenly
 from expost.brackets.upper.ridge import RidgeSample
-from expost.brackets.upper.samples import draw_ridge, outer_points, split_levels
+from expost.brackets.upper.samples import chunks, draw_ridge, fewer, outer_points, split_levels, values_along
 from expost.spaces.mesh import hats
 from expost.spaces.quantile_space import QuantileSpace, scrambled
 
@@ -48,18 +46,19 @@ class LineQuadrature:
     panels: int = 16
     prices: int = 512
 
+    @property
+    def states(self) -> int:
+        """Of a fibre."""
+        return self.lines * (2 * self.panels + 1)
+
     def scaled(self, share: float) -> LineQuadrature:
         """The same with about ``share`` of its fibres (a power of two), ``LEAST`` at least."""
-        fibres = self.fibres
-        while share < 0.7 and fibres > LEAST:
-            fibres //= 2
-            share *= 2.0
-        return replace(self, fibres=fibres)
+        return replace(self, fibres=fewer(self.fibres, share, LEAST))
 
 
 def fibre_signals(space: QuantileSpace) -> Along | None:
     """What can be integrated out: for each buyer the signal in which his value always moves one way, from place to
-    place on each of ``PROBES`` lines, of several the one with the largest least step. None where a buyer has no such
+    place on each of some random lines, of several the one with the largest least step. None where a buyer has no such
     signal, or with other than two static buyers, one unit, continuous priors and bounded supports."""
     if space.n != 2 or space.units > 1 or space.sequential or space.discrete or not space.bounded:
         return None
@@ -68,12 +67,8 @@ def fibre_signals(space: QuantileSpace) -> Along | None:
 
 
 def _steepest(space: QuantileSpace, i: int) -> tuple[int, bool] | None:
-    joint = scrambled(PROBES, sum(space.dims), np.random.default_rng(0))
     found: list[tuple[float, tuple[int, bool]]] = []
-    for place in range(space.dims[i]):
-        levels = [own[:, None].repeat(PLACES, axis=1) for own in np.split(joint, [space.dims[0]], axis=1)]
-        levels[i][..., place] = np.linspace(0.0, 1.0, PLACES)
-        value = np.broadcast_to(space.value(i, levels), (PROBES, PLACES))
+    for place, value in enumerate(values_along(space, i, PLACES)):
         steps = np.diff(value, axis=1)
         if not np.isfinite(value).all():
             continue
@@ -236,17 +231,10 @@ def lines_replicate(
     assert along is not None
     total = 0.0
     for i in range(2):
-        for outer in _chunks(outer_points(space, i, size.fibres, rng), size):
-            clock.check()
+        for outer in chunks(outer_points(space, i, size.fibres, rng), size.states, clock, CHUNK):
             fibres = draw_line_fibres(space, along, i, outer, size.lines, size.panels, size.prices, u, rng)
             total += float(fibres.worth(u).sum())
     return total / size.fibres
-
-
-def _chunks(outer: Float, size: LineQuadrature) -> Iterator[Float]:
-    step = max(1, CHUNK // (size.lines * (2 * size.panels + 1)))
-    for start in range(0, len(outer), step):
-        yield outer[start : start + step]
 
 
 def enough_panels(
@@ -264,16 +252,3 @@ def enough_panels(
             return replace(size, panels=few.panels)
         few = twice
     return None
-
-
-def affordable_lines(
-    space: QuantileSpace, u: ShadowPrices, size: LineQuadrature, clock: Clock, jobs: int
-) -> LineQuadrature:
-    """The size, made smaller where half of the time that is left would not do."""
-    if not clock.limited:
-        return size
-    few = replace(size, fibres=32)
-    began = time.perf_counter()
-    lines_replicate(np.random.SeedSequence(0), space, u, few, clock)
-    each = (time.perf_counter() - began) / few.fibres / jobs
-    return size.scaled(0.5 * clock.left / max(each * size.fibres * size.replicates, 1e-9))

@@ -21,6 +21,7 @@ from expost.brackets.clock import ENDLESS, Clock, OutOfTime
 from expost.brackets.memory import room
 from expost.brackets.upper.basis import ShadowPrices, mesh_size
 from expost.brackets.upper.fibre_lines import LineFibres, draw_line_fibres, fibre_signals
+from expost.brackets.upper.level_fibres import LevelFibres, Lines, draw_levels, private_levels
 from expost.brackets.upper.mesh_kernel import corners, gather
 from expost.brackets.upper.samples import FibreSample, draw_fibres, outer_points
 from expost.brackets.workers import Workers
@@ -33,7 +34,7 @@ PANELS = 8
 """Panels of a line, at least."""
 RECENT = 0.02
 """What the latest step counts in the mean over the last ones."""
-Fibres = FibreSample | LineFibres
+Fibres = FibreSample | LineFibres | LevelFibres
 """Some fibres of one buyer."""
 BYTES = 52
 """Of memory for each state of a sample."""
@@ -47,7 +48,8 @@ class Steps:
     steps one of them is replaced by a fresh one; 0: never. rate: first and last length of a step for each unit of the
     subgradient (unit: multiples of the base); steps of one length (Adam's) blow up the noise that is all that is left
     of it where shadow prices are 0, or have their place. smoothing: first and last (unit: values, relative to the mean
-    best gain)."""
+    best gain). reach: see ``LinePlan``. together: whether a unit of the subgradient is that of all buyers' samples
+    together, and not of one's."""
 
     fibres: int = 512
     samples: int = 4
@@ -55,6 +57,8 @@ class Steps:
     refresh: int = 0
     rate: tuple[float, float] = (3.0, 0.1)
     smoothing: tuple[float, float] = (3e-3, 3e-4)
+    reach: ClassVar[float] = 0.0
+    together: ClassVar[bool] = False
 
     def resumed(self) -> Self:
         """The same from a good start: shorter steps."""
@@ -76,7 +80,6 @@ class FitPlan(Steps):
 
     types: int = 1024
     rows: int = 24
-    reach: ClassVar[float] = 0.0
 
     def states(self, nodes: int) -> int:
         """Of a fibre, on a mesh with so many ``nodes`` per signal."""
@@ -92,7 +95,7 @@ class LinePlan(Steps):
 
     lines: int = 32
     prices: int = 96
-    reach: float = 0.5
+    reach: ClassVar[float] = 0.5
 
     def states(self, nodes: int) -> int:
         """Of a fibre, on a mesh with so many ``nodes`` per signal."""
@@ -103,7 +106,21 @@ class LinePlan(Steps):
         return max(nodes - 1, PANELS)
 
 
-Plan = TypeVar("Plan", bound=FitPlan | LinePlan)
+@dataclass(frozen=True)
+class LevelPlan(Steps):
+    """A fit on levels of equal value (see ``level_fibres``). lines: of each fibre, with so many ``types``."""
+
+    lines: int = 16
+    types: int = 32
+    together: ClassVar[bool] = True
+
+    def states(self, nodes: int) -> int:
+        """Of a fibre, on a mesh with so many ``nodes`` per signal."""
+        del nodes
+        return self.lines * self.types
+
+
+Plan = TypeVar("Plan", bound=FitPlan | LinePlan | LevelPlan)
 
 
 class Momentum:
@@ -121,7 +138,7 @@ class Momentum:
 def fit_prices(
     space: QuantileSpace,
     start: ShadowPrices,
-    plan: FitPlan | LinePlan,
+    plan: FitPlan | LinePlan | LevelPlan,
     rng: np.random.Generator,
     *,
     clock: Clock = ENDLESS,
@@ -132,18 +149,14 @@ def fit_prices(
     the samples' noise; stops early when the clock runs out. symmetric: the buyers are exchangeable
     (see ``symmetry``)."""
     plan = _fitting(plan, space.n, start.nodes)
-    draw: Callable[..., list[Fibres]]
-    if isinstance(plan, LinePlan):  # of exchangeable buyers one speaks for both
-        draw = partial(_draw_lines, space, start, plan, 1 if symmetric else space.n, rng)
-    else:
-        draw = partial(_draw_types, space, start, plan, rng)
+    draw = partial(_draw, space, _drawn(space, start, plan, rng), plan, rng, symmetric)
     try:
         samples = [draw(clock) for _ in range(plan.samples)]
     except OutOfTime:
         return [start]
     scale = max(space.n * sum(float(part.efficient.mean()) for part in samples[0]) / len(samples[0]), 1e-300)
     u = start.symmetrized() if symmetric else start
-    masses = _masses(u, samples, symmetric=symmetric)
+    masses = [mass * (space.n if plan.together else 1) for mass in _masses(u, samples, symmetric=symmetric)]
     movers = [Momentum(part.shape) for part in u.parts]
     mean, reach = list(u.parts), plan.reach
     with (workers or Workers(1)).threads() as pool:
@@ -185,48 +198,49 @@ def _fitting(plan: Plan, n: int, nodes: int) -> Plan:
     return plan
 
 
-def _draw_types(
+def _draw(
     space: QuantileSpace,
-    start: ShadowPrices,
-    plan: FitPlan,
+    one: Callable[[int, Float], Fibres],
+    plan: FitPlan | LinePlan | LevelPlan,
     rng: np.random.Generator,
+    symmetric: bool,
     clock: Clock = ENDLESS,
 ) -> list[Fibres]:
-    """One sample of random types, in parts: some fibres of one buyer each."""
-    parts: list[Fibres] = []
-    for i in range(space.n):
-        for outer in np.array_split(outer_points(space, i, plan.fibres, rng), PARTS):
+    """One sample, in parts: some fibres of one buyer each, drawn by ``one``.
+
+    The others' states of fibres in lines lie on a grid with a random offset, which counts every node of the mesh alike;
+    scrambled points lie closer to one node than to the next. Of exchangeable buyers one speaks for both there."""
+    lines, parts = isinstance(plan, LinePlan), list[Fibres]()
+    for i in range(1 if lines and symmetric else space.n):
+        points = (
+            shifted_grid(plan.fibres, space.dims[1 - i], rng)
+            if lines
+            else outer_points(space, i, plan.fibres, rng)
+        )
+        for outer in np.array_split(points, PARTS):
             clock.check()
             if len(outer):
-                parts.append(
-                    draw_fibres(
-                        space, i, outer, plan.types, plan.rows, start.nodes, start.floor, rng, start.ridge
-                    )
-                )
+                parts.append(one(i, outer))
     return parts
 
 
-def _draw_lines(
-    space: QuantileSpace,
-    start: ShadowPrices,
-    plan: LinePlan,
-    buyers: int,
-    rng: np.random.Generator,
-    clock: Clock = ENDLESS,
-) -> list[Fibres]:
-    """One sample, line by line, of the first ``buyers``, in parts. Their fibres lie on a grid with a random offset,
-    which counts every node of the mesh alike; scrambled points lie closer to one node than to the next."""
-    along, parts = fibre_signals(space), list[Fibres]()
-    assert along is not None
-    for i in range(buyers):
-        for outer in np.array_split(shifted_grid(plan.fibres, space.dims[1 - i], rng), PARTS):
-            clock.check()
-            if len(outer):
-                panels = plan.panels(start.nodes)
-                parts.append(
-                    draw_line_fibres(space, along, i, outer, plan.lines, panels, plan.prices, start, rng)
-                )
-    return parts
+def _drawn(
+    space: QuantileSpace, start: ShadowPrices, plan: FitPlan | LinePlan | LevelPlan, rng: np.random.Generator
+) -> Callable[[int, Float], Fibres]:
+    """What draws the fibres of a buyer at some states of the others."""
+    if isinstance(plan, LinePlan):
+        along, panels = fibre_signals(space), plan.panels(start.nodes)
+        assert along is not None
+        return lambda i, outer: draw_line_fibres(
+            space, along, i, outer, plan.lines, panels, plan.prices, start, rng
+        )
+    if isinstance(plan, LevelPlan):
+        private, size = private_levels(space), Lines(plan.lines, plan.types)
+        assert private is not None
+        return lambda i, outer: draw_levels(space, private[i], i, outer, size, start, rng)
+    return lambda i, outer: draw_fibres(
+        space, i, outer, plan.types, plan.rows, start.nodes, start.floor, rng, start.ridge
+    )
 
 
 def _masses(u: ShadowPrices, samples: list[list[Fibres]], *, symmetric: bool) -> list[Float]:
@@ -248,13 +262,15 @@ def _subgradient(u: ShadowPrices, fibres: Fibres, smoothing: float, buyers: floa
 def gathered(u: ShadowPrices, fibres: Fibres, weights: Float, pile: Float | None = None) -> tuple[Float, ...]:
     """``weights`` (P, Q) of the states at the nodes of the mesh, and ``pile`` (P, R) of the types on the ridge at the
     nodes of the ridge."""
+    if isinstance(fibres, LevelFibres):
+        return (fibres.gathered(u, weights),)
     mesh = spread(u, fibres, weights)
     if u.ridge is None or fibres.ridge is None or pile is None:
         return (mesh,)
     return mesh, u.ridge.spread(fibres.buyer, fibres.ridge, pile)
 
 
-def spread(u: ShadowPrices, fibres: Fibres, weights: Float) -> Float:
+def spread(u: ShadowPrices, fibres: FibreSample | LineFibres, weights: Float) -> Float:
     """The transpose of interpolation: ``weights`` (P, Q) of the states gathered at the nodes, in the mesh's shape."""
     at_nodes = np.zeros((fibres.outer.shape[1], fibres.inner.shape[1]))
     gather(weights, *corners(fibres.outer), *corners(fibres.inner), at_nodes)

@@ -10,18 +10,13 @@ above a price is a sum over whole lines, not a count of scattered types: maxima 
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from functools import partial
 
 import numpy as np
 
 from expost._typing import Float, Float32, Int32
 from expost.brackets.clock import ENDLESS, Clock
-from expost.brackets.statistics import Limit, one_sided
 from expost.brackets.upper.basis import ShadowPrices, base_gain
-from expost.brackets.upper.dual import replicated
 from expost.brackets.upper.level_kernel import (
     gather_lines,
     interpolate_lines,
@@ -29,18 +24,15 @@ from expost.brackets.upper.level_kernel import (
     static_levels,
 )
 from expost.brackets.upper.mesh_kernel import Corners, corners
-from expost.brackets.upper.samples import outer_points, units_of
-from expost.brackets.workers import Workers
+from expost.brackets.upper.samples import chunks, fewer, outer_points, split_levels, units_of, values_along
 from expost.errors import AuditError
 from expost.spaces.efficient import should_win
 from expost.spaces.mesh import hats
-from expost.spaces.quantile_space import QuantileSpace, lattice, scrambled
+from expost.spaces.quantile_space import QuantileSpace, lattice
 from expost.tolerances import ASSUMPTION, allowance
 
-PROBES, PLACES = 256, 9
-"""Random states and places of a level in which values are looked at for a private one."""
-CHUNK = 1 << 18
-"""States evaluated at once by one worker."""
+PLACES = 9
+"""Places of a level in which values are looked at for a private one."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +54,8 @@ def private_levels(space: QuantileSpace) -> tuple[Private, ...] | None:
 
 
 def _private(space: QuantileSpace, i: int) -> Private | None:
-    joint = scrambled(PROBES, sum(space.dims), np.random.default_rng(0))
     found: list[Private] = []
-    for place in range(space.dims[i]):
-        levels = [own[:, None].repeat(PLACES, axis=1) for own in space.split(joint)]
-        levels[i][..., place] = np.linspace(0.0, 1.0, PLACES)
-        value = np.broadcast_to(space.value(i, levels), (PROBES, PLACES))
+    for place, value in enumerate(values_along(space, i, PLACES)):
         steps = np.diff(value, axis=1)
         if place == space.first[i] or not np.isfinite(value).all() or steps.min() <= 0.0:
             continue
@@ -115,6 +103,17 @@ class LevelFibres:
     shift: Float = field(repr=False)
     outer: Corners = field(repr=False)
     inner: Corners = field(repr=False)
+
+    @property
+    def measures(self) -> tuple[Float]:
+        """What the base counts in its mean over all fibres (P, K, L)."""
+        return (self.base / self.base.size,)
+
+    def slopes(self, u: ShadowPrices, smoothing: float) -> tuple[Float]:
+        """How the mean over all fibres of their maxima and of the buyer's share of u moves with u as a multiple of the
+        base, (P, K, L): base x (share - chance to win)."""
+        _, wins = self.respond(self.net(u)[0], smoothing, rule=True)
+        return (self.base * (self.share - wins) / self.base.size,)
 
     def net(self, u: ShadowPrices) -> tuple[Float, Float]:
         """Gains less u (P, K, L), and the mean of the buyer's share of u (P,)."""
@@ -165,9 +164,8 @@ def draw_levels(
 
     Raises AuditError where his value does not rise along the private level by as much as it should."""
     own, rows = _own_lines(space, i, private.place, size, rng)
-    others = _split(space, i, outer)
     low, high = (
-        np.broadcast_to(space.value(i, _joined(others, i, end[None], 1)), (len(outer), len(own)))
+        np.broadcast_to(space.value(i, split_levels(space, i, outer, end)), (len(outer), len(own)))
         for end in (_moved(own, private.place, 0.0), _moved(own, private.place, 1.0))
     )
     if np.abs(high - low - private.slope).max() > 10.0 * allowance(ASSUMPTION, high):
@@ -181,7 +179,7 @@ def draw_levels(
     types = np.empty((*place.shape, size.types, space.dims[i]))
     types[...] = own[:, None]
     types[..., private.place] = (np.arange(size.types) + shift[..., None]) / size.types
-    signals = space.signals(_joined(others, i, types, 2))
+    signals = space.signals(split_levels(space, i, outer, types))
     gains = np.stack(
         [np.broadcast_to(space.instance.gain(j, signals), types.shape[:-1]) for j in range(space.n)]
     )
@@ -239,17 +237,6 @@ def _line_corners(own: Float, place: int, nodes: int) -> Corners:
     return Corners(around.nodes[low].reshape(shape), around.weights[low].reshape(shape))
 
 
-def _split(space: QuantileSpace, i: int, outer: Float) -> list[Float]:
-    """The others' levels, one array (P, d_j) each, in order."""
-    return np.split(outer, np.cumsum([dims for j, dims in enumerate(space.dims) if j != i])[:-1], axis=1)
-
-
-def _joined(others: list[Float], i: int, own: Float, axes: int) -> list[Float]:
-    """Levels of everybody: the others' with ``axes`` more before the last, and ``own`` at place ``i``."""
-    spread = [part.reshape(len(part), *(1,) * axes, -1) for part in others]
-    return [*spread[:i], own, *spread[i:]]
-
-
 @dataclass(frozen=True)
 class LevelQuadrature:
     """Sizes of an evaluation: ``replicates`` independent ones, each with ``fibres`` states of the others with ``lines``
@@ -267,13 +254,14 @@ class LevelQuadrature:
         """The types of a fibre."""
         return Lines(self.lines, self.types)
 
+    @property
+    def states(self) -> int:
+        """Of a fibre."""
+        return self.size.states
+
     def scaled(self, share: float) -> LevelQuadrature:
         """The same with about ``share`` of its fibres (a power of two), 64 at least."""
-        fibres = self.fibres
-        while share < 0.7 and fibres > 64:
-            fibres //= 2
-            share *= 2.0
-        return replace(self, fibres=fibres)
+        return replace(self, fibres=fewer(self.fibres, share, 64))
 
 
 def levels_replicate(
@@ -310,47 +298,9 @@ def _mean(
 ) -> float:
     """By how much buyer i's maxima are above what he gains where he should win, with his share of E[u]."""
     total = 0.0
-    for some in _chunks(outer, size):
-        clock.check()
+    for some in chunks(outer, size.states, clock):
         fibres = draw_levels(space, private, i, some, size, u, rng)
         net, cost = fibres.net(u)
         best, _ = fibres.respond(net)
         total += float((best + cost - fibres.efficient).sum())
     return total / len(outer)
-
-
-def _chunks(outer: Float, size: Lines) -> Iterator[Float]:
-    step = max(1, CHUNK // size.states)
-    for start in range(0, len(outer), step):
-        yield outer[start : start + step]
-
-
-def levels_limit(
-    space: QuantileSpace,
-    u: ShadowPrices,
-    size: LevelQuadrature,
-    confidence: float,
-    seed: np.random.SeedSequence,
-    control: float,
-    *,
-    clock: Clock = ENDLESS,
-    workers: Workers | None = None,
-) -> Limit:
-    """D(u) + E[V_0] with the error of its limit: see ``dual_limit``. Raises OutOfTime."""
-    one = partial(levels_replicate, space=space, u=u, size=size, clock=clock)
-    limit = one_sided(replicated(one, seed.spawn(size.replicates), workers or Workers(1)), confidence)
-    return limit.shifted(control)
-
-
-def affordable_levels(
-    space: QuantileSpace, u: ShadowPrices, size: LevelQuadrature, clock: Clock, jobs: int
-) -> LevelQuadrature:
-    """The quadrature, made smaller where half of the time that is left would not do."""
-    if not clock.limited:
-        return size
-    few = replace(size, fibres=32)
-    levels_replicate(np.random.SeedSequence(0), space, u, replace(size, fibres=1), clock)  # compiles
-    began = time.perf_counter()
-    levels_replicate(np.random.SeedSequence(0), space, u, few, clock)
-    each = (time.perf_counter() - began) / few.fibres / jobs
-    return size.scaled(0.5 * clock.left / max(each * size.fibres * size.replicates, 1e-9))

@@ -6,12 +6,14 @@ set is feasible there)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import sparse
 
 from expost._typing import Bool, Float, Float32, Int32
+from expost.brackets.clock import Clock
 from expost.brackets.upper.basis import ShadowPrices, base_gain
 from expost.brackets.upper.responses import sequential_response, static_response
 from expost.brackets.upper.ridge import Ridge, RidgeSample
@@ -26,6 +28,10 @@ just by one: with 16 a fit on 128 fibres of 2,048 types of ``jmmz`` is worth 0.8
 much work."""
 RIDGE_FEWEST = 8
 """Types of a fibre on the surface, at least."""
+PROBES = 256
+"""States at which it is looked how values move."""
+CHUNK = 1 << 18
+"""States evaluated at once by one worker."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,17 +110,40 @@ def own_types(
 
 
 def split_levels(space: QuantileSpace, i: int, outer: Float, inner: Float) -> list[Float]:
-    """Levels of all buyers over (P, Q) states: ``outer`` (P, sum of the others' d) and ``inner`` (Q, d_i), to
-    broadcast."""
-    levels: list[Float] = []
-    start = 0
-    for j in range(space.n):
-        if j == i:
-            levels.append(inner[None])
-            continue
-        levels.append(outer[:, None, start : start + space.dims[j]])
-        start += space.dims[j]
-    return levels
+    """Levels of all buyers over the states of P fibres, to broadcast: ``outer`` (P, sum of the others' d), and the own
+    ones ``inner``, the same in every fibre (Q, d_i), or each fibre's (P, .., d_i)."""
+    if inner.ndim == 2:
+        inner = inner[None]
+    axes = (1,) * (inner.ndim - 2)
+    ends = np.cumsum([dims for j, dims in enumerate(space.dims) if j != i], dtype=np.intp)
+    levels = [part.reshape(len(part), *axes, -1) for part in np.split(outer, ends, axis=1)[:-1]]
+    return [*levels[:i], inner, *levels[i:]]
+
+
+def values_along(space: QuantileSpace, i: int, places: int) -> Iterator[Float]:
+    """Of each of buyer i's signals in turn his values at ``places`` equally spaced levels of it, in ``PROBES`` random
+    states otherwise, (PROBES, places)."""
+    joint = scrambled(PROBES, sum(space.dims), np.random.default_rng(0))
+    for place in range(space.dims[i]):
+        levels = [own[:, None].repeat(places, axis=1) for own in space.split(joint)]
+        levels[i][..., place] = np.linspace(0.0, 1.0, places)
+        yield np.broadcast_to(space.value(i, levels), (PROBES, places))
+
+
+def chunks(outer: Float, states: int, clock: Clock, most: int = CHUNK) -> Iterator[Float]:
+    """The others' states of some fibres at a time, at most ``most`` states of ``states`` a fibre. Raises OutOfTime."""
+    step = max(1, most // states)
+    for start in range(0, len(outer), step):
+        clock.check()
+        yield outer[start : start + step]
+
+
+def fewer(fibres: int, share: float, least: int) -> int:
+    """About ``share`` of the fibres, halved and halved again, ``least`` at least."""
+    while share < 0.7 and fibres > least:
+        fibres //= 2
+        share *= 2.0
+    return fibres
 
 
 def draw_fibres(

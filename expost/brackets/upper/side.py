@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -21,28 +20,15 @@ from expost.brackets.effort import (
     Effort,
     grid_points,
 )
-from expost.brackets.evidence import Dual, DualCells, DualLevels, DualLines, Sets, Sizeless
+from expost.brackets.evidence import Dual, DualCells, DualLevels, DualLines, OnSamples, Sets, Sizeless
 from expost.brackets.optimum import check_states
 from expost.brackets.records import UPPER, Control
 from expost.brackets.statistics import Limit, one_sided
 from expost.brackets.symmetry import exchangeable
 from expost.brackets.upper.basis import ShadowPrices, constant_prices
-from expost.brackets.upper.dual import (
-    Quadrature,
-    affordable,
-    dual_limit,
-    dual_replicate,
-    first_best,
-    replicated,
-)
+from expost.brackets.upper.dual import Quadrature, affordable, first_best, replicated
 from expost.brackets.upper.dual_cells import CellSizes
-from expost.brackets.upper.fibre_lines import (
-    LineQuadrature,
-    affordable_lines,
-    enough_panels,
-    fibre_signals,
-    lines_replicate,
-)
+from expost.brackets.upper.fibre_lines import LineQuadrature, enough_panels, fibre_signals
 from expost.brackets.upper.finite import (
     FiniteSets,
     averaged,
@@ -52,17 +38,11 @@ from expost.brackets.upper.finite import (
     mean_limit,
     piled,
 )
-from expost.brackets.upper.fit import FitPlan, LinePlan, fit_prices, largest_nodes
-from expost.brackets.upper.level_fibres import (
-    LevelQuadrature,
-    affordable_levels,
-    levels_limit,
-    levels_replicate,
-    private_levels,
-)
-from expost.brackets.upper.level_fit import fit_on_levels
+from expost.brackets.upper.fit import FitPlan, LevelPlan, LinePlan, fit_prices, largest_nodes
+from expost.brackets.upper.level_fibres import LevelQuadrature, private_levels
 from expost.brackets.upper.reference import Reference, reference_rule
 from expost.brackets.upper.ridge import candidates, constant_ridge, ridge_nodes
+from expost.brackets.upper.samples import CHUNK
 from expost.brackets.upper.tails import NO_MEAN, NO_VARIANCE, tail_growth
 from expost.errors import InputError
 from expost.mechanisms.continuum.mechanism import ContinuumMechanism
@@ -174,7 +154,9 @@ class UpperSide:
             blend = BLEND if self.private and space.n > 2 and not space.sequential else 0.0
             starts = [constant_prices(space.dims, nodes, self.floor, 0.5, blend)]
         start = self._best(starts)
-        whole: FitPlan | LinePlan = lines.fit if lines else effort.level_fit if self.private else effort.fit
+        whole: FitPlan | LinePlan | LevelPlan = (
+            lines.fit if lines else effort.level_fit if self.private else effort.fit
+        )
         plan = whole if self.u is None and len(starts) == 1 else whole.resumed()
         if (self.u is not None or lines) and self.places is not None and start.ridge is None:
             # the samples of random types of the first stage are too small for it
@@ -183,10 +165,7 @@ class UpperSide:
         lengths = (1.0, SHORTER) if space.n > 2 and self.u is None else (self.length,)
         clock, found = account.clock.part(0.45), list[tuple[ShadowPrices, float]]()
         for length in lengths:
-            fit: Callable[..., list[ShadowPrices]] = fit_prices
-            if self.private is not None:
-                fit = partial(fit_on_levels, private=self.private)
-            fitted = fit(
+            fitted = fit_prices(
                 space,
                 start=start,
                 plan=plan.shortened(length),
@@ -297,14 +276,19 @@ class UpperSide:
         """What a small sample prefers, always the same: a choice, never a bound."""
         if len(candidates) == 1:
             return candidates[0]
-        if self.lines:
-            size = self._line_size(LINE_PILOT, candidates[0])
-            return min(candidates, key=lambda u: sum(self._on_lines(u, size)))
-        if self.private is not None and candidates[0].nodes > 1:
-            return min(candidates, key=self._on_levels)
-        rule = self._rule(candidates[0])
-        scores = [sum(self._replicates(u, PILOT, 54321, rule)) for u in candidates]
+        pilot = self._evidence(candidates[0], LINE_PILOT, LEVEL_PILOT, PILOT)
+        scores = [sum(self._replicates(replace(pilot, u=u), 54321)) for u in candidates]
         return candidates[int(np.argmin(scores))]
+
+    def _evidence(
+        self, u: ShadowPrices, lines: LineQuadrature | None, levels: LevelQuadrature, scattered: Quadrature
+    ) -> OnSamples:
+        """How ``u`` is evaluated here: line by line, on levels of equal value, or on scattered types."""
+        if self.lines and lines is not None:
+            return DualLines(u, self._line_size(lines, u))
+        if self.private is not None and u.nodes > 1:
+            return DualLevels(u, levels)
+        return Dual(u, scattered, self._rule(u))
 
     def _rule(self, u: ShadowPrices) -> Reference | None:
         """What to compare ``u`` with: the best mechanism so far, where a pilot shows less noise with it than with the
@@ -315,38 +299,27 @@ class UpperSide:
         rule = self.compared[1]
         if rule is None:
             return None
-        noise = [np.std(self._replicates(u, NOISE, 98765, one)) for one in (None, rule)]
+        noise = [np.std(self._replicates(Dual(u, NOISE, one), 98765)) for one in (None, rule)]
         return rule if noise[1] < noise[0] else None
 
-    def _replicates(
-        self,
-        u: ShadowPrices,
-        size: Quadrature,
-        stream: int,
-        rule: Reference | None,
-    ) -> list[float]:
-        """The dual function less the first best, on the samples of one ``stream``, always the same."""
+    def _replicates(self, evidence: OnSamples, stream: int) -> list[float]:
+        """The dual function on the samples of one ``stream``, always the same."""
         account = self.account
-        seeds = np.random.SeedSequence([account.seed, stream]).spawn(size.replicates)
-        one = partial(
-            dual_replicate, space=account.space, u=u, size=size, clock=account.clock, reference=rule
+        seeds = np.random.SeedSequence([account.seed, stream]).spawn(evidence.size.replicates)
+        return account.workers.map(
+            partial(evidence.replicate, space=account.space, clock=account.clock), seeds
         )
-        return account.workers.map(one, seeds)
 
-    def _on_lines(self, u: ShadowPrices, size: LineQuadrature) -> list[float]:
-        """The dual function, line by line, on the samples of one stream, always the same."""
-        account = self.account
-        seeds = np.random.SeedSequence([account.seed, 54321]).spawn(size.replicates)
-        one = partial(lines_replicate, space=account.space, u=u, size=size, clock=account.clock)
-        return account.workers.map(one, seeds)
+    def _afforded(self, evidence: OnSamples) -> OnSamples:
+        """The same on fewer fibres where half of the time that is left would not do."""
+        account, size = self.account, evidence.size
 
-    def _on_levels(self, u: ShadowPrices) -> float:
-        """The dual function less the first best on levels of equal value, on the samples of one stream, always the
-        same."""
-        account = self.account
-        seeds = np.random.SeedSequence([account.seed, 54321]).spawn(LEVEL_PILOT.replicates)
-        one = partial(levels_replicate, space=account.space, u=u, size=LEVEL_PILOT, clock=account.clock)
-        return float(sum(account.workers.map(one, seeds)))
+        def one(fibres: int) -> float:
+            few = replace(evidence, size=replace(size, fibres=fibres))
+            return few.replicate(np.random.SeedSequence(0), account.space, account.clock)
+
+        few = max(1, CHUNK // size.states)
+        return replace(evidence, size=affordable(one, size, few, account.clock, account.workers.count))
 
     def _line_size(self, size: LineQuadrature, u: ShadowPrices) -> LineQuadrature:
         """The size with a panel for every cell of the mesh, and as many as gains and values need."""
@@ -368,72 +341,18 @@ class UpperSide:
             return
         confidence, seed = account.allowance.next(UPPER), account.next_seed()
         account.tell(f"evaluating shadow prices, {u.nodes} nodes per signal")
-        if self.lines and effort.along_lines:
-            self._evaluate_on_lines(u, effort.along_lines.size, confidence, seed)
-            return
-        if self.private is not None and u.nodes > 1:
-            self._evaluate_on_levels(u, effort.levels, confidence, seed)
-            return
-        rule = self._rule(u)
-        size = affordable(account.space, u, effort.quadrature, account.clock, account.workers.count)
-        limit = dual_limit(
-            account.space,
-            u,
-            size,
-            confidence,
-            seed,
-            account.first_best.mean,
-            clock=account.clock,
-            workers=account.workers,
-            reference=rule,
-        )
-        account.statistical(
-            UPPER,
-            f"dual function, multilinear shadow prices on {u.nodes} nodes per signal" + self._surface(u)
-            if u.nodes
-            else "each buyer's best prices on random finite sets of types",
-            limit,
-            Dual(u, size, rule),
-            seed,
-        )
-
-    def _evaluate_on_levels(
-        self, u: ShadowPrices, size: LevelQuadrature, confidence: float, seed: np.random.SeedSequence
-    ) -> None:
-        account = self.account
-        size = affordable_levels(account.space, u, size, account.clock, account.workers.count)
-        limit = levels_limit(
-            account.space,
-            u,
-            size,
-            confidence,
-            seed,
-            account.first_best.mean,
-            clock=account.clock,
-            workers=account.workers,
-        )
-        method = (
-            f"dual function on levels of equal value, multilinear shadow prices on {u.nodes} nodes per signal"
-        )
-        account.statistical(UPPER, method, limit, DualLevels(u, size), seed)
-
-    def _evaluate_on_lines(
-        self, u: ShadowPrices, size: LineQuadrature, confidence: float, seed: np.random.SeedSequence
-    ) -> None:
-        account = self.account
-        size = affordable_lines(
-            account.space, u, self._line_size(size, u), account.clock, account.workers.count
-        )
-        one = partial(lines_replicate, space=account.space, u=u, size=size, clock=account.clock)
-        found = replicated(one, seed.spawn(size.replicates), account.workers)
-        account.statistical(
-            UPPER,
-            f"dual function along lines, multilinear shadow prices on {u.nodes} nodes per signal"
-            + self._surface(u),
-            one_sided(found, confidence),
-            DualLines(u, size),
-            seed,
-        )
+        lines = None if effort.along_lines is None else effort.along_lines.size
+        evidence = self._afforded(self._evidence(u, lines, effort.levels, effort.quadrature))
+        one = partial(evidence.replicate, space=account.space, clock=account.clock)
+        found = replicated(one, seed.spawn(evidence.size.replicates), account.workers)
+        limit = one_sided(found, confidence)
+        if evidence.compared:
+            limit = limit.shifted(account.first_best.mean)
+        method = "each buyer's best prices on random finite sets of types"
+        if u.nodes:
+            method = f"{evidence.words}, multilinear shadow prices on {u.nodes} nodes per signal"
+            method += self._surface(u)
+        account.statistical(UPPER, method, limit, evidence, seed)
 
 
 def any_negative(account: Account) -> bool:
