@@ -39,6 +39,15 @@ def installed(extra: str) -> bool:
     return PYTHON.exists() and there.exists() and there.read_text() == wanted()
 
 
+def with_pip() -> str:
+    """A Python that has pip: the one that made .venv where that is active, which has none."""
+    return (
+        getattr(sys, "_base_executable", sys.executable)
+        if Path(sys.prefix) == ENVIRONMENT
+        else sys.executable
+    )
+
+
 def install(extra: str) -> None:
     """Make the environment. The stamp comes last, so that an interrupted installation is not taken for one."""
     what = f"adding what {extra} needs to" if extra else "setting up"
@@ -54,7 +63,7 @@ def install(extra: str) -> None:
         f"{HERE}[{extra or 'test'}]",
     ]
     subprocess.run(
-        [sys.executable, "-m", "pip", "--python", str(PYTHON), *arguments], check=True, stdout=sys.stderr
+        [with_pip(), "-m", "pip", "--python", str(PYTHON), *arguments], check=True, stdout=sys.stderr
     )
     stamp(extra).write_text(wanted())
 
