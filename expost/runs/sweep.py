@@ -11,6 +11,7 @@ import itertools
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from expost._progress import bar
 from expost._typing import Timing
 from expost.errors import InputError
 from expost.files import claim_place, read_regular
-from expost.formulations.room import memory_of
+from expost.formulations.room import memory_of, rough_memory
 from expost.instances.environment import Instance
 from expost.runs.arguments import InstanceLike, grid_of, jobs_of, load, path_of
 from expost.runs.own import MechanismLike
@@ -194,13 +195,13 @@ def _workers(cases: list[Case], jobs: int) -> int:
         return 1
     import psutil
 
-    need = max(_bytes(case) for case in cases)
+    need = _bytes(max(cases, key=partial(_bytes, by=rough_memory)))  # a look at the values of one is enough
     fit = max(1, int(psutil.virtual_memory().available / need))
     return fit if jobs == -1 and fit < (psutil.cpu_count() or 1) else jobs if jobs == -1 else min(jobs, fit)
 
 
-def _bytes(case: Case) -> float:
+def _bytes(case: Case, by: Callable[..., float] = memory_of) -> float:
     if "grid" not in case.asked:
         return 2.0 * 2**30
     grid = grid_of(case.asked["grid"]).resolve(case.instance)
-    return IMPORTS + memory_of(case.instance, grid, (Timing.SEQUENTIAL,))
+    return IMPORTS + by(case.instance, grid, (Timing.SEQUENTIAL,))

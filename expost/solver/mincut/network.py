@@ -130,7 +130,7 @@ def build(program: Program, spare_bits: int = 0) -> Network:
     covering = pairs(program.covering, place)
     xtail = np.concatenate([tails[extra_arcs], over[extra_rows], covering[1]])
     xhead = np.concatenate([heads[extra_arcs], under[extra_rows], covering[0]])
-    order = by_head(xhead, bits) if alike else np.arange(len(xhead), dtype=np.int32)
+    order = by_head(xhead, bits) if alike and len(xhead) else np.arange(len(xhead), dtype=np.int32)
     graph, explicit = graph_of(second, bits, partner, xtail[order], xhead[order])
     explicit = order[explicit]
     weights, exponent = scale(program.weights, WEIGHT_BITS - spare_bits)
