@@ -73,6 +73,16 @@ def test_no_type_of_a_later_buyer_wins_where_an_earlier_one_may(order):
         assert (strikes[k] - np.maximum(highest, mechanism.given(k, levels))).mean() < 0.05
 
 
+def test_strikes_are_known_where_they_are_won_at():
+    mechanism = example_2("three-buyers", lower=0.15)
+    levels = states_of(mechanism, 48)
+    for i in range(3):
+        value, strike = mechanism.space.value(i, levels), mechanism.strike(i, levels)
+        found, above = mechanism.strike_where(i, levels, value), value > strike
+        assert above.any() and found[above] == pytest.approx(strike[above], abs=1e-9)
+        assert (found[~above] >= value[~above]).all()
+
+
 def test_prices_that_rise_and_fall_are_bounded_by_intervals():
     formulas = tuple(f"p{j} + p{k} + (c{j} - 0.5)**2 + c{k}**2 - 0.3" for j, k in ((2, 3), (1, 3), (1, 2)))
     mechanism = PostedMechanism(space_of("three-buyers"), "wavy", (0, 1, 2), formulas, 12, 1e-3)

@@ -212,11 +212,15 @@ class CompletedMechanism(ContinuumMechanism):
             result = np.maximum(result, found)
         return result
 
-    def strikes(self, levels: Levels) -> Float:
-        """The strikes at P states: see ``ContinuumMechanism``."""
+    def strike(self, i: int, levels: Levels) -> Float:
+        """The strike of buyer ``i`` at P states, (P,)."""
         count = max(len(own) for own in levels)
         whole = [np.broadcast_to(own, (count, own.shape[1])) for own in levels]
-        return np.stack([self.strikes_along(k, whole, whole[k][:, None])[:, 0] for k in range(self.space.n)])
+        return self.strikes_along(i, whole, whole[i][:, None])[:, 0]
+
+    def strikes(self, levels: Levels) -> Float:
+        """The strikes at P states: see ``ContinuumMechanism``."""
+        return np.stack([self.strike(i, levels) for i in range(self.space.n)])
 
     def arrays(self) -> dict[str, Array]:
         """The meshes."""

@@ -65,6 +65,8 @@ class ContinuumMechanism(ABC):
     method: str
 
     kind: ClassVar[str]
+    audited: ClassVar[int] = 4096
+    """Random states at which a saved one is audited."""
 
     @abstractmethod
     def strikes(self, levels: Levels) -> Float:
@@ -74,6 +76,12 @@ class ContinuumMechanism(ABC):
     def strike(self, i: int, levels: Levels) -> Float:
         """The strike of buyer ``i`` at P states, (P,)."""
         return np.asarray(self.strikes(levels)[i])
+
+    def strike_where(self, i: int, levels: Levels, value: Float) -> Float:
+        """The strike of buyer ``i`` at P states where ``value`` (P,) exceeds it; elsewhere that or anything no less than
+        ``value``, where it need not be known."""
+        del value
+        return self.strike(i, levels)
 
     @abstractmethod
     def arrays(self) -> dict[str, Array]:
@@ -122,7 +130,7 @@ class ContinuumMechanism(ABC):
         levels = self.space.split(joint)
         signals = self.space.signals(levels)
         values = np.stack([self.space.instance.value(i, signals) for i in range(self.space.n)])
-        strikes = self.strikes(levels)
+        strikes = np.stack([self.strike_where(i, levels, values[i]) for i in range(self.space.n)])
         crowded = int(np.count_nonzero(self.won(levels, values, strikes).sum(axis=0) > self.space.units))
         worst = max(self._deviation(i, levels, values[i], strikes[i], rng) for i in range(self.space.n))
         allowed = allowance(INCENTIVE, values)
@@ -138,7 +146,7 @@ class ContinuumMechanism(ABC):
         if place is None:
             reported = [other if j == i else own for j, own in enumerate(levels)]
             theirs = self.space.value(i, reported)
-            posted = self.strike(i, reported)
+            posted = self.strike_where(i, reported, theirs)
             truth = np.where(value > strike, value - strike, 0.0)
             lie = np.where(theirs > posted, value - posted, 0.0)
             with np.errstate(

@@ -43,6 +43,8 @@ class PostedMechanism(ContinuumMechanism):
     precision: float
 
     kind: ClassVar[str] = "posted"
+    audited: ClassVar[int] = 1024
+    """Every supremum is a search of its own."""
 
     def __post_init__(self) -> None:
         """Check the formulas."""
@@ -128,6 +130,15 @@ class PostedMechanism(ContinuumMechanism):
             for start in range(0, count, step)
         ]
         return np.maximum(given, np.concatenate(parts)[:, 0]) if parts else given
+
+    def strike_where(self, i: int, levels: Levels, value: Float) -> Float:
+        """As in ``ContinuumMechanism``: no supremum is looked for where the formula alone is no less than ``value``."""
+        count = max(len(own) for own in levels)
+        whole = [np.broadcast_to(own, (count, own.shape[-1])) for own in levels]
+        found = self.given(i, whole)
+        above = np.flatnonzero(value > found)
+        found[above] = self.strike(i, [own[above] for own in whole])
+        return found
 
     def strikes(self, levels: Levels) -> Float:
         """The prices at P states: see ``ContinuumMechanism``."""
