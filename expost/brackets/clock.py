@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+
+TRIED = 0.02
+"""Of the time that is left, what a run that tells the pace may take to be done."""
 
 
 class OutOfTime(Exception):
@@ -47,11 +50,28 @@ class Clock:
                 return
             yield step, max(step / steps, 1.0 - left / whole if self.limited else 0.0)
 
+    def each(self, run: Callable[[int], object], few: int, most: int) -> float:
+        """Seconds that each takes of what ``run`` does so many of. What is done once does not count: larger runs are
+        compared with smaller ones, from a quarter of a ``few`` on, while they are short, up to ``most``."""
+        before, count = 0, max(few // 4, 1)
+        earlier, seconds = 0.0, _timed(run, count)
+        while 2 * count <= most and (count < few or 4.0 * seconds < TRIED * self.left):
+            before, earlier, count = count, seconds, min(4 * count, most)
+            seconds = _timed(run, count)
+        # never less than half of the plain mean: either run may have been disturbed
+        return max((seconds - earlier) / (count - before), 0.5 * seconds / count)
+
     def __getstate__(self) -> tuple[float, float]:
         return self.whole, self.left
 
     def __setstate__(self, state: tuple[float, float]) -> None:
         self.whole, self.deadline = state[0], time.perf_counter() + state[1]
+
+
+def _timed(run: Callable[[int], object], count: int) -> float:
+    began = time.perf_counter()
+    run(count)
+    return time.perf_counter() - began
 
 
 ENDLESS = Clock()

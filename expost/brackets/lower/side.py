@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -69,6 +68,8 @@ NOISE_POINTS = 32
 MOST_ROUNDED = 2
 """How many times as many boxes as asked for a completion's mesh may ask for: with 4, the two smallest numbers of boxes
 would be one and the same on 33 nodes."""
+PILOTS = 4
+"""Replicates of a pilot."""
 POSTED_DEPTH, POSTED_PRECISION = 15, 1e-4
 """Of prices by formula: how often cells are halved, and by how much a supremum may be over-estimated before, of the
 first best."""
@@ -382,7 +383,7 @@ class LowerSide:
             0.9,
             np.random.SeedSequence([self.account.seed, 12345]),
             0.0,
-            replicates=4,
+            replicates=PILOTS,
             points=points,
             crossed=crossed,
             clock=self.account.clock,
@@ -417,9 +418,7 @@ class LowerSide:
             return points
         quick = self.account.space.n == 2 or isinstance(mechanism, PostedMechanism)
         few = 64 if quick else 16  # fewer of these take hardly less time
-        began = time.perf_counter()
-        self._pilot(mechanism, few)
-        each = (time.perf_counter() - began) / (4 * few)
+        each = self.account.clock.each(partial(self._pilot, mechanism), few, points) / PILOTS
         while points > 16 and each * points * replicates > 0.5 * self.account.left:
             points //= 2
         return points

@@ -7,7 +7,6 @@ its standard error."""
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -169,9 +168,7 @@ def first_best(
     and from how many points a replicate: under a limit of time, as many as a twentieth of it allows."""
     if clock.limited:
         efficient(np.random.SeedSequence(0), space, 2)  # what is done once only does not count
-        began = time.perf_counter()
-        efficient(np.random.SeedSequence(0), space, 256)
-        each = (time.perf_counter() - began) / 256
+        each = clock.each(lambda few: efficient(np.random.SeedSequence(0), space, few), 256, points)
         while points > 256 and each * points * replicates > 0.05 * clock.left:
             points //= 2
     pairs = (workers or Workers(1)).map(
@@ -222,7 +219,5 @@ def affordable(one: Callable[[int], object], size: Size, few: int, clock: Clock,
     if not clock.limited:
         return size
     one(1)  # what is compiled by it does not count
-    began = time.perf_counter()
-    one(few)
-    each = (time.perf_counter() - began) / few / jobs
+    each = clock.each(one, few, few) / jobs
     return size.scaled(0.5 * clock.left / max(each * size.fibres * size.replicates, 1e-9))
