@@ -52,7 +52,11 @@ def test_nobody_wins_but_the_efficient_and_the_audit_passes(case, monkeypatch):
     for i, won in enumerate(wins):
         assert not (won & ~should_win(gains, i, 1)).any()
     values = np.stack([mechanism.space.instance.value(i, signals) for i in range(mechanism.space.n)])
-    assert (wins == (values > mechanism.strikes(levels))).all()  # two ways to find them
+    strikes = mechanism.strikes(levels)
+    assert (wins == (values > strikes)).all()  # two ways to find them
+    for i, (value, strike, won) in enumerate(zip(values, strikes, wins, strict=True)):
+        found = mechanism.strike_where(i, levels, value)
+        assert found[won] == pytest.approx(strike[won], abs=1e-9) and (found[~won] >= value[~won]).all()
     assert mechanism.audit(128, 2).passed
 
 

@@ -39,6 +39,8 @@ class EfficientMechanism(ContinuumMechanism):
     """Each buyer wins where he should, at the lowest strikes that keep him from winning elsewhere."""
 
     kind: ClassVar[str] = "efficient"
+    audited: ClassVar[int] = 1024
+    """Every supremum is a search of its own."""
 
     @cached_property
     def signs(self) -> tuple[tuple[Int8, ...], ...]:
@@ -83,6 +85,23 @@ class EfficientMechanism(ContinuumMechanism):
         ]
         return np.concatenate(parts) if parts else np.empty(0)
 
+    def strike_where(self, i: int, levels: Levels, value: Float) -> Float:
+        """As in ``ContinuumMechanism``: whether ``value`` exceeds a strike takes less than the strike."""
+        whole = self._whole(levels)
+        found, above = value.copy(), np.flatnonzero(self._beyond(i, whole, value))
+        found[above] = self.strike(i, [own[above] for own in whole])
+        return found
+
+    def _beyond(self, i: int, levels: list[Float], value: Float, tick: Callable[[], None] = untimed) -> Bool:
+        """Whether ``value`` (P,) exceeds buyer ``i``'s strikes."""
+        step = max(1, CELLS >> 7)
+        parts = []
+        for start in range(0, len(value), step):
+            tick()
+            cells = _Cells(self, i, [own[start : start + step] for own in levels])
+            parts.append(cells.beyond(value[start : start + step]))
+        return np.concatenate(parts) if parts else np.empty(0, dtype=np.bool_)
+
     def wins(self, levels: Levels) -> Bool:
         """Who wins at P states, (n, P): found without the strikes, which take longer."""
         return self.winners(levels)
@@ -95,12 +114,8 @@ class EfficientMechanism(ContinuumMechanism):
         found = np.zeros(gains.shape, dtype=np.bool_)
         for i in range(self.space.n):
             at = np.flatnonzero(should_win(gains, i, self.space.units))
-            step = max(1, CELLS >> 7)
-            for start in range(0, len(at), step):
-                tick()
-                some = at[start : start + step]
-                cells = _Cells(self, i, [own[some] for own in whole])
-                found[i, some] = cells.beyond(self.space.instance.value(i, signals)[some])
+            value = self.space.instance.value(i, signals)[at]
+            found[i, at] = self._beyond(i, [own[at] for own in whole], value, tick)
         return found
 
     def _whole(self, levels: Levels) -> list[Float]:
