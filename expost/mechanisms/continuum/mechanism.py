@@ -78,8 +78,8 @@ class ContinuumMechanism(ABC):
         return np.asarray(self.strikes(levels)[i])
 
     def strike_where(self, i: int, levels: Levels, value: Float) -> Float:
-        """The strike of buyer ``i`` at P states where ``value`` (P,) exceeds it; elsewhere that or anything no less than
-        ``value``, where it need not be known."""
+        """The strike of buyer ``i`` at P states where ``value`` (P,) exceeds it; elsewhere that or anything no less
+        than ``value``, where it need not be known."""
         del value
         return self.strike(i, levels)
 
