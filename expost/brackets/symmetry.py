@@ -3,7 +3,7 @@ shadow prices over the orders of the buyers is never worse than they are: half t
 
 from __future__ import annotations
 
-import itertools
+import math
 
 import numpy as np
 
@@ -39,13 +39,9 @@ def _amounts(space: QuantileSpace, levels: list[Float]) -> Float:
 
 
 def symmetrized(mesh: Float) -> Float:
-    """The mean of ``mesh``, one axis per buyer, over orders of the buyers: all of up to three, else the rotations."""
-    axes = tuple(range(mesh.ndim))
-    orders = (
-        list(itertools.permutations(axes))
-        if mesh.ndim < 4
-        else [axes[k:] + axes[:k] for k in range(mesh.ndim)]
-    )
-    return np.ascontiguousarray(
-        sum((mesh.transpose(order) for order in orders), np.zeros(mesh.shape)) / len(orders)
-    )
+    """The mean of ``mesh``, one axis per buyer, over all orders of the buyers. An order of k + 1 axes is one of the
+    first k after the last changed places with one of them, or with none: n (n - 1) / 2 sums, and not n! - 1."""
+    total = np.array(mesh)
+    for last in range(1, mesh.ndim):
+        total = sum((total.swapaxes(last, k) for k in range(last)), total)
+    return np.ascontiguousarray(total / math.factorial(mesh.ndim))

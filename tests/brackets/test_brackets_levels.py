@@ -1,5 +1,6 @@
 """Types on levels of equal value: uniform, answered like brute force, as good a bound as scattered ones and quieter."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import expost as ex
 from expost.brackets.evidence import DualLevels
 from expost.brackets.saved import _dual
+from expost.brackets.symmetry import symmetrized
 from expost.brackets.upper import level_fibres
 from expost.brackets.upper.basis import ShadowPrices, base_gain, constant_prices
 from expost.brackets.upper.dual import Quadrature, dual_replicate
@@ -20,8 +22,11 @@ from expost.brackets.upper.level_fibres import (
     levels_replicate,
     private_levels,
 )
+from expost.brackets.upper.mesh_kernel import corners, corners_at
 from expost.brackets.upper.samples import outer_points
+from expost.brackets.workers import Workers
 from expost.errors import AuditError
+from expost.spaces.mesh import hats
 from expost.spaces.quantile_space import quantile_space
 
 CURVED = """name = "curved"
@@ -132,8 +137,8 @@ def test_shadow_prices_on_lines_are_the_mesh_interpolated(wide, three, nodes):
             for f in range(5):
                 found = u.evaluate(
                     i,
-                    level_fibres.hats(outer[f : f + 1], nodes),
-                    level_fibres.hats(flat[f], nodes),
+                    hats(outer[f : f + 1], nodes),
+                    hats(flat[f], nodes),
                     fibres.base[f].reshape(1, -1),
                 )
                 assert shadow[f].ravel() == pytest.approx(found.ravel(), abs=1e-12)
@@ -265,3 +270,77 @@ def test_the_sizes_of_an_evaluation_shrink_with_the_time():
     assert LevelQuadrature(fibres=512).scaled(0.3).fibres == 128
     assert LevelQuadrature(fibres=512).scaled(1e-9).fibres == 64
     assert replace(LevelQuadrature(), lines=1).size.halved() == Lines(1, 32)
+
+
+TIED = """name = "tied"
+[[buyers]]
+name = "1"
+signals = ["p", "x"]
+value = "p + q + x*y - 0.7"
+
+[[buyers]]
+name = "2"
+signals = ["q", "y"]
+value = "p + q + x*y - 0.7"
+
+[[buyers]]
+name = "3"
+signals = ["r", "z"]
+value = "r + z*x - 0.5"
+"""
+
+
+def test_straight_gains_are_filled_as_they_are_computed(three, in_turn, wide, tmp_path):
+    file = tmp_path / "tied.toml"
+    file.write_text(TIED)
+    tied = quantile_space(ex.load(file), ("static",) * 3, (None,) * 3)
+    for space in (three, in_turn, wide, tied):
+        for i, private in enumerate(private_levels(space)):
+            assert private.straight
+            u, found = constant_prices(space.dims, 3, 0.05, 0.5, 0.25), []
+            for one in (private, replace(private, straight=False)):
+                rng = np.random.default_rng(8)
+                outer = outer_points(space, i, 7, rng)
+                found.append(draw_levels(space, one, i, outer, Lines(9, 16), u, rng))
+            for name in ("gains", "base", "share", "efficient"):
+                filled, computed = (getattr(fibres, name) for fibres in found)
+                assert filled == pytest.approx(computed, abs=1e-12)
+
+
+def test_gains_that_are_not_straight_are_computed_or_noticed(tmp_path):
+    file = tmp_path / "bent.toml"
+    file.write_text(WIDE.replace("q + y*a + 0.5*b*y", "q + y*a + 0.5*b*y*p**2"))
+    space = quantile_space(ex.load(file), ("sequential", "static"), ("a", None))
+    private, u, rng = (
+        private_levels(space)[0],
+        constant_prices(space.dims, 3, 0.0, 0.5),
+        np.random.default_rng(1),
+    )
+    assert not private.straight
+    with pytest.raises(AuditError, match="not straight"):
+        draw_levels(
+            space, replace(private, straight=True), 0, outer_points(space, 0, 4, rng), Lines(4, 8), u, rng
+        )
+
+
+def test_nodes_around_points_are_those_of_the_hats():
+    levels = np.vstack([np.random.default_rng(1).random((20, 3)), np.zeros((1, 3)), np.ones((1, 3))])
+    for nodes in (2, 5):
+        direct, sparse = corners_at(levels, nodes), corners(hats(levels, nodes))
+        assert (direct.nodes == sparse.nodes).all() and direct.weights == pytest.approx(sparse.weights)
+
+
+def test_the_mean_over_all_orders_is_that_of_the_permutations():
+    mesh = np.random.default_rng(1).random((3,) * 4)
+    every = [mesh.transpose(order) for order in itertools.permutations(range(4))]
+    assert symmetrized(mesh) == pytest.approx(np.mean(every, axis=0))
+
+
+def test_a_fit_is_the_same_whatever_the_threads(three):
+    plan = LevelPlan(fibres=64, lines=4, samples=2, steps=6, refresh=1, rate=(3.0, 0.3))
+    start = constant_prices(three.dims, 3, 0.0, 0.2)
+    one, two = (
+        fit_prices(three, start, plan, np.random.default_rng(1), workers=Workers(jobs), symmetric=True)[0]
+        for jobs in (1, 2)
+    )
+    assert (one.mesh == two.mesh).all()

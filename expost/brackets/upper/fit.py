@@ -9,7 +9,7 @@ scaled by the hats' masses, kept non-negative. Nothing here is a bound: bounds c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar, Self, TypeVar
@@ -22,9 +22,9 @@ from expost.brackets.memory import room
 from expost.brackets.upper.basis import ShadowPrices, mesh_size
 from expost.brackets.upper.fibre_lines import LineFibres, draw_line_fibres, fibre_signals
 from expost.brackets.upper.level_fibres import LevelFibres, Lines, draw_levels, private_levels
-from expost.brackets.upper.mesh_kernel import corners, gather
+from expost.brackets.upper.mesh_kernel import corners, gather, move
 from expost.brackets.upper.samples import FibreSample, draw_fibres, outer_points
-from expost.brackets.workers import Workers
+from expost.brackets.workers import Threads, Workers
 from expost.spaces.mesh import shifted_grid
 from expost.spaces.quantile_space import QuantileSpace
 
@@ -32,6 +32,8 @@ PARTS = 2
 """Parts of a sample for each buyer, each handled by one thread."""
 PANELS = 8
 """Panels of a line, at least."""
+AHEAD = 8
+"""Samples whose states of the others are drawn at once."""
 RECENT = 0.02
 """What the latest step counts in the mean over the last ones."""
 Fibres = FibreSample | LineFibres | LevelFibres
@@ -123,18 +125,6 @@ class LevelPlan(Steps):
 Plan = TypeVar("Plan", bound=FitPlan | LinePlan | LevelPlan)
 
 
-class Momentum:
-    """The mean of the last ten scaled subgradients or so, and the step it gives."""
-
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        self.mean = np.zeros(shape)
-
-    def step(self, gradient: Float, rate: float | Float) -> Float:
-        """The step to subtract."""
-        self.mean += 0.1 * (gradient - self.mean)
-        return rate * self.mean
-
-
 def fit_prices(
     space: QuantileSpace,
     start: ShadowPrices,
@@ -149,31 +139,31 @@ def fit_prices(
     the samples' noise; stops early when the clock runs out. symmetric: the buyers are exchangeable
     (see ``symmetry``)."""
     plan = _fitting(plan, space.n, start.nodes)
-    draw = partial(_draw, space, _drawn(space, start, plan, rng), plan, rng, symmetric)
-    try:
-        samples = [draw(clock) for _ in range(plan.samples)]
-    except OutOfTime:
-        return [start]
-    scale = max(space.n * sum(float(part.efficient.mean()) for part in samples[0]) / len(samples[0]), 1e-300)
     u = start.symmetrized() if symmetric else start
-    masses = [mass * (space.n if plan.together else 1) for mass in _masses(u, samples, symmetric=symmetric)]
-    movers = [Momentum(part.shape) for part in u.parts]
-    mean, reach = list(u.parts), plan.reach
+    drawing = _Drawing(space, start, plan, rng, symmetric)
     with (workers or Workers(1)).threads() as pool:
+        try:
+            samples = [drawing.sample(pool, clock) for _ in range(plan.samples)]
+        except OutOfTime:
+            return [start]
+        scale = space.n * sum(float(part.efficient.mean()) for part in samples[0]) / len(samples[0])
+        scale = max(scale, 1e-300)
+        masses = [
+            mass * (space.n if plan.together else 1) for mass in _masses(u, samples, symmetric=symmetric)
+        ]
+        parts, mean = ([part.copy() for part in u.parts] for _ in range(2))
+        momenta = [np.zeros(part.shape) for part in parts]
         for step, done in clock.paced(plan.steps):
             if plan.refresh and step and step % plan.refresh == 0:
-                samples[step // plan.refresh % len(samples)] = draw()
+                samples[step // plan.refresh % len(samples)] = drawing.sample(pool)
             smoothing = scale * plan.smoothing[0] * (plan.smoothing[1] / plan.smoothing[0]) ** done
             here = samples[step % len(samples)]
             one = partial(_subgradient, u, smoothing=smoothing, buyers=space.n / len(here))
             gradient = _summed(u, pool.map(one, here), symmetric=symmetric)
-            rate = plan.length(done)
-            u = u.with_parts(
-                np.maximum(part - mover.step(slope / mass, rate * (part + reach) if reach else rate), 0.0)
-                for part, mover, slope, mass in zip(u.parts, movers, gradient.parts, masses, strict=True)
-            )
-            recent = max(RECENT, 1.0 / (1 + step))
-            mean = [(1.0 - recent) * kept + recent * part for kept, part in zip(mean, u.parts, strict=True)]
+            how = plan.length(done), plan.reach, max(RECENT, 1.0 / (1 + step))
+            for arrays in zip(parts, gradient.parts, masses, momenta, mean, strict=True):
+                move(*(array.reshape(-1) for array in arrays), *how)
+            u = u.with_parts(parts)
     return [u, u.with_parts(mean)]
 
 
@@ -181,7 +171,8 @@ def _summed(u: ShadowPrices, found: Iterable[tuple[Float, ...]], *, symmetric: b
     """Sums over the parts of a sample, in the shape of ``u``."""
     total = [np.zeros(part.shape) for part in u.parts]
     for parts in found:
-        total = [kept + part for kept, part in zip(total, parts, strict=True)]
+        for kept, part in zip(total, parts, strict=True):
+            np.add(kept, part, out=kept)
     summed = u.with_parts(total)
     return summed.symmetrized() if symmetric else summed
 
@@ -198,47 +189,76 @@ def _fitting(plan: Plan, n: int, nodes: int) -> Plan:
     return plan
 
 
-def _draw(
-    space: QuantileSpace,
-    one: Callable[[int, Float], Fibres],
-    plan: FitPlan | LinePlan | LevelPlan,
-    rng: np.random.Generator,
-    symmetric: bool,
-    clock: Clock = ENDLESS,
-) -> list[Fibres]:
-    """One sample, in parts: some fibres of one buyer each, drawn by ``one``.
+class _Drawing:
+    """What draws samples, in parts: some fibres of one buyer each, with a stream of their own, as threads draw them.
 
     The others' states of fibres in lines lie on a grid with a random offset, which counts every node of the mesh alike;
     scrambled points lie closer to one node than to the next. Of exchangeable buyers one speaks for both there."""
-    lines, parts = isinstance(plan, LinePlan), list[Fibres]()
-    for i in range(1 if lines and symmetric else space.n):
-        points = (
-            shifted_grid(plan.fibres, space.dims[1 - i], rng)
-            if lines
-            else outer_points(space, i, plan.fibres, rng)
-        )
-        for outer in np.array_split(points, PARTS):
-            clock.check()
-            if len(outer):
-                parts.append(one(i, outer))
-    return parts
+
+    def __init__(
+        self,
+        space: QuantileSpace,
+        start: ShadowPrices,
+        plan: FitPlan | LinePlan | LevelPlan,
+        rng: np.random.Generator,
+        symmetric: bool,
+    ) -> None:
+        self.one, self.rng = _drawn(space, start, plan), rng
+        lines = isinstance(plan, LinePlan)
+        # exchangeable buyers' shadow prices are the same from every side: the last one's need not be turned around
+        self.turned = space.n - 1 if symmetric and isinstance(plan, LevelPlan) else None
+        self.outer = [
+            _grids(plan.fibres, space.dims[1 - i], rng) if lines else _points(space, i, plan.fibres, rng)
+            for i in range(1 if lines and symmetric else space.n)
+        ]
+
+    def sample(self, pool: Threads, clock: Clock = ENDLESS) -> list[Fibres]:
+        """One sample. Raises OutOfTime."""
+        parts = [
+            (i, some)
+            for i, points in enumerate(self.outer)
+            for some in np.array_split(next(points), PARTS)
+            if len(some)
+        ]
+        return pool.map(partial(self._part, clock=clock), zip(parts, self.rng.spawn(len(parts)), strict=True))
+
+    def _part(self, task: tuple[tuple[int, Float], np.random.Generator], clock: Clock) -> Fibres:
+        (i, outer), rng = task
+        clock.check()
+        found = self.one(i, outer, rng)
+        if self.turned is not None and isinstance(found, LevelFibres):
+            return replace(found, buyer=self.turned)
+        return found
+
+
+def _grids(fibres: int, dims: int, rng: np.random.Generator) -> Iterator[Float]:
+    """The others' states of one sample after another."""
+    while True:
+        yield shifted_grid(fibres, dims, rng)
+
+
+def _points(space: QuantileSpace, i: int, fibres: int, rng: np.random.Generator) -> Iterator[Float]:
+    """The same, scrambled: several samples at once, for it is scrambling that takes time."""
+    while True:
+        points = outer_points(space, i, AHEAD * fibres, rng)
+        yield from (points[start : start + fibres] for start in range(0, len(points), fibres))
 
 
 def _drawn(
-    space: QuantileSpace, start: ShadowPrices, plan: FitPlan | LinePlan | LevelPlan, rng: np.random.Generator
-) -> Callable[[int, Float], Fibres]:
+    space: QuantileSpace, start: ShadowPrices, plan: FitPlan | LinePlan | LevelPlan
+) -> Callable[[int, Float, np.random.Generator], Fibres]:
     """What draws the fibres of a buyer at some states of the others."""
     if isinstance(plan, LinePlan):
         along, panels = fibre_signals(space), plan.panels(start.nodes)
         assert along is not None
-        return lambda i, outer: draw_line_fibres(
+        return lambda i, outer, rng: draw_line_fibres(
             space, along, i, outer, plan.lines, panels, plan.prices, start, rng
         )
     if isinstance(plan, LevelPlan):
         private, size = private_levels(space), Lines(plan.lines, plan.types)
         assert private is not None
-        return lambda i, outer: draw_levels(space, private[i], i, outer, size, start, rng)
-    return lambda i, outer: draw_fibres(
+        return lambda i, outer, rng: draw_levels(space, private[i], i, outer, size, start, rng)
+    return lambda i, outer, rng: draw_fibres(
         space, i, outer, plan.types, plan.rows, start.nodes, start.floor, rng, start.ridge
     )
 

@@ -18,16 +18,16 @@ from expost._typing import Float, Float32, Int32
 from expost.brackets.clock import ENDLESS, Clock
 from expost.brackets.upper.basis import ShadowPrices, base_gain
 from expost.brackets.upper.level_kernel import (
+    fill_lines,
     gather_lines,
-    interpolate_lines,
+    net_lines,
     sequential_levels,
     static_levels,
 )
-from expost.brackets.upper.mesh_kernel import Corners, corners
-from expost.brackets.upper.samples import chunks, fewer, outer_points, split_levels, units_of, values_along
+from expost.brackets.upper.mesh_kernel import Corners, corners_at
+from expost.brackets.upper.samples import chunks, fewer, levels_along, outer_points, split_levels, units_of
 from expost.errors import AuditError
 from expost.spaces.efficient import should_win
-from expost.spaces.mesh import hats
 from expost.spaces.quantile_space import QuantileSpace, lattice
 from expost.tolerances import ASSUMPTION, allowance
 
@@ -37,10 +37,12 @@ PLACES = 9
 
 @dataclass(frozen=True)
 class Private:
-    """A buyer's private level, by place, and by how much his value rises along it."""
+    """A buyer's private level, by place, and by how much his value rises along it. straight: whether everybody's gain
+    is straight along it, too, and there is one unit."""
 
     place: int
     slope: float
+    straight: bool = False
 
 
 def private_levels(space: QuantileSpace) -> tuple[Private, ...] | None:
@@ -55,12 +57,17 @@ def private_levels(space: QuantileSpace) -> tuple[Private, ...] | None:
 
 def _private(space: QuantileSpace, i: int) -> Private | None:
     found: list[Private] = []
-    for place, value in enumerate(values_along(space, i, PLACES)):
+    for place, levels in enumerate(levels_along(space, i, PLACES)):
+        value = np.broadcast_to(space.value(i, levels), levels[i].shape[:2])
         steps = np.diff(value, axis=1)
         if place == space.first[i] or not np.isfinite(value).all() or steps.min() <= 0.0:
             continue
         if np.ptp(steps) <= allowance(ASSUMPTION, value):
-            found.append(Private(place, float(steps.mean()) * (PLACES - 1)))
+            gains = [np.broadcast_to(space.gain(j, levels), value.shape) for j in range(space.n)]
+            straight = space.units == 1 < space.n and all(
+                np.ptp(np.diff(gain, axis=1), axis=1).max() <= allowance(ASSUMPTION, gain) for gain in gains
+            )
+            found.append(Private(place, float(steps.mean()) * (PLACES - 1), straight))
     return max(found, key=lambda one: one.slope, default=None)
 
 
@@ -113,12 +120,15 @@ class LevelFibres:
         """How the mean over all fibres of their maxima and of the buyer's share of u moves with u as a multiple of the
         base, (P, K, L): base x (share - chance to win)."""
         _, wins = self.respond(self.net(u)[0], smoothing, rule=True)
-        return (self.base * (self.share - wins) / self.base.size,)
+        np.subtract(self.share, wins, out=wins)
+        wins *= self.base
+        wins /= self.base.size
+        return (wins,)
 
     def net(self, u: ShadowPrices) -> tuple[Float, Float]:
         """Gains less u (P, K, L), and the mean of the buyer's share of u (P,)."""
-        shadow = np.empty(self.base.shape)
-        interpolate_lines(
+        net, cost = np.empty(self.base.shape), np.empty(len(self.base))
+        net_lines(
             u.slices(self.buyer),
             *self.outer,
             *self.inner,
@@ -126,9 +136,12 @@ class LevelFibres:
             self.nodes,
             self.shift,
             self.base,
-            shadow,
+            self.gains,
+            self.share,
+            net,
+            cost,
         )
-        return self.gains - shadow, (shadow * self.share).mean(axis=(1, 2))
+        return net, cost
 
     def respond(self, net: Float, smoothing: float = 0.0, *, rule: bool = False) -> tuple[Float, Float]:
         """The maxima of the fibres (P,) at gains ``net`` of shadow prices, and a response (P, K, L) with ``rule``
@@ -176,27 +189,61 @@ def draw_levels(
     offset = rng.random((len(outer), 1))
     start = np.ceil(place - offset)
     shift = np.clip(start + offset - place, 0.0, 1.0)
-    types = np.empty((*place.shape, size.types, space.dims[i]))
-    types[...] = own[:, None]
-    types[..., private.place] = (np.arange(size.types) + shift[..., None]) / size.types
-    signals = space.signals(split_levels(space, i, outer, types))
-    gains = np.stack(
-        [np.broadcast_to(space.instance.gain(j, signals), types.shape[:-1]) for j in range(space.n)]
-    )
-    should = should_win(gains, i, space.units)
+    gains, base, share, efficient = _on_lines(space, private, i, outer, own, shift, size.types, u)
     return LevelFibres(
         i,
         rows,
         u.nodes,
         u.nodes ** (space.dims[i] - 1 - private.place),
+        gains,
+        base,
+        share,
+        efficient,
+        start.astype(np.int32),
+        shift,
+        corners_at(outer, u.nodes),
+        _line_corners(own, private.place, u.nodes),
+    )
+
+
+def _on_lines(
+    space: QuantileSpace,
+    private: Private,
+    i: int,
+    outer: Float,
+    own: Float,
+    shift: Float,
+    types: int,
+    u: ShadowPrices,
+) -> tuple[Float, Float, Float32, Float]:
+    """Gains, base, share (P, K, L) and efficient (P,) of ``LevelFibres``, from the lines ``own`` (K, d_i).
+
+    Raises AuditError where gains that are said to be straight are not."""
+    count = 3 if private.straight else types
+    points = np.empty((*shift.shape, count, space.dims[i]))
+    points[...] = own[:, None]
+    points[..., private.place] = (
+        np.linspace(0.0, 1.0, 3) if private.straight else (np.arange(types) + shift[..., None]) / types
+    )
+    signals = space.signals(split_levels(space, i, outer, points))
+    gains = np.stack(
+        [np.broadcast_to(space.instance.gain(j, signals), points.shape[:-1]) for j in range(space.n)]
+    )
+    if private.straight:
+        low, middle, high = np.moveaxis(gains, -1, 0)
+        if np.abs(middle - 0.5 * (low + high)).max() > 10.0 * allowance(ASSUMPTION, gains):
+            raise AuditError("gains are not straight along the lines of " + space.instance.buyers[i].name)
+        shape = (*shift.shape, types)
+        found, base, efficient = np.empty(shape), np.empty(shape), np.empty(len(shift))
+        share = np.empty(shape, dtype=np.float32)
+        fill_lines(low, high - low, shift, i, u.floor, u.blend, found, base, share, efficient)
+        return found, base, share, efficient
+    should = should_win(gains, i, space.units)
+    return (
         np.ascontiguousarray(gains[i]),
         base_gain(gains, u.floor, space.units, u.blend),
         units_of(should, gains, space.units),
         (gains[i] * should).mean(axis=(1, 2)),
-        start.astype(np.int32),
-        shift,
-        corners(hats(outer, u.nodes)),
-        _line_corners(own, private.place, u.nodes),
     )
 
 
@@ -230,7 +277,7 @@ def _moved(own: Float, place: int, level: float) -> Float:
 def _line_corners(own: Float, place: int, nodes: int) -> Corners:
     """The own nodes around each line where its private level is 0, and their weights: those of a point there, the half
     that counts."""
-    around = corners(hats(_moved(own, place, 0.0), nodes))
+    around = corners_at(_moved(own, place, 0.0), nodes)
     stride = nodes ** (own.shape[1] - 1 - place)
     low = (around.nodes // stride) % nodes == 0
     shape = (len(own), around.nodes.shape[1] // 2)

@@ -8,12 +8,60 @@ from __future__ import annotations
 import numpy as np
 
 from expost._compiled import compiled
-from expost._typing import Float, Int32
+from expost._typing import Float, Float32, Int32
 from expost.brackets.upper.responses import NEVER, falling_path
 
 
+@compiled(nogil=True)
+def fill_lines(
+    low: Float,
+    rise: Float,
+    shift: Float,
+    buyer: int,
+    floor: float,
+    blend: float,
+    gains: Float,
+    base: Float,
+    share: Float32,
+    efficient: Float,
+) -> None:
+    """Fill the buyer's ``gains``, the ``base`` (see ``base_gain``), his ``share`` (see ``units_of``), all (P, K, L),
+    and the mean of what he gains where he should win, ``efficient`` (P,), of one unit: from everybody's gains, which
+    are ``low`` (n, P, K) where a line begins and straight, higher by ``rise`` where it ends."""
+    buyers, fibres, lines = low.shape
+    types = gains.shape[2]
+    each, kept = 1.0 / types, 1.0 / buyers
+    one, first, second = np.empty(types), np.empty(types), np.empty(types)
+    before, after = np.empty(types), np.empty(types)
+    for f in range(fibres):
+        total = 0.0
+        for c in range(lines):
+            first[:], second[:], before[:], after[:] = -np.inf, -np.inf, -np.inf, -np.inf
+            for j in range(buyers):
+                start, slope = low[j, f, c] + rise[j, f, c] * shift[f, c] * each, rise[j, f, c] * each
+                for q in range(types):
+                    one[q] = start + slope * q
+                    second[q] = max(second[q], min(first[q], one[q]))
+                    first[q] = max(first[q], one[q])
+                if j == buyer:
+                    gains[f, c] = one
+                elif j < buyer:
+                    for q in range(types):
+                        before[q] = max(before[q], one[q])
+                else:
+                    for q in range(types):
+                        after[q] = max(after[q], one[q])
+            for q in range(types):
+                own = gains[f, c, q]
+                won = 1.0 if own > before[q] and own >= after[q] and own > 0.0 else 0.0
+                total += won * own
+                share[f, c, q] = won + (kept if first[q] <= 0.0 else 0.0)
+                base[f, c, q] = max((1.0 - blend) * second[q] + blend * first[q], floor)
+        efficient[f] = total / (lines * types)
+
+
 @compiled(nogil=True, fastmath=True)
-def interpolate_lines(
+def net_lines(
     mesh: Float,
     outer: Int32,
     outer_weights: Float,
@@ -23,9 +71,13 @@ def interpolate_lines(
     nodes: int,
     shift: Float,
     base: Float,
-    out: Float,
+    gains: Float,
+    share: Float32,
+    net: Float,
+    cost: Float,
 ) -> None:
-    """Fill ``out`` (P, K, L) with ``base`` times the function with the values ``mesh`` (others' nodes, own nodes).
+    """Fill ``net`` (P, K, L) with ``gains`` less ``base`` times the function with the values ``mesh`` (others' nodes,
+    own nodes), and ``cost`` (P,) with the mean of ``share`` of what is subtracted.
 
     outer (P, C): the others' nodes around each fibre; inner (K, D): those of a line where its private level is 0, of
     which there are ``nodes``, ``stride`` apart; shift (P, K)."""
@@ -38,17 +90,22 @@ def interpolate_lines(
             weight, node = outer_weights[f, k], outer[f, k]
             for j in range(own):
                 row[j] += weight * mesh[node, j]
+        total = 0.0
         for c in range(lines):
             for a in range(nodes):
                 found = 0.0
                 for d in range(inner.shape[1]):
                     found += inner_weights[c, d] * row[inner[c, d] + a * stride]
                 along[a] = found
+            each = (nodes - 1) / types
             for q in range(types):
-                place = (q + shift[f, c]) / types * (nodes - 1)
+                place = (q + shift[f, c]) * each
                 a = min(int(place), nodes - 2)
                 part = place - a
-                out[f, c, q] = base[f, c, q] * ((1.0 - part) * along[a] + part * along[a + 1])
+                shadow = base[f, c, q] * ((1.0 - part) * along[a] + part * along[a + 1])
+                net[f, c, q] = gains[f, c, q] - shadow
+                total += shadow * share[f, c, q]
+        cost[f] = total / (lines * types)
 
 
 @compiled(nogil=True, fastmath=True)
@@ -71,8 +128,9 @@ def gather_lines(
         row[:] = 0.0
         for c in range(lines):
             along[:] = 0.0
+            each = (nodes - 1) / types
             for q in range(types):
-                place = (q + shift[f, c]) / types * (nodes - 1)
+                place = (q + shift[f, c]) * each
                 a = min(int(place), nodes - 2)
                 part = place - a
                 along[a] += (1.0 - part) * weights[f, c, q]

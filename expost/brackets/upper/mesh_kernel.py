@@ -26,6 +26,30 @@ def corners(spread: sparse.csr_array) -> Corners:
     return Corners(spread.indices.astype(np.int32, copy=False).reshape(shape), spread.data.reshape(shape))
 
 
+def corners_at(levels: Float, nodes: int) -> Corners:
+    """Of ``hats(levels, nodes)``, levels (P, d): straight from the levels."""
+    count = 1 << levels.shape[1]
+    found = Corners(np.empty((len(levels), count), np.int32), np.empty((len(levels), count)))
+    place_corners(np.ascontiguousarray(levels), nodes, *found)
+    return found
+
+
+@compiled(nogil=True)
+def place_corners(levels: Float, nodes: int, where: Int32, weights: Float) -> None:
+    """Fill ``where`` and ``weights`` (P, 2**d) with the nodes around ``levels`` (P, d), in the order of ``hats``."""
+    points, dims = levels.shape
+    for p in range(points):
+        where[p, 0], weights[p, 0] = 0, 1.0
+        for axis in range(dims):
+            place = min(max(levels[p, axis], 0.0), 1.0) * (nodes - 1)
+            cell = min(int(place), max(nodes - 2, 0))
+            part, step = place - cell, 1 if cell < nodes - 1 else 0
+            for k in range((1 << axis) - 1, -1, -1):
+                node, weight = where[p, k] * nodes + cell, weights[p, k]
+                where[p, 2 * k], weights[p, 2 * k] = node, weight * (1.0 - part)
+                where[p, 2 * k + 1], weights[p, 2 * k + 1] = node + step, weight * part
+
+
 @compiled(nogil=True, fastmath=True)
 def interpolate(
     mesh: Float,
@@ -73,3 +97,26 @@ def gather(
             weight, node = outer_weights[p, k], outer[p, k]
             for j in range(own):
                 mesh[node, j] += weight * row[j]
+
+
+@compiled(nogil=True, fastmath=True)
+def move(
+    part: Float,
+    slope: Float,
+    mass: Float,
+    momentum: Float,
+    mean: Float,
+    rate: float,
+    reach: float,
+    recent: float,
+) -> None:
+    """One step of every node, all flat, in place: ``momentum`` is the mean of the last ten or so of ``slope / mass``,
+    ``part`` moves against it by ``rate`` (with ``reach`` > 0 times where it is and so much more) and stays
+    non-negative, and ``mean`` follows it by a share ``recent``."""
+    for k in range(len(part)):
+        momentum[k] += 0.1 * (slope[k] / mass[k] - momentum[k])
+        step = rate * momentum[k]
+        if reach > 0.0:
+            step *= part[k] + reach
+        part[k] = max(part[k] - step, 0.0)
+        mean[k] += recent * (part[k] - mean[k])

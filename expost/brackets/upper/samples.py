@@ -120,13 +120,19 @@ def split_levels(space: QuantileSpace, i: int, outer: Float, inner: Float) -> li
     return [*levels[:i], inner, *levels[i:]]
 
 
-def values_along(space: QuantileSpace, i: int, places: int) -> Iterator[Float]:
-    """Of each of buyer i's signals in turn his values at ``places`` equally spaced levels of it, in ``PROBES`` random
-    states otherwise, (PROBES, places)."""
+def levels_along(space: QuantileSpace, i: int, places: int) -> Iterator[list[Float]]:
+    """Of each of buyer i's signals in turn everybody's levels at ``places`` equally spaced ones of it, in ``PROBES``
+    random states otherwise, (PROBES, places, d) each."""
     joint = scrambled(PROBES, sum(space.dims), np.random.default_rng(0))
     for place in range(space.dims[i]):
         levels = [own[:, None].repeat(places, axis=1) for own in space.split(joint)]
         levels[i][..., place] = np.linspace(0.0, 1.0, places)
+        yield levels
+
+
+def values_along(space: QuantileSpace, i: int, places: int) -> Iterator[Float]:
+    """Buyer i's values there, (PROBES, places)."""
+    for levels in levels_along(space, i, places):
         yield np.broadcast_to(space.value(i, levels), (PROBES, places))
 
 
