@@ -281,7 +281,7 @@ def _one_buyer(account: Account) -> None:
 def _several(account: Account, lower: LowerSide) -> None:
     """Two buyers or more: cheap bounds first, then both sides (``Turns``), harder at each stage."""
     upper = UpperSide(account)
-    for step in (lower.solo, lower.efficient, lower.cells):
+    for step in (lower.solo, lower.efficient, lower.by_formula, lower.cells):
         if account.over:
             return
         step()

@@ -6,7 +6,7 @@ import pytest
 from support.bracket_truths import crossing
 
 from expost.brackets.account import Account
-from expost.brackets.clock import ENDLESS
+from expost.brackets.clock import ENDLESS, Clock
 from expost.brackets.effort import efforts
 from expost.brackets.optimum import optimum
 from expost.brackets.statistics import Allowance, Limit, one_sided
@@ -326,3 +326,19 @@ def test_three_buyers_try_two_lengths_of_steps_once_and_keep_the_better(monkeypa
     first, last = effort.level_fit.rate
     assert tried[0] == (first, last) and tried[1] == pytest.approx((0.1 * first, 0.1 * last))
     assert tried[2:] == [pytest.approx((0.04 * first, 0.1 * last))]
+
+
+@pytest.mark.parametrize(("seconds", "rounds"), [(np.inf, 4), (1e9, 4), (1e-3, 1)])
+def test_shadow_prices_are_chosen_in_the_time_for_it(monkeypatch, seconds, rounds):
+    space = QuantileSpace(load("three-buyers"), (None,) * 3)
+    account = Account(space, 0.01, Clock(seconds), Workers(1), False, 0, 0.99, None)
+    account.first_best = Limit(1.1, 0.0, 0.99)
+    upper, looked = UpperSide(account), []
+
+    def look(evidence, *_):
+        looked.append(evidence.u.nodes)
+        return abs(evidence.u.nodes - 3.0)
+
+    monkeypatch.setattr(side.DualLevels, "replicate", look)
+    found = upper._best([constant_prices(space.dims, nodes, 0.0, 0.5) for nodes in (2, 3, 4)])
+    assert found.nodes == 3 and looked == [2, 3, 4] * rounds

@@ -412,6 +412,16 @@ def test_a_limited_time_is_not_spent_on_polishing_what_is_worth_less_than_prices
     assert done == every
 
 
+@pytest.mark.parametrize(("seconds", "early"), [(1e9, True), (math.inf, False)])
+def test_prices_by_formula_are_evaluated_first_where_time_is_limited(monkeypatch, seconds, early):
+    account = Account(three((None, None, None)), 0.01, Clock(seconds), Workers(1), False, 0, 0.99, None)
+    account.first_best, account.kept = Limit(1.1, 0.0, 0.99), Limit(0.0, 0.0, 0.99)
+    lower, done = LowerSide(account, starts), []
+    monkeypatch.setattr(lower, "_evaluate", lambda m, *_: done.append(m.kind))
+    lower.by_formula()
+    assert done == ["posted"] * early
+
+
 def test_three_buyers_polish_again_what_gained_though_another_is_better(monkeypatch):
     space = three((None, None, None))
     account = Account(space, 0.01, ENDLESS, Workers(1), False, 0, 0.99, None)

@@ -137,6 +137,13 @@ class LowerSide:
         if self._pilot(mechanism, 32) + account.first_best.mean + account.kept.mean > account.lower.value:
             self._evaluate(mechanism, 1024, 20)
 
+    def by_formula(self) -> None:
+        """Prices by formula on few states: where time is limited, most of it goes into the upper side first."""
+        if self.account.clock.limited:
+            self.posted = self._as_stated()
+            for mechanism in self.posted:
+                self._evaluate(mechanism, 32, 6)
+
     def cells(self) -> None:
         """Rigorous: strikes constant on cells; with three buyers or more also evaluated on samples."""
         account, space = self.account, self.account.space
@@ -240,7 +247,7 @@ class LowerSide:
             return []
         found: dict[str, list[CompletedMechanism]] = {}
         clock = account.clock.part(0.3)
-        self.posted = self._as_stated()
+        self.posted = self.posted or self._as_stated()
         for source, strikes, closed_form in self._sources(clock):
             given = cache(strikes)
             for order in _orders(space):
@@ -414,10 +421,10 @@ class LowerSide:
 
     def _affordable(self, mechanism: ContinuumMechanism, points: int, replicates: int) -> int:
         """At most as many points as the time that is left allows, by the pace of a pilot."""
-        if not self.account.clock.limited:
-            return points
         quick = self.account.space.n == 2 or isinstance(mechanism, PostedMechanism)
         few = 64 if quick else 16  # fewer of these take hardly less time
+        if not self.account.clock.limited or points <= few:
+            return points
         each = self.account.clock.each(partial(self._pilot, mechanism), few, points) / PILOTS
         while points > 16 and each * points * replicates > 0.5 * self.account.left:
             points //= 2

@@ -47,7 +47,7 @@ from expost.brackets.upper.tails import NO_MEAN, NO_VARIANCE, tail_growth
 from expost.errors import InputError
 from expost.mechanisms.continuum.mechanism import ContinuumMechanism
 from expost.mechanisms.continuum.monotone import NotMonotone
-from expost.spaces.quantile_space import scrambled
+from expost.spaces.quantile_space import QuantileSpace, scrambled
 
 
 def first_bounds(account: Account) -> None:
@@ -97,6 +97,8 @@ LINE_MESH = 7_000
 BLEND = 0.5
 """What the largest gain counts in the base of three static buyers or more. ``three-buyers`` on 5 nodes, 300 steps, is
 worth 1.0517 with the mean of the two largest, 1.0527 with the second, 1.0520 with the largest."""
+CHOOSING = 0.1
+"""Of the time that is left, what choosing among shadow prices takes beyond its first replicate, at most."""
 FEWEST = 4_096
 """States of a finite set, at least."""
 
@@ -276,8 +278,17 @@ class UpperSide:
         """What a small sample prefers, always the same: a choice, never a bound."""
         if len(candidates) == 1:
             return candidates[0]
-        pilot = self._evidence(candidates[0], LINE_PILOT, LEVEL_PILOT, PILOT)
-        scores = [sum(self._replicates(replace(pilot, u=u), 54321)) for u in candidates]
+        account = self.account
+        pilot, clock = (
+            self._evidence(candidates[0], LINE_PILOT, LEVEL_PILOT, PILOT),
+            account.clock.part(CHOOSING),
+        )
+        scores = np.zeros(len(candidates))
+        for seed in self._pilot_seeds(pilot, 54321):
+            one = partial(_replicate, seed=seed, space=account.space, clock=account.clock)
+            scores += account.workers.map(one, [replace(pilot, u=u) for u in candidates])
+            if clock.left <= 0.0:
+                break
         return candidates[int(np.argmin(scores))]
 
     def _evidence(
@@ -305,10 +316,11 @@ class UpperSide:
     def _replicates(self, evidence: OnSamples, stream: int) -> list[float]:
         """The dual function on the samples of one ``stream``, always the same."""
         account = self.account
-        seeds = np.random.SeedSequence([account.seed, stream]).spawn(evidence.size.replicates)
-        return account.workers.map(
-            partial(evidence.replicate, space=account.space, clock=account.clock), seeds
-        )
+        one = partial(evidence.replicate, space=account.space, clock=account.clock)
+        return account.workers.map(one, self._pilot_seeds(evidence, stream))
+
+    def _pilot_seeds(self, evidence: OnSamples, stream: int) -> list[np.random.SeedSequence]:
+        return np.random.SeedSequence([self.account.seed, stream]).spawn(evidence.size.replicates)
 
     def _afforded(self, evidence: OnSamples) -> OnSamples:
         """The same on fewer fibres where half of the time that is left would not do."""
@@ -353,6 +365,12 @@ class UpperSide:
             method = f"{evidence.words}, multilinear shadow prices on {u.nodes} nodes per signal"
             method += self._surface(u)
         account.statistical(UPPER, method, limit, evidence, seed)
+
+
+def _replicate(
+    evidence: OnSamples, seed: np.random.SeedSequence, space: QuantileSpace, clock: Clock
+) -> float:
+    return evidence.replicate(seed, space, clock)
 
 
 def any_negative(account: Account) -> bool:
