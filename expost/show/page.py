@@ -9,7 +9,9 @@ from typing import Any
 
 from expost._shown import Shown
 from expost._version import __version__
+from expost.brackets.records import Bounds
 from expost.errors import InputError
+from expost.instances.environment import Instance
 from expost.instances.functions import marked_toml
 from expost.mechanisms.export.csv_files import Columns
 from expost.mechanisms.export.menu_table import menu_columns
@@ -67,16 +69,24 @@ def _plain_page(result: Shown) -> str:
     frame = result.to_frame()
     columns = {str(name): frame[name].to_numpy() for name in frame.columns}
     table = PageTable("All figures", list(columns), _rows(columns, len(frame)))
-    picture = _picture(result)
+    picture, stated = _picture(result), _continuous(result)
     return filled(
         "plain.html",
         **_common(result),
         picture=picture,
         picture_text=result.summary(),
         table=table,
-        citations=citations(""),
-        toml="",
+        bracket=stated is not None,
+        citations=citations("" if stated is None else stated.citation),
+        toml="" if stated is None else marked_toml(stated),
     )
+
+
+def _continuous(result: Shown) -> Instance | None:
+    """The instance of a bracket."""
+    if not isinstance(result, Bounds) or result.mechanism is None:
+        return None
+    return result.mechanism.space.stated
 
 
 def _common(result: Shown) -> dict[str, Any]:

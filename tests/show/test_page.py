@@ -1,6 +1,7 @@
 """The page to explore: what it carries, what it escapes, and (in a real browser) that it works."""
 
 import base64
+import html
 import json
 import re
 import shutil
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 import expost as ex
+from expost.instances.functions import marked_toml
 
 EVIL = ("</script><img src=x onerror=alert(1)>", "<script>alert(2)</script>", '$x$ & "q" [red]')
 
@@ -106,6 +108,13 @@ def firefox():
     opened = webdriver.Firefox(options=options, service=webdriver.FirefoxService(driver))
     yield opened
     opened.quit()
+
+
+def test_the_page_of_a_bracket_has_the_instance_and_says_how_it_is_checked(tmp_path):
+    stated = ex.load("public-rival")
+    text = ex.bracket(stated, 0.05, 10).page(tmp_path / "bracket.html").read_text("utf-8")
+    assert "expost verify DIR" in text
+    assert html.unescape(text.split("<pre>")[1].split("</pre>")[0]) == marked_toml(stated)
 
 
 @pytest.mark.slow
