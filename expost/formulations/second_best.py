@@ -6,12 +6,12 @@ import math
 import time
 from dataclasses import dataclass, field, replace
 
-from expost._limits import NotCompiled
+from expost._limits import NotCompiled, in_time
 from expost._typing import Int8
 from expost.errors import LimitReached, SolverError
 from expost.formulations.assemble import Formulation, assemble
 from expost.formulations.coarser import Known, coarse_start, start_from
-from expost.formulations.room import require_time, room_for_solve
+from expost.formulations.room import LARGE, require_time, room_for_solve
 from expost.formulations.settings import Settings
 from expost.formulations.symmetric import symmetric_formulation
 from expost.formulations.timing import build_blocks, buyer_stages, parse_timing
@@ -72,20 +72,30 @@ def type_space(instance: Instance, settings: Settings, limit: float | None = Non
 
 
 def formulate(space: TypeSpace, settings: Settings) -> Formulation:
-    """The program of ``space`` under ``settings``, with the way back. Raises InputError for unusable settings."""
+    """The program of ``space`` under ``settings``, with the way back. Raises InputError for unusable settings,
+    LimitReached where a large one is not built before the limit."""
     timings = parse_timing(space.n, settings.timing)
+    _in_time(space)
     if settings.symmetric:
         return symmetric_formulation(
             space, timings, settings.first, alpha=settings.alpha, conditional=settings.conditional
         )
+    blocks = build_blocks(space, timings, settings.first, revenue=settings.alpha < 1.0)
+    _in_time(space)
     return assemble(
         space,
-        build_blocks(space, timings, settings.first, revenue=settings.alpha < 1.0),
+        blocks,
         stages=buyer_stages(space, timings, settings.first),
         alpha=settings.alpha,
         conditional=settings.conditional,
         settings=settings,
     )
+
+
+def _in_time(space: TypeSpace) -> None:
+    """Raise LimitReached after the limit, where what comes next takes a while."""
+    if space.states * space.n >= LARGE:
+        in_time()
 
 
 def answer(

@@ -13,8 +13,12 @@ import pytest
 import scipy.stats
 
 import expost as ex
+from expost._limits import within
 from expost.cli import run_command
+from expost.errors import LimitReached
 from expost.formulations import room, second_best
+from expost.formulations.settings import Settings
+from expost.spaces.type_space import discretize
 
 TEXT = (Path(__file__).parents[2] / "docs" / "wider.md").read_text(encoding="utf-8")
 BUYERS = [ex.Buyer("1", ["p1", "c1"], "p1 + k*c1*c2"), ex.Buyer("2", ["p2", "c2"], "p2 + k*c1*c2")]
@@ -241,3 +245,15 @@ def test_what_building_takes_is_asked_for_and_counts(call, monkeypatch):
      "compare": lambda: ex.compare("jmmz", 2, time_limit=60.0, brackets=0)}[call]()  # fmt: skip
     assert asked and all(spent >= 0.3 and limit <= 60.0 for spent, limit in asked)
     assert left and max(left) <= 59.7
+
+
+@pytest.mark.parametrize(("large", "refused"), [(16, True), (10**9, False)])
+def test_a_large_program_is_not_built_to_its_end_after_the_limit(monkeypatch, large, refused):
+    monkeypatch.setattr(second_best, "LARGE", large)
+    space, settings = discretize(ex.load("jmmz"), 2), Settings(ex.Grid(2), "static")
+    with within(0.0):
+        if refused:
+            with pytest.raises(LimitReached, match="limit came before"):
+                second_best.formulate(space, settings)
+        else:
+            assert second_best.formulate(space, settings).program.variables == 32
