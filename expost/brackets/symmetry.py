@@ -3,7 +3,7 @@ shadow prices over the orders of the buyers is never worse than they are: half t
 
 from __future__ import annotations
 
-import math
+from functools import lru_cache
 
 import numpy as np
 
@@ -38,10 +38,32 @@ def _amounts(space: QuantileSpace, levels: list[Float]) -> Float:
     return np.swapaxes(np.array(pairs), 0, 1)
 
 
+class Orbits:
+    """The nodes of a mesh of this shape, one axis per buyer, in sets that a change of places makes one another's: what
+    is symmetric has one number for each."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        ranked = np.sort(np.indices(shape).reshape(len(shape), -1), axis=0)
+        kinds = np.ravel_multi_index(tuple(ranked), shape)
+        _, self.of, self.sizes = np.unique(kinds, return_inverse=True, return_counts=True)
+        self.shape = shape
+
+    def means(self, mesh: Float) -> Float:
+        """Of ``mesh``, over each set."""
+        return np.bincount(self.of, weights=mesh.reshape(-1), minlength=len(self.sizes)) / self.sizes
+
+    def spread(self, numbers: Float) -> Float:
+        """The mesh with these ``numbers``, one for each set."""
+        return numbers[self.of].reshape(self.shape)
+
+
+@lru_cache(maxsize=2)
+def orbits(shape: tuple[int, ...]) -> Orbits:
+    """``Orbits``, kept for the meshes at hand."""
+    return Orbits(shape)
+
+
 def symmetrized(mesh: Float) -> Float:
-    """The mean of ``mesh``, one axis per buyer, over all orders of the buyers. An order of k + 1 axes is one of the
-    first k after the last changed places with one of them, or with none: n (n - 1) / 2 sums, and not n! - 1."""
-    total = np.array(mesh)
-    for last in range(1, mesh.ndim):
-        total = sum((total.swapaxes(last, k) for k in range(last)), total)
-    return np.ascontiguousarray(total / math.factorial(mesh.ndim))
+    """The mean of ``mesh``, one axis per buyer, over all orders of the buyers."""
+    kinds = orbits(mesh.shape)
+    return kinds.spread(kinds.means(mesh))

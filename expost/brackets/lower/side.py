@@ -59,6 +59,8 @@ LONG = 100.0
 ENOUGH = 0.8
 """Of the width that was asked for: where a pilot finds an unpolished completion nearer to the upper end, it is
 evaluated, and polishing may not be needed."""
+NOTICEABLE = 0.02
+"""Of the width: an error above which prices by formula are evaluated once more."""
 MOST_POINTS = 64
 """Points per signal of the grid optimum to start from, at most."""
 MOST_ORDERS = 6
@@ -199,7 +201,8 @@ class LowerSide:
                 if account.reached:
                     return
             elif self.stated:
-                self._evaluate(self.posted[0], 2 * effort.points, effort.replicates)
+                if self._error_matters():
+                    self._evaluate(self.posted[0], 2 * effort.points, effort.replicates)
                 return
             elif number == 2 and self.completed and not self._on_lines(self.completed[0], effort):
                 points = 256 if account.space.n == 2 else 64
@@ -219,6 +222,11 @@ class LowerSide:
         self.stated = self._pilot(self.posted[0], 16) >= max(worth, default=-math.inf)
         self.best = self.completed[int(np.argmax(worth))] if worth else None
         return self.stated
+
+    def _error_matters(self) -> bool:
+        """Whether the width is noticeably due to the error of the lower bound."""
+        lower, upper = self.account.lower, self.account.upper
+        return lower is None or upper is None or lower.error > NOTICEABLE * (upper.value - lower.value)
 
     def _unpolished(self, effort: Effort) -> None:
         """Evaluate the best start as it is, where a pilot finds it good enough, or where time is short: with three

@@ -9,7 +9,7 @@ scaled by the hats' masses, kept non-negative. Nothing here is a bound: bounds c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar, Self, TypeVar
@@ -19,6 +19,7 @@ import numpy as np
 from expost._typing import Float
 from expost.brackets.clock import ENDLESS, Clock, OutOfTime
 from expost.brackets.memory import room
+from expost.brackets.symmetry import orbits
 from expost.brackets.upper.basis import ShadowPrices, mesh_size
 from expost.brackets.upper.fibre_lines import LineFibres, draw_line_fibres, fibre_signals
 from expost.brackets.upper.level_fibres import LevelFibres, Lines, draw_levels, private_levels
@@ -32,6 +33,8 @@ PARTS = 2
 """Parts of a sample for each buyer, each handled by one thread."""
 PANELS = 8
 """Panels of a line, at least."""
+MANY = 4
+"""Buyers from whom on each one's fibres are one part."""
 AHEAD = 8
 """Samples whose states of the others are drawn at once."""
 RECENT = 0.02
@@ -139,7 +142,7 @@ def fit_prices(
     the samples' noise; stops early when the clock runs out. symmetric: the buyers are exchangeable
     (see ``symmetry``)."""
     plan = _fitting(plan, space.n, start.nodes)
-    u = start.symmetrized() if symmetric else start
+    unknowns = _Unknowns(start, symmetric)
     drawing = _Drawing(space, start, plan, rng, symmetric)
     with (workers or Workers(1)).threads() as pool:
         try:
@@ -148,33 +151,54 @@ def fit_prices(
             return [start]
         scale = space.n * sum(float(part.efficient.mean()) for part in samples[0]) / len(samples[0])
         scale = max(scale, 1e-300)
-        masses = [
-            mass * (space.n if plan.together else 1) for mass in _masses(u, samples, symmetric=symmetric)
-        ]
-        parts, mean = ([part.copy() for part in u.parts] for _ in range(2))
-        momenta = [np.zeros(part.shape) for part in parts]
+        masses = [mass * (space.n if plan.together else 1) for mass in _masses(unknowns, samples, pool)]
+        numbers, mean = ([part.copy() for part in unknowns.folded(start.parts)] for _ in range(2))
+        momenta = [np.zeros(part.shape) for part in numbers]
         for step, done in clock.paced(plan.steps):
             if plan.refresh and step and step % plan.refresh == 0:
                 samples[step // plan.refresh % len(samples)] = drawing.sample(pool)
             smoothing = scale * plan.smoothing[0] * (plan.smoothing[1] / plan.smoothing[0]) ** done
             here = samples[step % len(samples)]
-            one = partial(_subgradient, u, smoothing=smoothing, buyers=space.n / len(here))
-            gradient = _summed(u, pool.map(one, here), symmetric=symmetric)
+            u = unknowns.prices(numbers)
+            one = partial(_subgradient, unknowns, u, smoothing=smoothing, buyers=space.n / len(here))
+            slopes = _summed(pool.map(one, here))
             how = plan.length(done), plan.reach, max(RECENT, 1.0 / (1 + step))
-            for arrays in zip(parts, gradient.parts, masses, momenta, mean, strict=True):
+            for arrays in zip(numbers, slopes, masses, momenta, mean, strict=True):
                 move(*(array.reshape(-1) for array in arrays), *how)
-            u = u.with_parts(parts)
-    return [u, u.with_parts(mean)]
+    return [unknowns.prices(numbers), unknowns.prices(mean)]
 
 
-def _summed(u: ShadowPrices, found: Iterable[tuple[Float, ...]], *, symmetric: bool) -> ShadowPrices:
-    """Sums over the parts of a sample, in the shape of ``u``."""
-    total = [np.zeros(part.shape) for part in u.parts]
-    for parts in found:
+class _Unknowns:
+    """What is fitted: the numbers on the meshes of ``start``, of exchangeable buyers one for all nodes that their
+    changing places makes the same."""
+
+    def __init__(self, start: ShadowPrices, symmetric: bool) -> None:
+        self.start, self.orbits = start, orbits(start.mesh.shape) if symmetric else None
+
+    def folded(self, parts: Sequence[Float]) -> list[Float]:
+        """Numbers on the meshes as unknowns: means over the nodes of each."""
+        if self.orbits is None:
+            return list(parts)
+        mesh, *pile = parts
+        ridge = self.start.ridge
+        return [
+            self.orbits.means(mesh),
+            *(replace(ridge, mesh=one).symmetrized().mesh for one in pile if ridge is not None),
+        ]
+
+    def prices(self, numbers: Sequence[Float]) -> ShadowPrices:
+        """The shadow prices with these unknowns."""
+        mesh, *pile = numbers
+        return self.start.with_parts([mesh if self.orbits is None else self.orbits.spread(mesh), *pile])
+
+
+def _summed(found: Sequence[Sequence[Float]]) -> list[Float]:
+    """Sums over the parts of a sample, of each mesh."""
+    total = [part.copy() for part in found[0]]
+    for parts in found[1:]:
         for kept, part in zip(total, parts, strict=True):
             np.add(kept, part, out=kept)
-    summed = u.with_parts(total)
-    return summed.symmetrized() if symmetric else summed
+    return total
 
 
 def _fitting(plan: Plan, n: int, nodes: int) -> Plan:
@@ -217,7 +241,7 @@ class _Drawing:
         parts = [
             (i, some)
             for i, points in enumerate(self.outer)
-            for some in np.array_split(next(points), PARTS)
+            for some in np.array_split(next(points), PARTS if len(self.outer) < MANY else 1)
             if len(some)
         ]
         return pool.map(partial(self._part, clock=clock), zip(parts, self.rng.spawn(len(parts)), strict=True))
@@ -263,20 +287,25 @@ def _drawn(
     )
 
 
-def _masses(u: ShadowPrices, samples: list[list[Fibres]], *, symmetric: bool) -> list[Float]:
-    """E[base x hat] of every node."""
-    found = (
-        gathered(u, fibres, *(measure / (len(sample) * len(samples)) for measure in fibres.measures))
-        for sample in samples
-        for fibres in sample
-    )
-    return [mass + 1e-3 * mass.mean() + 1e-300 for mass in _summed(u, found, symmetric=symmetric).parts]
+def _masses(unknowns: _Unknowns, samples: list[list[Fibres]], pool: Threads) -> list[Float]:
+    """E[base x hat] of every node, or its mean over those that are one unknown."""
+    count = len(samples) * len(samples[0])
+
+    def one(fibres: Fibres) -> list[Float]:
+        weights = (measure / count for measure in fibres.measures)
+        return unknowns.folded(gathered(unknowns.start, fibres, *weights))
+
+    found = _summed(pool.map(one, (fibres for sample in samples for fibres in sample)))
+    return [mass + 1e-3 * mass.mean() + 1e-300 for mass in found]
 
 
-def _subgradient(u: ShadowPrices, fibres: Fibres, smoothing: float, buyers: float) -> tuple[Float, ...]:
+def _subgradient(
+    unknowns: _Unknowns, u: ShadowPrices, fibres: Fibres, smoothing: float, buyers: float
+) -> list[Float]:
     """Of every node of each part of ``u``, averaged over its hat, from some fibres of one buyer that stand for
     ``buyers`` of them."""
-    return gathered(u, fibres, *(buyers * slope for slope in fibres.slopes(u, smoothing)))
+    weights = (buyers * slope for slope in fibres.slopes(u, smoothing))
+    return unknowns.folded(gathered(u, fibres, *weights))
 
 
 def gathered(u: ShadowPrices, fibres: Fibres, weights: Float, pile: Float | None = None) -> tuple[Float, ...]:
@@ -300,10 +329,10 @@ def spread(u: ShadowPrices, fibres: FibreSample | LineFibres, weights: Float) ->
 
 
 def largest_nodes(dims: tuple[int, ...], limit: int) -> int:
-    """The most nodes per signal, from 1, 2, 3, 5, 9, 17, 33, whose mesh has at most ``limit`` nodes and few enough
+    """The most nodes per signal, from 1, 2, 3, 5, 6, 9, 17, 33, whose mesh has at most ``limit`` nodes and few enough
     corners around every point."""
     corners = max(sum(dims) - own for own in dims)
     return max(
-        (k for k in (1, 2, 3, 5, 9, 17, 33) if mesh_size(dims, k) <= limit and (k == 1 or corners < 9)),
+        (k for k in (1, 2, 3, 5, 6, 9, 17, 33) if mesh_size(dims, k) <= limit and (k == 1 or corners < 9)),
         default=1,
     )
