@@ -19,7 +19,7 @@ from expost.brackets.lower.evaluation import (
 from expost.brackets.lower.polish import PolishPlan, falling, polish
 from expost.brackets.lower.polish_fibres import gradient, polish_sample
 from expost.brackets.lower.side import LowerSide
-from expost.brackets.records import Bound
+from expost.brackets.records import LOWER, UPPER, Bound
 from expost.brackets.saved import _evidence
 from expost.brackets.starts import (
     _fit,
@@ -410,6 +410,11 @@ def test_a_limited_time_is_not_spent_on_polishing_what_is_worth_less_than_prices
     assert len(lower.posted) == 1 and lower.posted[0].formulas == get("example2", space.instance).formulas
     every = [("posted", 4 * effort.points), ("posted", 2 * effort.points)] if alone else ["polished"] * 2
     assert done == every
+    # a small error is not made smaller
+    account.upper = Bound(UPPER, 1.05, "", "statistical", 1.05, 0.0, 0.99, 0.0)
+    account.lower = Bound(LOWER, 1.0, "", "statistical", 1.0, 5e-4, 0.99, 0.0)
+    lower.stage(1, effort)
+    assert done == (every if alone else [*every, "polished"])
 
 
 @pytest.mark.parametrize(("seconds", "early"), [(1e9, True), (math.inf, False)])

@@ -17,7 +17,7 @@ from expost.spaces.quantile_space import lattice, scrambled
 WIDE = 2048
 """States without suprema for each point. Fibres of own types would be a waste: for the same work the error of
 ``four-buyers`` is five times as large."""
-OWN_TYPES = 128
+OWN_TYPES = 2048
 """Own types in each state of the others that has suprema."""
 AT_ONCE = 1 << 14
 """States handled at once."""
@@ -26,12 +26,12 @@ AT_ONCE = 1 << 14
 def posted_replicate(
     mechanism: PostedMechanism, points: int, seed: np.random.SeedSequence, clock: Clock = ENDLESS
 ) -> float:
-    """Welfare less first best on the sample of one seed, from 2,048 x ``points`` states without suprema and a sixteenth
+    """Welfare less first best on the sample of one seed, from 2,048 x ``points`` states without suprema and a 32nd
     of ``points`` states of each buyer's others with them, 8 at least.
 
     Raises AuditError when a state has more winners than units, OutOfTime."""
     rng, space = np.random.default_rng(seed), mechanism.space
-    few, many = (scrambled(count, sum(space.dims), rng) for count in (max(points // 16, 8), WIDE * points))
+    few, many = (scrambled(count, sum(space.dims), rng) for count in (max(points // 32, 8), WIDE * points))
     total, winners = _stated(mechanism, many, clock), np.zeros(len(few), dtype=np.int64)
     for k in range(space.n):
         levels = space.split(few)

@@ -89,7 +89,6 @@ class LowerSide:
         self.crossed: bool | None = None
         self.posted: list[PostedMechanism] = []  # prices by formula, as they are
         self.stated = False  # whether these alone are evaluated
-        self.evaluated: tuple[ContinuumMechanism, int] | None = None  # as it was, and on how many points
         self.negative = any_negative(account)
         self.lines = fibre_signals(account.space) is not None
 
@@ -240,9 +239,8 @@ class LowerSide:
         expected = max(worth) + account.first_best.mean + account.kept.mean
         if account.upper.value - expected < ENOUGH * account.accuracy * abs(account.upper.value):
             self._evaluate(best, effort.points, effort.replicates)
-        elif account.clock.limited and account.space.n > 2:
-            self._evaluate(best, effort.points, effort.replicates)
-            self.evaluated = best, effort.points
+        elif account.clock.limited and account.space.n > 2:  # roughly: polishing will be worth more
+            self._evaluate(best, effort.points // 4, effort.replicates // 2)
         elif account.clock.limited and account.left < SHORT:
             self._evaluate(best, 64, 6)
 
@@ -265,7 +263,8 @@ class LowerSide:
                 if closed_form:
                     nodes = min(closed_form_nodes(space, nodes, j) for j in order[:-1])
                 try:
-                    theta = [given(j, nodes) for j in order[:-1]]
+                    with account.workers.threads() as pool:
+                        theta = pool.map(partial(given, nodes=nodes), order[:-1])
                 except (InputError, OutOfTime):
                     break  # not defined for this instance or this timing, or too slow: one start fewer
                 names = ", ".join(space.instance.buyers[k].name for k in order)
@@ -312,10 +311,12 @@ class LowerSide:
         """Strikes to start from: what they are, those of a buyer on a mesh with so many nodes, and whether they are
         given in closed form."""
         space = self.account.space
+        alone = bool(self.posted) and self.account.clock.limited  # see ``_by_formula``
         for given in self.starts(space.stated):
-            yield given.name, partial(_stated_strikes, space, given, clock.part(0.5)), given.closed_form
-        if self.posted and self.account.clock.limited:
-            return  # see ``_by_formula``
+            if given.closed_form or not alone:
+                yield given.name, partial(_stated_strikes, space, given, clock.part(0.5)), given.closed_form
+        if alone:
+            return
         points = grid_points(space, GRID_LOWER[min(space.n, 3)] // (4 if space.sequential else 1))
         points = min(points, MOST_POINTS)
         try:
@@ -361,12 +362,12 @@ class LowerSide:
             self.completed = gained  # what is not the best yet may become so; what gained nothing will not
         stated = max(self.posted, key=lambda mechanism: self._pilot(mechanism, points), default=None)
         if stated is not None and self._pilot(stated, points) >= max(found, key=itemgetter(0))[0]:
-            if account.left > 0.0 and (stated, effort.points) != self.evaluated:
+            if account.left > 0.0:
                 self._evaluate(stated, effort.points, effort.replicates)
             return
         along = self._on_lines(best, effort)
         each = along.evaluated if along else effort.points
-        if account.left > 0.0 and (best, each) != self.evaluated:
+        if account.left > 0.0:
             if self.crossed is None:
                 self.crossed = self._quieter_crossed(best)
             replicates = effort.replicates // 2 if self.crossed else effort.replicates
