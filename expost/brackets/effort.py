@@ -205,7 +205,7 @@ MORE_BUYERS = (
         mesh=600_000,
         fit=FitPlan(fibres=512, types=512, rows=16, samples=8, steps=400, refresh=1, rate=(4.0, 0.1)),
         quadrature=Quadrature(replicates=24, fibres=128, types=8192, rows=64, bins=512, wide=16),
-        level_fit=LevelPlan(fibres=1024, lines=8, samples=8, steps=300, refresh=1, rate=(2.5, 0.05)),
+        level_fit=LevelPlan(fibres=1024, lines=8, samples=8, steps=300, refresh=1, rate=(5.0, 0.1)),
         levels=LevelQuadrature(fibres=128),
         polish=PolishPlan(points=256, steps=600, rate=(1.6e-2, 1e-3), nodes=9),
         points=256,

@@ -17,7 +17,7 @@ from expost.brackets.lower.evaluation import (
     states_replicate,
 )
 from expost.brackets.lower.polish import PolishPlan, falling, polish
-from expost.brackets.lower.polish_fibres import gradient, polish_sample
+from expost.brackets.lower.polish_fibres import gradient, polish_fibres, polish_types
 from expost.brackets.lower.side import LowerSide
 from expost.brackets.records import LOWER, UPPER, Bound
 from expost.brackets.saved import _evidence
@@ -253,7 +253,8 @@ def test_the_polish_gradient_is_the_derivative(case, static, sequential):
     rng = np.random.default_rng(5)
     order = (1, 2, 0)[: space.n] if space.n > 2 else (0, 1)
     mechanism = random_completion(space, rng, nodes=3, order=order)
-    fibres = polish_sample(mechanism, 64, rng)
+    types = polish_types(mechanism, 64, rng)
+    fibres = [polish_fibres(mechanism, k, types) for k in mechanism.order]
 
     def welfare(theta):
         parts = [gradient(replace(mechanism, theta=theta), part, 0.2) for part in fibres]

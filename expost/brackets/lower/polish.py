@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -11,12 +10,12 @@ import numpy as np
 from scipy import sparse
 
 from expost._typing import Float
-from expost.brackets.clock import ENDLESS, Clock, OutOfTime
-from expost.brackets.lower.polish_fibres import PolishFibres, gradient, polish_sample
+from expost.brackets.clock import ENDLESS, Clock
+from expost.brackets.lower.polish_fibres import gradient, polish_fibres, polish_types
 from expost.brackets.workers import Threads, Workers
 from expost.mechanisms.continuum.completion import CompletedMechanism
 from expost.spaces.mesh import hats, mesh_points
-from expost.spaces.quantile_space import lattice
+from expost.spaces.quantile_space import Levels, lattice
 
 POLISHED = ", polished"
 
@@ -52,9 +51,9 @@ def polish(
 ) -> CompletedMechanism:
     """The mechanism with its given strikes improved, as far as these samples can tell: the mean over the last steps."""
     climb = _Climb(mechanism, plan)
-    with (workers or Workers(1)).threads() as pool, suppress(OutOfTime):
+    with (workers or Workers(1)).threads() as pool:
         for _, done in clock.paced(plan.steps):
-            climb.step(polish_sample(mechanism, plan.points, rng, clock), done, pool)
+            climb.step(polish_types(mechanism, plan.points, rng), done, pool)
     method = mechanism.method.removesuffix(POLISHED) + POLISHED
     return replace(mechanism, theta=climb.mean(), method=method)
 
@@ -101,13 +100,13 @@ class _Climb:
         self.kept = [np.zeros(theta.shape) for theta in self.at.theta]
         self.count = 0
 
-    def step(self, sample: list[PolishFibres], done: float, pool: Threads) -> None:
-        """One step, ``done`` (0 to 1) of the way."""
+    def step(self, types: Levels, done: float, pool: Threads) -> None:
+        """One step on the fibres of these types, ``done`` (0 to 1) of the way."""
         width, rate = (
             self.spread * (first * (1.0 - done) + last * done)
             for first, last in (self.plan.width, self.plan.rate)
         )
-        parts = pool.map(partial(gradient, self.at, width=width), sample)
+        parts = pool.map(partial(self._slopes, types, width), self.at.order)
         self.block.append(sum(welfare for welfare, _ in parts))
         if len(self.block) == BLOCK and not self._gained():
             return
@@ -122,6 +121,9 @@ class _Climb:
         if done > 0.7:
             self.kept = [total + theta for total, theta in zip(self.kept, self.at.theta, strict=True)]
             self.count += 1
+
+    def _slopes(self, types: Levels, width: float, k: int) -> tuple[float, list[Float]]:
+        return gradient(self.at, polish_fibres(self.at, k, types), width)
 
     def _gained(self) -> bool:
         """Whether the last block was no worse than the best; if it was, back to that."""

@@ -8,7 +8,6 @@ import numpy as np
 from scipy import sparse
 
 from expost._typing import Float, Int64
-from expost.brackets.clock import ENDLESS, Clock
 from expost.brackets.lower.polish_kernel import welfare_gradient
 from expost.mechanisms.continuum.completion import CompletedMechanism
 from expost.spaces.efficient import should_win
@@ -43,23 +42,16 @@ def fine_nodes(dims: int) -> int:
     return {1: 257, 2: 33, 3: 13, 4: 7, 5: 5, 6: 4, 7: 3}.get(dims, 2)
 
 
-def polish_sample(
-    mechanism: CompletedMechanism, points: int, rng: np.random.Generator, clock: Clock = ENDLESS
-) -> list[PolishFibres]:
-    """Random fibres of every buyer in order, of the same types: what one buyer takes from another he takes where the
-    other loses it. Raises OutOfTime."""
+def polish_types(mechanism: CompletedMechanism, points: int, rng: np.random.Generator) -> Levels:
+    """Random types of every buyer, whose fibres make a sample: what one buyer takes from another he takes where the
+    other loses it."""
     space = mechanism.space
     count = sum(space.dims)
     joint = np.split(lattice(points, count, rng.random(count)), np.cumsum(space.dims)[:-1], axis=1)
-    levels = [np.clip(own, *space.box[j]) for j, own in enumerate(joint)]
-    found = []
-    for k in mechanism.order:
-        clock.check()
-        found.append(_fibres(mechanism, k, levels))
-    return found
+    return [np.clip(own, *space.box[j]) for j, own in enumerate(joint)]
 
 
-def _fibres(mechanism: CompletedMechanism, k: int, levels: Levels) -> PolishFibres:
+def polish_fibres(mechanism: CompletedMechanism, k: int, levels: Levels) -> PolishFibres:
     """Buyer ``k``'s types against the states of the others."""
     space, types, points = mechanism.space, levels[k], len(levels[k])
     earlier = mechanism.earlier(k)
