@@ -428,6 +428,27 @@ def test_prices_by_formula_are_evaluated_first_where_time_is_limited(monkeypatch
     assert done == ["posted"] * early
 
 
+@pytest.mark.parametrize(("attained", "evaluations"), [(True, 3), (False, 1)])
+def test_the_efficient_rule_has_more_states_while_its_error_is_most_of_the_width(
+    monkeypatch, attained, evaluations
+):
+    account = Account(three((None, None, None)), 1e-6, ENDLESS, Workers(1), False, 0, 0.99, None)
+    account.first_best, account.kept = Limit(1.1, 0.0, 0.99), Limit(0.0, 0.0, 0.99)
+    lower, points = LowerSide(account, starts), []
+    lower.never_sell()
+    account.upper = Bound("upper", 1.1 if attained else 1.5, "", "", 1.1, 0.0, 0.99, 0.0)
+
+    def evaluate(_, count, *__):
+        points.append(count)
+        error = 1.0 / count
+        account.lower = Bound("lower", 1.1 - error, "", "", 1.1, error, 0.99, 0.0)
+
+    monkeypatch.setattr(lower, "_pilot", lambda *_: 0.0)
+    monkeypatch.setattr(lower, "_evaluate", evaluate)
+    lower.efficient()
+    assert len(points) == evaluations and points == sorted(points)
+
+
 def test_three_buyers_polish_again_what_gained_though_another_is_better(monkeypatch):
     space = three((None, None, None))
     account = Account(space, 0.01, ENDLESS, Workers(1), False, 0, 0.99, None)

@@ -70,6 +70,8 @@ NOISE_POINTS = 32
 MOST_ROUNDED = 2
 """How many times as many boxes as asked for a completion's mesh may ask for: with 4, the two smallest numbers of boxes
 would be one and the same on 33 nodes."""
+EFFICIENT_POINTS, MOSTLY = (1 << 10, 1 << 12, 1 << 14), 0.2
+"""Points of the conditionally efficient rule's replicates: more where its error is so much of the width."""
 PILOTS = 4
 """Replicates of a pilot."""
 POSTED_DEPTH, POSTED_PRECISION = 15, 1e-4
@@ -134,9 +136,14 @@ class LowerSide:
         except NotMonotone as reason:
             account.leave_out("conditionally efficient rule (lower)", reason)
             return
-        assert account.lower is not None
-        if self._pilot(mechanism, 32) + account.first_best.mean + account.kept.mean > account.lower.value:
-            self._evaluate(mechanism, 1024, 20)
+        assert account.lower is not None and account.upper is not None
+        if self._pilot(mechanism, 32) + account.first_best.mean + account.kept.mean <= account.lower.value:
+            return
+        for points in EFFICIENT_POINTS:
+            self._evaluate(mechanism, points, 20)
+            width = account.upper.value - account.lower.value
+            if account.over or account.lower.error < MOSTLY * width:
+                return  # what is left is no matter of samples
 
     def by_formula(self) -> None:
         """Prices by formula on few states: where time is limited, most of it goes into the upper side first."""

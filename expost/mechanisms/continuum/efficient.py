@@ -28,7 +28,7 @@ from expost.mechanisms.continuum.suprema import SLACK, untimed
 from expost.spaces.efficient import should_win
 from expost.spaces.quantile_space import Levels
 
-DEPTH = {1: 20, 2: 13, 3: 8}
+DEPTH = {1: 20, 2: 15, 3: 8}
 """Cells are ``2**-DEPTH`` wide, by the number of a buyer's signals (with more, 5)."""
 CELLS = 1 << 20
 """Cells of the finest mesh handled at once, about."""
@@ -39,7 +39,7 @@ class EfficientMechanism(ContinuumMechanism):
     """Each buyer wins where he should, at the lowest strikes that keep him from winning elsewhere."""
 
     kind: ClassVar[str] = "efficient"
-    audited: ClassVar[int] = 1024
+    audited: ClassVar[int] = 512
     """Every supremum is a search of its own."""
 
     @cached_property
