@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from expost.brackets.lower.floor import FloorSizes, most_levels
 from expost.brackets.lower.line_polish import LinePolishPlan
@@ -48,6 +48,12 @@ class Effort:
     along_lines: LineEffort | None = None
     line_polish: LinePolishPlan | None = None
 
+
+FINE_POLISH = LinePolishPlan(
+    points=96, places=257, steps=(400, 200), rate=(0.006, 0.002), nodes=33, evaluated=2048
+)
+"""Corrections on as many nodes as the strikes have. With 48 types per level these follow the types, with 96 they do
+not; steps have to be a quarter as long."""
 
 TWO_BUYERS = (
     Effort(
@@ -95,7 +101,7 @@ TWO_BUYERS = (
         polish=PolishPlan(points=384, steps=500, rate=(8e-3, 1e-4), width=(8e-3, 3e-3)),
         points=1024,
         replicates=12,
-        line_polish=LinePolishPlan(points=64, places=257),
+        line_polish=FINE_POLISH,
         along_lines=LineEffort(
             mesh=90_000,
             fit=LinePlan(
@@ -120,7 +126,7 @@ TWO_BUYERS = (
         polish=PolishPlan(points=512, steps=800, rate=(4e-3, 1e-4), width=(5e-3, 2e-3)),
         points=1024,
         replicates=16,
-        line_polish=LinePolishPlan(points=64, places=257, steps=(1500, 800), evaluated=2048),
+        line_polish=replace(FINE_POLISH, points=128, rate=(0.003, 0.001)),
         along_lines=LineEffort(
             mesh=90_000,
             fit=LinePlan(
@@ -145,7 +151,7 @@ TWO_BUYERS = (
         polish=PolishPlan(points=768, steps=1000, rate=(4e-3, 1e-4), width=(4e-3, 1.5e-3)),
         points=2048,
         replicates=16,
-        line_polish=LinePolishPlan(points=64, places=257, steps=(1500, 800), evaluated=4096),
+        line_polish=replace(FINE_POLISH, points=128, rate=(0.002, 0.0007), evaluated=4096),
         along_lines=LineEffort(
             mesh=1_200_000,
             fit=LinePlan(
@@ -170,7 +176,7 @@ TWO_BUYERS = (
         polish=PolishPlan(points=1024, steps=2000, rate=(4e-3, 5e-5), width=(3e-3, 1e-3)),
         points=2048,
         replicates=24,
-        line_polish=LinePolishPlan(points=64, places=257, steps=(1500, 800), evaluated=4096),
+        line_polish=replace(FINE_POLISH, points=128, rate=(0.002, 0.0007), evaluated=4096),
         along_lines=LineEffort(
             mesh=1_200_000,
             fit=LinePlan(

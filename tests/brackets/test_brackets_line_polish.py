@@ -9,7 +9,7 @@ import expost as ex
 from expost.brackets.account import Account
 from expost.brackets.clock import ENDLESS, Clock
 from expost.brackets.effort import efforts
-from expost.brackets.lower import side
+from expost.brackets.lower import line_polish, side
 from expost.brackets.lower.evaluation import mechanism_limit
 from expost.brackets.lower.line_polish import LinePolishPlan, TabledWelfare, can_polish, polish_on_lines
 from expost.brackets.lower.line_polish_kernel import line_suprema, looked_up
@@ -77,6 +77,20 @@ def test_suprema_are_the_largest_values_at_which_the_leader_wins():
             moved[line[p], place[p] + k] += 1e-7
             line_suprema(lead, own, moved, after, line.copy(), place.copy(), np.empty((20, 2)))
             assert slope[p, k] == pytest.approx((after[p] - top[p]) / 1e-7, abs=1e-4)
+
+
+def test_where_it_is_looked_first_does_not_matter():
+    rng = np.random.default_rng(5)
+    own = np.sort(rng.random((40, 6, 5), dtype=np.float32), axis=2)
+    lead, strike = rng.random((40, 6, 5), dtype=np.float32), rng.random((6, 5))
+    found = []
+    for guess in (-1, 0, 3, 5, 1 << 40):
+        top, slope = np.empty(40), np.empty((40, 2))
+        line, place = np.full(40, guess), np.empty(40, dtype=np.int64)
+        line_suprema(lead, own, strike, top, line, place, slope)
+        found.append((top, line, place, slope))
+    for part in zip(*found, strict=True):
+        assert all(np.array_equal(part[0], other) for other in part[1:])
 
 
 def test_nobody_s_supremum_is_below_everything():
@@ -168,3 +182,22 @@ def test_a_search_polishes_along_lines_and_evaluates_as_planned(jmmz, monkeypatc
     lower._polish(late)
     assert evaluated == [("better", late.line_polish.evaluated)]
     assert late.line_polish.evaluated > late.points
+
+
+def test_where_memory_is_short_fewer_types_are_polished_against(jmmz, monkeypatch):
+    account = Account(jmmz, 0.01, ENDLESS, Workers(1), False, 0, 0.99, None)
+    first_bounds(account)
+    lower, late = LowerSide(account, nothing), efforts(2)[-1]
+    assert lower._on_lines(example2(jmmz), late) is late.line_polish
+    monkeypatch.setattr(line_polish, "room", lambda size: size < 3e8)
+    small = lower._on_lines(example2(jmmz), late)
+    assert small.points < late.line_polish.points and small.evaluated == late.line_polish.evaluated
+    monkeypatch.setattr(line_polish, "room", lambda size: False)
+    assert lower._on_lines(example2(jmmz), late) is None
+
+
+def test_corrections_have_several_types_for_each_node():
+    """Or they follow the types: 48 per level with 33 nodes."""
+    plans = [effort.line_polish for effort in efforts(2)]
+    assert all(plan.points >= 2 * (plan.nodes - 1) for plan in plans)
+    assert plans[-1].nodes > plans[0].nodes

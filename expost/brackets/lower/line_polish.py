@@ -17,7 +17,7 @@ from operator import itemgetter
 import numpy as np
 from scipy import sparse
 
-from expost._typing import Float
+from expost._typing import Float, Float32, Int64
 from expost.brackets.clock import ENDLESS, Clock, OutOfTime
 from expost.brackets.lower.line_polish_kernel import line_suprema, looked_up
 from expost.brackets.lower.polish import POLISHED
@@ -33,6 +33,8 @@ PARTS = 4
 """Of each buyer's fibres, each handled by one thread."""
 PANELS = 16
 """Of a line that a table is integrated along."""
+BYTES = 12
+"""Of memory for a pair of types on the lines of the follower, while these are made."""
 DIPS = (0.0, 0.25, 0.5)
 """Of the spread of the leader's values: by how much strikes are lowered at the other's highest levels, in proportion to
 the product of all his levels, before they are polished. Where the welfare has a kink in every direction, as with
@@ -65,15 +67,16 @@ class LinePolishPlan:
 
 @dataclass(frozen=True, eq=False)
 class _Fibres:
-    """Some fibres of a buyer: hats of the strikes that he faces or, for the follower, the values on his lines; and the
-    table of what he gains above prices."""
+    """Some fibres of a buyer: hats of the strikes that he faces or, for the follower, the values on his lines, and on
+    which of them (P,) the last suprema were; and the table of what he gains above prices."""
 
     table: Float = field(repr=False)
     least: Float = field(repr=False)
     step: Float = field(repr=False)
     spread: sparse.csr_array | None = field(repr=False, default=None)
-    lead: Float | None = field(repr=False, default=None)
-    own: Float | None = field(repr=False, default=None)
+    lead: Float32 | None = field(repr=False, default=None)
+    own: Float32 | None = field(repr=False, default=None)
+    line: Int64 = field(repr=False, default_factory=lambda: np.empty(0, dtype=np.int64))
 
     def gain(self, price: Float) -> tuple[Float, Float]:
         """What is gained above the ``price`` of each fibre, and how that moves with it."""
@@ -115,11 +118,13 @@ class TabledWelfare:
                 states = [outer[:, None], types[None]]
                 pair = states if self.leader == 0 else states[::-1]
                 lead, own = (
-                    np.ascontiguousarray(np.broadcast_to(space.value(j, pair), (len(outer), len(types))))
+                    np.broadcast_to(space.value(j, pair), (len(outer), len(types))).astype(np.float32)
                     for j in (self.leader, k)
                 )
-                shape = (len(outer), *self.shape)
-                self.fibres.append(_Fibres(*table, lead=lead.reshape(shape), own=own.reshape(shape)))
+                shape, line = (len(outer), *self.shape), np.zeros(len(outer), dtype=np.int64)
+                self.fibres.append(
+                    _Fibres(*table, lead=lead.reshape(shape), own=own.reshape(shape), line=line)
+                )
 
     def part(self, fibres: _Fibres, theta: Float) -> tuple[float, Float]:
         """What some fibres add to the welfare of strikes ``theta`` (nodes,), and its gradient."""
@@ -131,7 +136,7 @@ class TabledWelfare:
         strike = np.asarray(self.on_lines @ theta).reshape(self.shape)
         count, share = len(fibres.lead), 1.0 / self.count[self.follower]
         top, moves = np.empty(count), np.empty((count, 2))
-        line, place = np.empty(count, dtype=np.int64), np.empty(count, dtype=np.int64)
+        line, place = fibres.line, np.empty(count, dtype=np.int64)
         line_suprema(fibres.lead, fibres.own, strike, top, line, place, moves)
         gain, slope = fibres.gain(top)
         push = np.zeros(self.shape)
@@ -214,8 +219,7 @@ def can_polish(mechanism: CompletedMechanism, plan: LinePolishPlan) -> bool:
     points = [plan.points ** space.dims[k] for k in (0, 1)]
     follower = space.dims[mechanism.last]
     types = plan.places ** (follower - 1) * plan.nodes
-    numbers = sum(points) * plan.prices + 2 * points[mechanism.order[0]] * types
-    return room(16 * numbers)
+    return room(16 * sum(points) * plan.prices + BYTES * points[mechanism.order[0]] * types)
 
 
 def polish_on_lines(

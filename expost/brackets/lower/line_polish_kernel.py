@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from expost._compiled import compiled
-from expost._typing import Float, Int64
+from expost._typing import Float, Float32, Int64
 
 
 @compiled(nogil=True)
@@ -28,29 +28,30 @@ def looked_up(table: Float, least: Float, step: Float, price: Float, gain: Float
 
 @compiled(nogil=True)
 def line_suprema(
-    lead: Float, own: Float, strike: Float, top: Float, line: Int64, place: Int64, slope: Float
+    lead: Float32, own: Float32, strike: Float, top: Float, line: Int64, place: Int64, slope: Float
 ) -> None:
     """The follower's suprema against P types of the leader: on each of M lines of his types, of J places each, along
     which his value ``own`` (P, M, J) rises, the value at the last place where the leader's value ``lead`` (P, M, J)
-    exceeds his ``strike`` (M, J), straight between places; and of all lines the largest.
+    exceeds his ``strike`` (M, J), straight between places; and of all lines the largest. On ``line`` (P,) it is looked
+    first, where that is one: lines need not be followed below what was found.
 
     Fills ``top`` (P,), -inf where the leader never wins; on which ``line`` and after which ``place`` it lies (-1:
     nowhere); and how it moves with the strikes at this place and the next, ``slope`` (P, 2)."""
     count, lines, places = lead.shape
     for p in range(count):
+        guess = line[p] if 0 <= line[p] < lines else 0
         top[p], line[p], place[p], slope[p, 0], slope[p, 1] = -np.inf, -1, 0, 0.0, 0.0
-        for m in range(lines):
-            if own[p, m, places - 1] <= top[p]:
-                continue
+        for n in range(lines):
+            m = guess if n == 0 else n - (n <= guess)
             j = places - 1
             while j >= 0 and lead[p, m, j] <= strike[m, j]:
-                j -= 1
+                j = j - 1 if own[p, m, j] > top[p] else -1
             if j < 0:
                 continue
-            found, first, second = own[p, m, j], 0.0, 0.0
+            found, first, second = float(own[p, m, j]), 0.0, 0.0
             if j < places - 1:
                 here, there = lead[p, m, j] - strike[m, j], lead[p, m, j + 1] - strike[m, j + 1]
-                rise, whole = own[p, m, j + 1] - own[p, m, j], here - there
+                rise, whole = float(own[p, m, j + 1]) - own[p, m, j], here - there
                 found += rise * here / whole
                 first, second = rise * there / whole**2, -rise * here / whole**2
             if found > top[p]:

@@ -381,9 +381,12 @@ class LowerSide:
             self._evaluate(best, each, replicates, crossed=self.crossed)
 
     def _on_lines(self, mechanism: CompletedMechanism, effort: Effort) -> LinePolishPlan | None:
-        """The plan to polish a completion along lines, where that can be done."""
-        plan = effort.line_polish
-        return plan if self.lines and plan is not None and can_polish(mechanism, plan) else None
+        """The plan to polish a completion along lines, where that can be done, or a smaller one that memory is enough
+        for."""
+        if not self.lines or effort.line_polish is None:
+            return None
+        smaller = replace(LinePolishPlan(), evaluated=effort.line_polish.evaluated)
+        return next((plan for plan in (effort.line_polish, smaller) if can_polish(mechanism, plan)), None)
 
     def _quieter_crossed(self, mechanism: CompletedMechanism) -> bool:
         """Whether combinations of types leave less noise than fibres. Never with four buyers or more, where the same
