@@ -21,11 +21,13 @@ from expost.brackets.statistics import Limit
 from expost.brackets.upper.dual import Quadrature
 from expost.brackets.upper.fit import FitPlan, LevelPlan
 from expost.brackets.upper.level_fibres import LevelQuadrature
+from expost.brackets.upper.tails import NO_MEAN, tail_growth
 from expost.errors import InputError
 from expost.instances.catalogue import load
 from expost.instances.environment import Buyer, Instance
 from expost.instances.priors import Prior
 from expost.runs.bracket import bracket
+from expost.spaces.quantile_space import quantile_space
 
 
 def run(cases, three=0.08):
@@ -173,6 +175,28 @@ def test_values_without_a_variance_are_told_and_bounded_ones_are_not():
     )
     for fine in (pareto(3.0), pareto(0.7, "min(x, 2) + 0.2*y")):
         assert not any("variance in the tail" in line for line in bracket(fine, 0.1, 5).left_out)
+
+
+@pytest.mark.parametrize(
+    ("prior", "value", "factor"),
+    [
+        (Prior("norm", {"loc": 10.0}), "x - 4", 1.14),  # changes its sign far out
+        (Prior("norm", {}), "0.3*x*y", 1.02),
+        (Prior("norm", {}), "exp(0.5*x**2)", 2.0),
+        (Prior("norm", {}), "exp(0.2*x**2)", 2**0.4),
+        (Prior("expon", {}), "exp(0.9*x)", 2**0.9),
+        (Prior("expon", {}), "exp(x)", 2.0),
+        (Prior("cauchy", {}), "x*(y - 0.5)", 2.0),
+        (Prior("pareto", {"b": 1.5}), "x + 1000000", 2 ** (2 / 3)),
+    ],
+)
+def test_tails_grow_by_the_power_that_gains_have_of_the_mass(prior, value, factor):
+    instance = Instance(
+        "tail", (Buyer("1", ("x",), value), Buyer("2", ("y",), "y")), {"x": prior, "y": Prior("norm", {})}
+    )
+    growth = tail_growth(quantile_space(instance, "static", ()))["x"]
+    assert growth == pytest.approx(factor, rel=0.01 if factor > 1.2 else 0.02)
+    assert (growth >= NO_MEAN) == (factor == 2.0)
 
 
 @pytest.mark.slow
