@@ -27,6 +27,7 @@ from expost.brackets.workers import Workers
 from expost.mechanisms.continuum.mechanism import ContinuumMechanism
 from expost.solver.progress import Progress, ProgressCallback
 from expost.spaces.quantile_space import QuantileSpace
+from expost.tolerances import WELFARE, allowance
 
 _log = logging.getLogger(__name__)
 
@@ -90,12 +91,21 @@ class Account:
         """Whether the bracket is as narrow as asked."""
         if self.lower is None or self.upper is None:
             return False
-        return bool(self.upper.value - self.lower.value <= self.accuracy * abs(self.upper.value))
+        width = self.upper.value - self.lower.value
+        return bool(width <= self.accuracy * abs(self.upper.value)) and not self.crossed
+
+    @property
+    def crossed(self) -> bool:
+        """Whether the bounds contradict each other, by more than rounding."""
+        if self.lower is None or self.upper is None:
+            return False
+        low, high = self.lower.value, self.upper.value
+        return low - high > allowance(WELFARE, low, high)
 
     @property
     def over(self) -> bool:
-        """Whether to stop: accuracy reached or time used up."""
-        return self.reached or self.left <= 0.0
+        """Whether to stop: accuracy reached, time used up, or bounds that cross."""
+        return self.reached or self.crossed or self.left <= 0.0
 
     def leave_out(self, what: str, why: object) -> None:
         """Record a bound that cannot be had, once."""

@@ -390,6 +390,12 @@ def _rigorous(account: Account, lower: LowerSide) -> None:
 def _result(account: Account, timings: tuple[str, ...]) -> Bracket:
     assert account.lower is not None and account.upper is not None
     space = account.space
+    if account.crossed:
+        account.leave_out(
+            "a bracket",
+            "the bounds cross, so one is wrong: what values or gains do within less than a hundredth of a signal "
+            "is not seen, and with the confidence asked for it happens by chance, too",
+        )
     timing = timings[0] if len(set(timings)) == 1 else ",".join(timings)
     return Bracket(
         instance=space.instance.name,

@@ -342,3 +342,18 @@ def test_shadow_prices_are_chosen_in_the_time_for_it(monkeypatch, seconds, round
     monkeypatch.setattr(side.DualLevels, "replicate", look)
     found = upper._best([constant_prices(space.dims, nodes, 0.0, 0.5) for nodes in (2, 3, 4)])
     assert found.nodes == 3 and looked == [2, 3, 4] * rounds
+
+
+def test_candidates_meet_the_same_samples(monkeypatch):
+    space = QuantileSpace(load("three-buyers"), (None,) * 3)
+    account = Account(space, 0.01, ENDLESS, Workers(1), False, 0, 0.99, None)
+    account.first_best = Limit(1.1, 0.0, 0.99)
+    upper, drawn = UpperSide(account), []
+
+    def look(_, seed, *__):
+        drawn.append(outer_points(space, 0, 2, np.random.default_rng(seed)).tobytes())
+        return 0.0
+
+    monkeypatch.setattr(side.DualLevels, "replicate", look)
+    upper._best([constant_prices(space.dims, 2, 0.0, 0.5)] * 3)
+    assert len(drawn) == 12 and len(set(drawn)) == 4

@@ -7,8 +7,12 @@ import numpy as np
 import pytest
 
 import expost as ex
+from expost.brackets.account import Account
+from expost.brackets.clock import Clock
+from expost.brackets.effort import efforts
 from expost.brackets.evidence import DualLevels
 from expost.brackets.saved import _dual
+from expost.brackets.statistics import Limit
 from expost.brackets.symmetry import symmetrized
 from expost.brackets.upper import level_fibres
 from expost.brackets.upper.basis import ShadowPrices, base_gain, constant_prices
@@ -24,6 +28,7 @@ from expost.brackets.upper.level_fibres import (
 )
 from expost.brackets.upper.mesh_kernel import corners, corners_at
 from expost.brackets.upper.samples import outer_points
+from expost.brackets.upper.side import UpperSide
 from expost.brackets.workers import Workers
 from expost.errors import AuditError
 from expost.spaces.mesh import hats
@@ -344,3 +349,28 @@ def test_a_fit_is_the_same_whatever_the_threads(three):
         for jobs in (1, 2)
     )
     assert (one.mesh == two.mesh).all()
+
+
+@pytest.mark.parametrize("bump", ["5*sin(8*pi*p{k})**2", "5*(abs(p{k} - 0.508) < 0.006)"])
+def test_values_that_are_straight_at_round_places_alone_have_no_private_level(bump):
+    buyers = [
+        ex.Buyer(str(k), [f"p{k}", f"c{k}"], f"p{k} + c{k}*c{k % 3 + 1} + " + bump.format(k=k))
+        for k in (1, 2, 3)
+    ]
+    assert private_levels(quantile_space(ex.Instance("bumpy", buyers), ("static",) * 3, (None,) * 3)) is None
+
+
+def test_many_signals_of_the_others_leave_no_mesh_and_no_levels():
+    names = range(1, 5)
+    buyers = [
+        ex.Buyer(str(k), [f"a{k}", f"b{k}", f"d{k}"], f"a{k} + b{k} + d{k}*d{k % 4 + 1}") for k in names
+    ]
+    space = quantile_space(ex.Instance("many", buyers), ("static",) * 4, (None,) * 4)
+    account = Account(space, 0.01, Clock(1e9), Workers(1), False, 0, 0.99, None)
+    account.first_best = Limit(1.7, 0.0, 0.99)
+    upper = UpperSide(account)
+    assert upper.private is not None
+    upper._evaluate = lambda _: None
+    few = efforts(4)[0]
+    upper.stage(replace(few, replicates_of_sets=0, fit=replace(few.fit, fibres=8, types=64, steps=2)))
+    assert upper.u.nodes == 1 and upper.private is None

@@ -15,6 +15,7 @@ from support.bracket_truths import (
 
 from expost.brackets import effort, search
 from expost.brackets.clock import ENDLESS, Clock, OutOfTime
+from expost.brackets.evidence import Sizeless
 from expost.brackets.lower.polish import PolishPlan
 from expost.brackets.records import RIGOROUS, STATISTICAL
 from expost.brackets.statistics import Limit
@@ -366,3 +367,13 @@ def test_many_signals_fit_into_memory_and_are_told_where_they_do_not():
     assert found.reached and found.lower.value <= 1.17 <= found.upper.value + 0.05  # E[(sum - 9)^+] at most
     pair = Instance("many", (Buyer("1", names, " + ".join(names)), Buyer("2", ("y",), "y + 9 + x0")))
     assert bracket(pair, 0.5).lower.value > 0.0
+
+
+def test_bounds_that_cross_are_told_and_reach_nothing(monkeypatch):
+    def crossing(account, *_):
+        account.rigorous("upper", "too low", 0.5, Sizeless())
+        account.rigorous("lower", "too high", 0.6, Sizeless())
+
+    monkeypatch.setattr(search, "_several", crossing)
+    found = bracket(load("jmmz"), 0.5)
+    assert not found.reached and any("the bounds cross" in line for line in found.left_out)

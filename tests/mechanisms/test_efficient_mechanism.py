@@ -6,6 +6,7 @@ import pytest
 
 import expost as ex
 from expost.brackets.lower.evaluation import states_replicate
+from expost.errors import InputError
 from expost.mechanisms.continuum import efficient
 from expost.mechanisms.continuum.efficient import EfficientMechanism
 from expost.mechanisms.continuum.monotone import NotMonotone, advantage
@@ -115,3 +116,19 @@ def test_a_bracket_whose_first_best_is_attained_is_a_point(tmp_path):
     assert float(found.lower) <= 11 / 12 <= float(found.upper)
     folder = found.save(tmp_path / "saved")
     assert ex.verify(folder).passed
+
+
+def test_many_signals_have_coarse_cells_and_too_many_none(monkeypatch):
+    def pair(signals):
+        own = [[f"s{k}_{j}" for j in range(signals)] for k in (1, 2)]
+        buyers = [ex.Buyer(str(k), names, " + ".join(names)) for k, names in zip((1, 2), own, strict=True)]
+        return EfficientMechanism(
+            quantile_space(ex.Instance("many", buyers), ("static",) * 2, (None, None)), "efficient"
+        )
+
+    with pytest.raises(InputError, match="9 signals"):
+        pair(9).check()
+    mechanism, looks = pair(6), []
+    levels = mechanism.space.split(scrambled(8, 12, np.random.default_rng(1)))
+    wins = mechanism.winners(levels, lambda: looks.append(1))
+    assert wins.sum(axis=0).max() <= 1 and len(looks) >= 2 * (mechanism.depth(0) + 1)

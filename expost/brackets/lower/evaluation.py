@@ -14,6 +14,7 @@ from expost.brackets.upper.dual import replicated
 from expost.brackets.workers import Workers
 from expost.errors import AuditError
 from expost.mechanisms.continuum.completion import CompletedMechanism
+from expost.mechanisms.continuum.efficient import EfficientMechanism
 from expost.mechanisms.continuum.mechanism import ContinuumMechanism
 from expost.mechanisms.continuum.posted import PostedMechanism
 from expost.spaces.efficient import best_gains, should_win
@@ -185,15 +186,18 @@ def states_replicate(
     total = 0.0
     for start in range(0, len(joint), STATES >> 4):
         clock.check()
-        total += _excess(mechanism, joint[start : start + (STATES >> 4)])
+        total += _excess(mechanism, joint[start : start + (STATES >> 4)], clock)
     return total / len(joint)
 
 
-def _excess(mechanism: ContinuumMechanism, joint: Float) -> float:
+def _excess(mechanism: ContinuumMechanism, joint: Float, clock: Clock) -> float:
     """The sum over states (rows of levels of all buyers)."""
     space = mechanism.space
     levels = space.split(joint)
-    wins = mechanism.wins(levels)
+    if isinstance(mechanism, EfficientMechanism):
+        wins = mechanism.winners(levels, clock.check)
+    else:
+        wins = mechanism.wins(levels)
     if (wins.sum(axis=0) > space.units).any():
         raise AuditError(f"{mechanism.method}: a state with more winners than units")
     signals = space.signals(levels)

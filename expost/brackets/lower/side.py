@@ -133,10 +133,16 @@ class LowerSide:
         mechanism = EfficientMechanism(space, "conditionally efficient rule, lowest strikes")
         try:
             mechanism.check()
-        except NotMonotone as reason:
+        except (NotMonotone, InputError) as reason:
             account.leave_out("conditionally efficient rule (lower)", reason)
             return
         assert account.lower is not None and account.upper is not None
+        if (
+            account.clock.limited
+            and 32.0 * account.clock.each(partial(self._pilot, mechanism), 2, 2) > 0.1 * account.left
+        ):
+            account.leave_out("conditionally efficient rule (lower)", "the time does not suffice for it")
+            return
         if self._pilot(mechanism, 32) + account.first_best.mean + account.kept.mean <= account.lower.value:
             return
         for points in EFFICIENT_POINTS:

@@ -18,7 +18,7 @@ from expost.brackets.upper.basis import ShadowPrices, base_gain
 from expost.brackets.upper.line_kernel import line_maxima, line_response, line_tables
 from expost.brackets.upper.lines import STEEP, spread_evenly
 from expost.brackets.upper.ridge import RidgeSample
-from expost.brackets.upper.samples import chunks, draw_ridge, fewer, outer_points, split_levels, values_along
+from expost.brackets.upper.samples import chunks, draw_ridge, fewer, levels_along, outer_points, split_levels
 from expost.spaces.mesh import hats
 from expost.spaces.quantile_space import QuantileSpace, scrambled
 
@@ -68,10 +68,11 @@ def fibre_signals(space: QuantileSpace) -> Along | None:
 
 def _steepest(space: QuantileSpace, i: int) -> tuple[int, bool] | None:
     found: list[tuple[float, tuple[int, bool]]] = []
-    for place, value in enumerate(values_along(space, i, PLACES)):
-        steps = np.diff(value, axis=1)
+    for place, (levels, at) in enumerate(levels_along(space, i, PLACES)):
+        value = np.broadcast_to(space.value(i, levels), at.shape)
         if not np.isfinite(value).all():
             continue
+        steps = np.diff(value, axis=1) / np.diff(at, axis=1) / (PLACES - 1)
         for falls, rise in ((False, steps.min()), (True, -steps.max())):
             if rise > STEEP * float(np.ptp(value)):
                 found.append((float(rise), (place, falls)))

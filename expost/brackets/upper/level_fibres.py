@@ -31,6 +31,7 @@ from expost.spaces.efficient import should_win
 from expost.spaces.quantile_space import QuantileSpace, lattice
 from expost.tolerances import ASSUMPTION, allowance
 
+GOLDEN = 0.5 * (math.sqrt(5.0) - 1.0)
 PLACES = 9
 """Places of a level in which values are looked at for a private one."""
 
@@ -57,18 +58,24 @@ def private_levels(space: QuantileSpace) -> tuple[Private, ...] | None:
 
 def _private(space: QuantileSpace, i: int) -> Private | None:
     found: list[Private] = []
-    for place, levels in enumerate(levels_along(space, i, PLACES)):
-        value = np.broadcast_to(space.value(i, levels), levels[i].shape[:2])
-        steps = np.diff(value, axis=1)
-        if place == space.first[i] or not np.isfinite(value).all() or steps.min() <= 0.0:
+    for place, (levels, at) in enumerate(levels_along(space, i, PLACES)):
+        value = np.broadcast_to(space.value(i, levels), at.shape)
+        slope = float((value[:, -1] - value[:, 0]).mean())
+        if place == space.first[i] or not np.isfinite(value).all() or not slope > 0.0:
             continue
-        if np.ptp(steps) <= allowance(ASSUMPTION, value):
-            gains = [np.broadcast_to(space.gain(j, levels), value.shape) for j in range(space.n)]
+        if np.abs(value - value[:, :1] - slope * at).max() <= allowance(ASSUMPTION, value):
+            gains = [np.broadcast_to(space.gain(j, levels), at.shape) for j in range(space.n)]
             straight = space.units == 1 < space.n and all(
-                np.ptp(np.diff(gain, axis=1), axis=1).max() <= allowance(ASSUMPTION, gain) for gain in gains
+                _bent(gain, at) <= allowance(ASSUMPTION, gain) for gain in gains
             )
-            found.append(Private(place, float(steps.mean()) * (PLACES - 1), straight))
+            found.append(Private(place, slope, straight))
     return max(found, key=lambda one: one.slope, default=None)
+
+
+def _bent(gain: Float, at: Float) -> float:
+    """By how much gains at places ``at`` (.., K) are off the straight line from the first, at 0, to the last, at 1."""
+    low, high = gain[..., :1], gain[..., -1:]
+    return float(np.abs(gain - low - at * (high - low)).max())
 
 
 @dataclass(frozen=True)
@@ -177,16 +184,19 @@ def draw_levels(
 
     Raises AuditError where his value does not rise along the private level by as much as it should."""
     own, rows = _own_lines(space, i, private.place, size, rng)
-    low, high = (
-        np.broadcast_to(space.value(i, split_levels(space, i, outer, end)), (len(outer), len(own)))
-        for end in (_moved(own, private.place, 0.0), _moved(own, private.place, 1.0))
+    offset = rng.random((len(outer), 1))
+    somewhere = (
+        offset[0] + GOLDEN * np.arange(len(own))
+    ) % 1.0  # on every line elsewhere, and never a round number
+    low, there = (
+        np.broadcast_to(space.value(i, split_levels(space, i, outer, moved)), (len(outer), len(own)))
+        for moved in (_moved(own, private.place, 0.0), _moved(own, private.place, somewhere))
     )
-    if np.abs(high - low - private.slope).max() > 10.0 * allowance(ASSUMPTION, high):
+    if np.abs(there - low - private.slope * somewhere).max() > 10.0 * allowance(ASSUMPTION, there):
         raise AuditError(
             f"the value of buyer {space.instance.buyers[i].name} is not straight in his own level"
         )
     place = low * (size.types / private.slope)
-    offset = rng.random((len(outer), 1))
     start = np.ceil(place - offset)
     shift = np.clip(start + offset - place, 0.0, 1.0)
     gains, base, share, efficient = _on_lines(space, private, i, outer, own, shift, size.types, u)
@@ -220,18 +230,21 @@ def _on_lines(
 
     Raises AuditError where gains that are said to be straight are not."""
     count = 3 if private.straight else types
+    middle = 0.25 + 0.5 * shift  # anywhere, for what is straight
     points = np.empty((*shift.shape, count, space.dims[i]))
     points[...] = own[:, None]
     points[..., private.place] = (
-        np.linspace(0.0, 1.0, 3) if private.straight else (np.arange(types) + shift[..., None]) / types
+        np.stack([np.zeros_like(shift), middle, np.ones_like(shift)], axis=-1)
+        if private.straight
+        else (np.arange(types) + shift[..., None]) / types
     )
     signals = space.signals(split_levels(space, i, outer, points))
     gains = np.stack(
         [np.broadcast_to(space.instance.gain(j, signals), points.shape[:-1]) for j in range(space.n)]
     )
     if private.straight:
-        low, middle, high = np.moveaxis(gains, -1, 0)
-        if np.abs(middle - 0.5 * (low + high)).max() > 10.0 * allowance(ASSUMPTION, gains):
+        low, there, high = np.moveaxis(gains, -1, 0)
+        if np.abs(there - low - middle * (high - low)).max() > 10.0 * allowance(ASSUMPTION, gains):
             raise AuditError("gains are not straight along the lines of " + space.instance.buyers[i].name)
         shape = (*shift.shape, types)
         found, base, efficient = np.empty(shape), np.empty(shape), np.empty(len(shift))
@@ -268,7 +281,7 @@ def _own_lines(
     return own.reshape(rows * lines, -1), rows
 
 
-def _moved(own: Float, place: int, level: float) -> Float:
+def _moved(own: Float, place: int, level: float | Float) -> Float:
     found = own.copy()
     found[:, place] = level
     return found

@@ -120,20 +120,18 @@ def split_levels(space: QuantileSpace, i: int, outer: Float, inner: Float) -> li
     return [*levels[:i], inner, *levels[i:]]
 
 
-def levels_along(space: QuantileSpace, i: int, places: int) -> Iterator[list[Float]]:
-    """Of each of buyer i's signals in turn everybody's levels at ``places`` equally spaced ones of it, in ``PROBES``
-    random states otherwise, (PROBES, places, d) each."""
-    joint = scrambled(PROBES, sum(space.dims), np.random.default_rng(0))
+def levels_along(space: QuantileSpace, i: int, places: int) -> Iterator[tuple[list[Float], Float]]:
+    """Of each of buyer i's signals in turn everybody's levels at ``places`` levels of it, in ``PROBES`` random states
+    otherwise, (PROBES, places, d) each; and these levels (PROBES, places): both ends and one near each of equally
+    spaced places, at random, so that nothing is seen at the same places everywhere."""
+    rng = np.random.default_rng(0)
+    joint = scrambled(PROBES, sum(space.dims), rng)
     for place in range(space.dims[i]):
+        at = np.tile(np.linspace(0.0, 1.0, places), (PROBES, 1))
+        at[:, 1:-1] += rng.uniform(-0.45, 0.45, (PROBES, places - 2)) / (places - 1)
         levels = [own[:, None].repeat(places, axis=1) for own in space.split(joint)]
-        levels[i][..., place] = np.linspace(0.0, 1.0, places)
-        yield levels
-
-
-def values_along(space: QuantileSpace, i: int, places: int) -> Iterator[Float]:
-    """Buyer i's values there, (PROBES, places)."""
-    for levels in levels_along(space, i, places):
-        yield np.broadcast_to(space.value(i, levels), (PROBES, places))
+        levels[i][..., place] = at
+        yield levels, at
 
 
 def chunks(outer: Float, states: int, clock: Clock, most: int = CHUNK) -> Iterator[Float]:

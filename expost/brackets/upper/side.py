@@ -150,6 +150,8 @@ class UpperSide:
             return
         lines = effort.along_lines if self.lines else None
         nodes = largest_nodes(space.dims, lines.mesh if lines else effort.mesh)
+        if nodes < 2:  # one number for all states
+            self.private = None
         starts = [] if self.u is None else [self.u.refined(nodes)]
         starts += self._sets(effort, nodes)
         if not starts:
@@ -370,7 +372,8 @@ class UpperSide:
 def _replicate(
     evidence: OnSamples, seed: np.random.SeedSequence, space: QuantileSpace, clock: Clock
 ) -> float:
-    return evidence.replicate(seed, space, clock)
+    """A replicate of a seed that others use, too: drawing from one leaves it another."""
+    return evidence.replicate(np.random.SeedSequence(seed.entropy, spawn_key=seed.spawn_key), space, clock)
 
 
 def any_negative(account: Account) -> bool:

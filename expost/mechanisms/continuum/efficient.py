@@ -22,14 +22,16 @@ from typing import Any, ClassVar
 import numpy as np
 
 from expost._typing import Array, Bool, Float, Int8, Int64
+from expost.errors import InputError
 from expost.mechanisms.continuum.mechanism import ContinuumMechanism
 from expost.mechanisms.continuum.monotone import advantage, directions
 from expost.mechanisms.continuum.suprema import SLACK, untimed
 from expost.spaces.efficient import should_win
 from expost.spaces.quantile_space import Levels
 
-DEPTH = {1: 20, 2: 15, 3: 8}
-"""Cells are ``2**-DEPTH`` wide, by the number of a buyer's signals (with more, 5)."""
+DEPTH = {1: 20, 2: 15, 3: 8, 4: 4, 5: 3, 6: 2, 7: 2, 8: 2}
+"""Cells are ``2**-DEPTH`` wide, by the number of a buyer's signals; a surface among them meets some 2**16 at most."""
+MOST_SIGNALS = max(DEPTH)
 CELLS = 1 << 20
 """Cells of the finest mesh handled at once, about."""
 
@@ -58,7 +60,14 @@ class EfficientMechanism(ContinuumMechanism):
         )
 
     def check(self) -> None:
-        """Raises NotMonotone where something that the suprema rely on rises and falls in an own signal."""
+        """Raises NotMonotone where something that the suprema rely on rises and falls in an own signal, InputError
+        where a buyer has too many."""
+        if max(self.space.dims) > MOST_SIGNALS:
+            raise InputError(
+                f"{max(self.space.dims)} signals of one buyer",
+                where="conditionally efficient rule",
+                expected=f"at most {MOST_SIGNALS}",
+            )
         _ = self.signs
 
     def others(self, i: int) -> list[int]:
@@ -67,7 +76,7 @@ class EfficientMechanism(ContinuumMechanism):
 
     def depth(self, i: int) -> int:
         """How often buyer i's levels are halved."""
-        return DEPTH.get(self.space.dims[i], 5)
+        return DEPTH[self.space.dims[i]]
 
     def strikes(self, levels: Levels) -> Float:
         """The strikes at P states: see ``ContinuumMechanism``."""
@@ -94,12 +103,11 @@ class EfficientMechanism(ContinuumMechanism):
 
     def _beyond(self, i: int, levels: list[Float], value: Float, tick: Callable[[], None] = untimed) -> Bool:
         """Whether ``value`` (P,) exceeds buyer ``i``'s strikes."""
-        step = max(1, CELLS >> 7)
+        step = max(1, CELLS >> max(7, 3 * self.space.dims[i]))
         parts = []
         for start in range(0, len(value), step):
-            tick()
             cells = _Cells(self, i, [own[start : start + step] for own in levels])
-            parts.append(cells.beyond(value[start : start + step]))
+            parts.append(cells.beyond(value[start : start + step], tick))
         return np.concatenate(parts) if parts else np.empty(0, dtype=np.bool_)
 
     def wins(self, levels: Levels) -> Bool:
@@ -169,12 +177,13 @@ class _Cells:
             point, place = self._halved(point[more], place[more])
         return best
 
-    def beyond(self, value: Float) -> Bool:
+    def beyond(self, value: Float, tick: Callable[[], None]) -> Bool:
         """Whether ``value`` (P,) exceeds his strikes: no cell that counts is worth as much."""
         lost = np.zeros(self.count, dtype=np.bool_)
         point, place = np.arange(self.count), np.zeros((self.count, self.dims), dtype=np.int64)
         depth = self.m.depth(self.i)
         for k in range(depth + 1):
+            tick()
             point, place, worth = self._open(point, place, 1 << k)
             near = (worth + self.rounding >= value[point]) & ~lost[point]
             point, place = point[near], place[near]
