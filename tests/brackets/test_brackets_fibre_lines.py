@@ -1,6 +1,7 @@
 """Fibres line by line: integrals above prices, their transpose, and bounds like those of random types."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -268,3 +269,15 @@ def test_a_saved_bracket_repeats_its_lines(tmp_path):
     assert all(check.passed for check in verify_bracket(folder, seed=1, jobs=1))
     again = next(p for p in ex.open(folder).proofs if p.bound == found.upper)
     assert again.evidence.size == proof.evidence.size
+
+
+def test_more_panels_are_compared_on_the_same_lines():
+    buyers = [ex.Buyer("1", ["p1", "c1"], "p1 + (c1 > c2)"), ex.Buyer("2", ["p2", "c2"], "p2 + (c2 > c1)")]
+    space = quantile_space(ex.Instance("steps", buyers), ("static",) * 2, (None, None))
+    u = constant_prices(space.dims, 3, 0.0, 0.0)
+    size = LineQuadrature(fibres=128, lines=32)
+    found = [
+        lines_replicate(np.random.SeedSequence(0), space, u, replace(size, panels=panels))
+        for panels in (16, 64)
+    ]
+    assert found[0] == pytest.approx(found[1], abs=1e-6)  # straight along lines

@@ -29,7 +29,7 @@ RIDGE_LINES = 4
 LEAST = 128
 """Fibres of a replicate, at least."""
 CHUNK = 1 << 17
-"""States evaluated at once by one worker."""
+"""States evaluated at once by one worker, with the usual panels."""
 
 Along = tuple[tuple[int, bool], tuple[int, bool]]
 """For each buyer the place of the signal that is integrated out, and whether his value falls in it."""
@@ -230,9 +230,10 @@ def lines_replicate(
     """D(u) less E[V_0] on the fibres of one seed. Raises OutOfTime."""
     rng, along = np.random.default_rng(seed), fibre_signals(space)
     assert along is not None
-    total = 0.0
+    total, usual = 0.0, replace(size, panels=LineQuadrature.panels)
     for i in range(2):
-        for outer in chunks(outer_points(space, i, size.fibres, rng), size.states, clock, CHUNK):
+        # as many fibres at once whatever the panels are, for lines are drawn anew each time
+        for outer in chunks(outer_points(space, i, size.fibres, rng), usual.states, clock, CHUNK):
             fibres = draw_line_fibres(space, along, i, outer, size.lines, size.panels, size.prices, u, rng)
             total += float(fibres.worth(u).sum())
     return total / size.fibres
