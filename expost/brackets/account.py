@@ -22,7 +22,7 @@ from expost.brackets.records import (
     Evidence,
     Proof,
 )
-from expost.brackets.statistics import Allowance, Limit
+from expost.brackets.statistics import Limit, allowed
 from expost.brackets.workers import Workers
 from expost.mechanisms.continuum.mechanism import ContinuumMechanism
 from expost.solver.progress import Progress, ProgressCallback
@@ -60,7 +60,7 @@ class Account:
     def __post_init__(self) -> None:
         self.started = time.perf_counter()
         self.whole = self.clock.left
-        self.allowance = Allowance(1.0 - 0.8 * (1.0 - self.confidence))
+        self.allowance = allowed(self.confidence)
         self._seeds = np.random.SeedSequence(self.seed)
 
     def next_seed(self) -> np.random.SeedSequence:

@@ -6,7 +6,7 @@ Rigorous evidence has a value. Shadow prices and mechanisms are all that a searc
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -31,6 +31,13 @@ from expost.mechanisms.continuum.completion import CompletedMechanism
 from expost.mechanisms.continuum.mechanism import ContinuumMechanism
 from expost.mechanisms.continuum.solo import SoloMechanism
 from expost.spaces.quantile_space import QuantileSpace
+
+FEW_STATES = 1 << 17
+"""Of a replicate on which a quadrature is compared with a finer one."""
+FEW_LINES, FEW_ROWS = 256, 32
+"""Lines of one buyer on which it is, and their rows; 4 times as many those on which given strikes are evaluated."""
+FINE_LINES = LineSizes(1, 1, 128, 512, 1)
+"""Pieces and strikes of a finer one, at least."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +127,15 @@ class DualLines(OnSamples):
         """D(u) less E[V_0] on one sample."""
         return lines_replicate(seed, space, self.u, self.size, clock)
 
+    def finer(self) -> tuple[DualLines, DualLines]:
+        """Twice as many panels and prices, and at least twice the usual ones."""
+        usual = LineQuadrature()
+        panels = 2 * max(self.size.panels, usual.panels)
+        fine = replace(self.size, panels=panels, prices=2 * max(self.size.prices, usual.prices))
+        fibres = max(1, min(self.size.fibres, FEW_STATES // fine.states))
+        one, other = (replace(self, size=replace(size, fibres=fibres)) for size in (self.size, fine))
+        return one, other
+
 
 @dataclass(frozen=True, eq=False)
 class DualLevels(OnSamples):
@@ -206,6 +222,22 @@ class LineWelfare(Evidence):
         each = sizes.evaluated if sizes.rows == 1 else min(sizes.lines, 16)
         lines = draw_lines(space, signal, sizes.evaluated // each, each, sizes.pieces, rng)
         return float(rule_gain(lines, self.mechanism).mean())
+
+    def finer(self) -> tuple[LineWelfare, LineWelfare]:
+        """Twice as many pieces and strikes, and at least ``FINE_LINES``."""
+        sizes = self.sizes
+        few = replace(
+            sizes,
+            rows=min(sizes.rows, FEW_ROWS),
+            lines=min(sizes.lines, FEW_LINES if sizes.rows == 1 else FEW_LINES // FEW_ROWS),
+            evaluated=min(sizes.evaluated, 4 * FEW_LINES),
+        )
+        fine = replace(
+            few,
+            pieces=max(2 * few.pieces, FINE_LINES.pieces),
+            strikes=max(2 * few.strikes, FINE_LINES.strikes),
+        )
+        return replace(self, sizes=few), replace(self, sizes=fine)
 
     def facts(self) -> dict[str, Any]:
         """Sizes."""

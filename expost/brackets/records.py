@@ -102,6 +102,11 @@ class Evidence(ABC):
         """The bound less E[V_0] (rigorous evidence). Raises OutOfTime."""
         raise NotImplementedError
 
+    def finer(self) -> tuple[Evidence, Evidence] | None:
+        """The same on few lines, and on these a finer quadrature: what replicates of one seed differ by is its error.
+        None where nothing is integrated by one."""
+        return None
+
     @abstractmethod
     def facts(self) -> dict[str, Any]:
         """Sizes, as JSON values."""

@@ -299,6 +299,7 @@ def _of_mechanism(
         return Welfare(mechanism, size("points"), crossed)
     if kind in (LineWelfare.kind, LineBest.kind) and isinstance(mechanism, SoloMechanism):
         sizes = LineSizes(*(size(name) for name in ("rows", "lines", "pieces", "strikes", "evaluated")))
+        _in_pairs(sizes.rows, sizes.lines, -(-sizes.evaluated // 16))
         if mechanism.theta.size == 0 or line_signal(mechanism.space, sizes.pieces) is None:
             raise ValueError("lines of an instance that has none")
         return (LineWelfare if kind == LineWelfare.kind else LineBest)(mechanism, sizes)
@@ -340,6 +341,9 @@ def _dual(
         lines = LineQuadrature(
             *(size(name) for name in ("replicates", "fibres", "lines", "panels", "prices"))
         )
+        _in_pairs(lines.lines)
+        if lines.prices < 2:
+            raise ValueError(f"prices = {lines.prices}")
         return DualLines(u, lines)
     if facts["evidence"] == DualLevels.kind:
         if private_levels(space) is None or u.nodes < 2 or ridge is not None:
@@ -352,6 +356,13 @@ def _dual(
     if "strikes_0" in stored:
         rule = Reference((_finite(stored["strikes_0"]), _finite(stored["strikes_1"])))
     return Dual(u, Quadrature(**{name: size(name) for name in names}), rule)
+
+
+def _in_pairs(*counts: int) -> None:
+    """Raise ValueError for a number of lines that are not drawn in pairs: odd, and not one alone."""
+    for count in counts:
+        if count > 1 and count % 2:
+            raise ValueError(f"{count} lines in pairs")
 
 
 def _prices(mesh: Array) -> Float:

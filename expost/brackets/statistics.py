@@ -26,11 +26,13 @@ class Limit:
 
 def one_sided(replicates: Sequence[float | None], confidence: float) -> Limit:
     """Student's t limit on the mean of independent replicates; exact for normal ones, and each replicate is itself an
-    average over a randomly shifted lattice."""
+    average over a randomly shifted lattice. No mean without any."""
     from scipy.stats import t
 
     values = np.array([value for value in replicates if value is not None])
     count = len(values)
+    if not count:
+        return Limit(math.nan, math.inf, confidence, tuple(replicates))
     if count < 2:
         return Limit(float(values.mean()), math.inf, confidence, tuple(replicates))
     spread = float(values.std(ddof=1)) / math.sqrt(count)
@@ -53,3 +55,14 @@ class Allowance:
         self.used[side] += 1
         k = self.used[side]
         return 1.0 - self.share / (k * (k + 1))
+
+
+def allowed(confidence: float) -> Allowance:
+    """What a bracket of this confidence leaves to its bounds: four fifths of the failures. The rest is left to the
+    control, two limits of which enter every bound of either side: a fortieth each."""
+    return Allowance(1.0 - 0.8 * (1.0 - confidence))
+
+
+def control_confidence(confidence: float) -> float:
+    """The confidence of each limit of the control of a bracket of this confidence."""
+    return 1.0 - 0.025 * (1.0 - confidence)

@@ -3,14 +3,28 @@
 import itertools
 import json
 import shutil
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import expost as ex
 from expost.brackets import bracket_checks, open_bracket, save_bracket, verify_bracket
+from expost.brackets.evidence import DualLines
+from expost.brackets.records import Bound, Proof
 from expost.brackets.saved import DIGESTS, digests
+from expost.brackets.statistics import one_sided
+from expost.brackets.upper.basis import constant_prices
+from expost.brackets.upper.fibre_lines import LineQuadrature
+from expost.brackets.verification import _quadrature
+from expost.brackets.workers import Workers
 from expost.errors import ExpostError
+from expost.instances.catalogue import load
+from expost.mechanisms.continuum.saved import load_mechanism
+from expost.spaces.quantile_space import quantile_space
+
+COMPLETION = Path(__file__).parent.parent / "runs" / "data" / "brackets" / "static"
 
 KINDS = {
     "one buyer": ("public-rival", 1e-2, "sequential"),
@@ -173,6 +187,68 @@ def test_a_changed_array_is_noticed_also_where_its_digest_fits(one, two, tmp_pat
         np.savez(path, allow_pickle=True, **arrays)
     edit(folder, lambda record: None)
     assert failed(folder) != []
+
+
+def test_confidences_are_those_that_the_whole_leaves_to_each_bound(two, tmp_path):
+    folder = shutil.copytree(two, tmp_path / "b")
+    edit(folder, lambda record: record.update(confidence=0.999999))
+    assert failed(folder) == ["confidence"]
+    folder = shutil.copytree(two, tmp_path / "c")
+    edit(folder, unsure)
+    assert failed(folder) == ["confidence"]
+
+
+def unsure(record):
+    """The upper bound at a confidence of a half, its figures made to fit."""
+    proof = next(p for p in record["proofs"] if p["side"] == "upper" and p["values"])
+    bound, old = proof["bound"], dict(proof["bound"])
+    control = [
+        one_sided(record["control"][name], record["control"]["confidence"]) for name in ("best", "kept")
+    ]
+    error = one_sided(proof["values"], 0.5001).error + control[0].error + control[1].error
+    bound.update(confidence=0.5001, error=error, value=bound["estimate"] + error)
+    for other in (record["upper"], *record["history"]):
+        if other["value"] == old["value"]:
+            other.update(bound)
+
+
+def test_figures_are_as_exact_as_the_welfare_is_small(tmp_path):
+    values = "1e-11*(x + 0.3*y)", "1e-11*(y + 0.2*x)"
+    small = ex.Instance(
+        "small", (ex.Buyer("1", ("x",), values[0]), ex.Buyer("2", ("y",), values[1])), seller=2e-12
+    )
+    folder = save_bracket(ex.bracket(small, 0.5, seed=3), tmp_path / "b")
+    assert failed(folder) == []
+    edit(folder, shifted("upper", -1e-14))
+    assert failed(folder) == ["upper, first best"]
+
+
+def test_replicates_that_all_ran_out_of_time_are_no_proof(two, tmp_path, recwarn):
+    folder = shutil.copytree(two, tmp_path / "b")
+    edit(folder, lambda record: [p.update(values=[None] * len(p["values"])) for p in record["proofs"]])
+    assert failed(folder) != [] and not recwarn.list
+
+
+@pytest.mark.parametrize("precision", [-1.0, 0.0, float("nan"), float("inf")])
+def test_a_precision_that_is_none_is_not_read(tmp_path, precision):
+    shutil.copytree(COMPLETION, tmp_path / "b")
+    record = json.loads((tmp_path / "b" / "mechanism.json").read_text())
+    assert record["kind"] == "completion" and load_mechanism(tmp_path / "b")
+    (tmp_path / "b" / "mechanism.json").write_text(json.dumps({**record, "precision": precision}))
+    with pytest.raises(ex.InputError, match="not a positive number"):
+        load_mechanism(tmp_path / "b")
+
+
+@pytest.mark.parametrize(("panels", "prices", "fine"), [(16, 512, True), (16, 2, False), (2, 512, False)])
+def test_a_quadrature_that_is_too_coarse_is_noticed(panels, prices, fine):
+    space = quantile_space(load("jmmz"), "static", ())
+    even = constant_prices(space.dims, 5, 0.0, 0.8)
+    u = replace(even, mesh=np.random.default_rng(0).uniform(0.0, 1.6, even.mesh.shape))
+    evidence = DualLines(u, LineQuadrature(4, 64, 16, panels, prices))
+    bound = Bound("upper", 0.85, "", "statistical", 0.85, 1e-5, 0.99, 0.0)
+    seed, workers = np.random.SeedSequence(1), Workers(1)
+    check = next(_quadrature(Proof(bound, evidence), 1e-4, space, 0.9, seed, workers))
+    assert check.name == "upper, quadrature" and check.passed == fine, check.detail
 
 
 def test_a_foreign_file_and_a_changed_one_are_noticed(two, tmp_path):

@@ -191,7 +191,7 @@ def _rebuild(
             _count(record, "nodes"),
             max(1, _count(record, "bins", 1 << 12)),
             _count(record, "depth", 30),
-            float(record["precision"]),
+            _positive(record["precision"]),
             bool(record["raised"]),
         )
     if record["kind"] == EfficientMechanism.kind:
