@@ -50,10 +50,18 @@ class Effort:
 
 
 FINE_POLISH = LinePolishPlan(
-    points=96, places=257, steps=(400, 200), rate=(0.006, 0.002), nodes=33, evaluated=2048
+    points=96,
+    places=257,
+    steps=(250, 150),
+    rate=(0.003, 0.0015),
+    nodes=33,
+    evaluated=2048,
+    anew=LinePolishPlan(points=64, places=257),
 )
 """Corrections on as many nodes as the strikes have. With 48 types per level these follow the types, with 96 they do
-not; steps have to be a quarter as long."""
+not; steps have to be a quarter as long, and start from where 64 types lead: from 32 and 48 they end 0.0005 lower
+(``jmmz``)."""
+FINEST_POLISH = replace(FINE_POLISH, points=128, steps=(150, 100), anew=None)
 
 TWO_BUYERS = (
     Effort(
@@ -126,7 +134,7 @@ TWO_BUYERS = (
         polish=PolishPlan(points=512, steps=800, rate=(4e-3, 1e-4), width=(5e-3, 2e-3)),
         points=1024,
         replicates=16,
-        line_polish=replace(FINE_POLISH, points=128, rate=(0.003, 0.001)),
+        line_polish=FINEST_POLISH,
         along_lines=LineEffort(
             mesh=90_000,
             fit=LinePlan(
@@ -151,7 +159,7 @@ TWO_BUYERS = (
         polish=PolishPlan(points=768, steps=1000, rate=(4e-3, 1e-4), width=(4e-3, 1.5e-3)),
         points=2048,
         replicates=16,
-        line_polish=replace(FINE_POLISH, points=128, rate=(0.002, 0.0007), evaluated=4096),
+        line_polish=replace(FINEST_POLISH, rate=(0.002, 0.0007), evaluated=4096),
         along_lines=LineEffort(
             mesh=1_200_000,
             fit=LinePlan(
@@ -176,7 +184,7 @@ TWO_BUYERS = (
         polish=PolishPlan(points=1024, steps=2000, rate=(4e-3, 5e-5), width=(3e-3, 1e-3)),
         points=2048,
         replicates=24,
-        line_polish=replace(FINE_POLISH, points=128, rate=(0.002, 0.0007), evaluated=4096),
+        line_polish=replace(FINEST_POLISH, rate=(0.002, 0.0007), evaluated=4096),
         along_lines=LineEffort(
             mesh=1_200_000,
             fit=LinePlan(
@@ -231,7 +239,7 @@ MORE_BUYERS = (
         mesh=1_700_000,
         fit=FitPlan(fibres=1024, types=1024, rows=24, samples=6, steps=2000, refresh=1, rate=(2.0, 0.02)),
         quadrature=Quadrature(replicates=24, fibres=512, types=16384, rows=64, bins=1024, wide=16),
-        level_fit=LevelPlan(fibres=2048, lines=8, samples=4, steps=1000, refresh=1, rate=(1.0, 0.01)),
+        level_fit=LevelPlan(fibres=2048, lines=8, samples=4, steps=1000, refresh=1, rate=(2.5, 0.02)),
         levels=LevelQuadrature(fibres=512),
         polish=PolishPlan(points=512, steps=1500, rate=(8e-3, 1e-4), width=(4e-3, 1.5e-3)),
         points=1024,

@@ -16,6 +16,7 @@ from expost.brackets.lower.line_polish_kernel import line_suprema, looked_up
 from expost.brackets.lower.polish import POLISHED
 from expost.brackets.lower.side import LowerSide
 from expost.brackets.starts import complete, nothing
+from expost.brackets.statistics import Limit
 from expost.brackets.upper.side import first_bounds
 from expost.brackets.workers import Workers
 from expost.spaces.mesh import mesh_points
@@ -201,3 +202,27 @@ def test_corrections_have_several_types_for_each_node():
     plans = [effort.line_polish for effort in efforts(2)]
     assert all(plan.points >= 2 * (plan.nodes - 1) for plan in plans)
     assert plans[-1].nodes > plans[0].nodes
+
+
+def test_a_late_polish_begins_anew_from_the_best_unpolished_strikes(jmmz, monkeypatch):
+    account = Account(jmmz, 0.01, ENDLESS, Workers(1), False, 0, 0.99, None)
+    account.first_best, account.kept = Limit(FIRST_BEST, 0.0, 0.99), Limit(0.0, 0.0, 0.99)
+    lower, calls = LowerSide(account, nothing), []
+    worse, best, led = (replace(example2(jmmz), method=word) for word in ("worse", "best", "led astray"))
+    lower.unpolished, lower.completed = [worse, best], [led]
+
+    def polish(mechanism, plan, **_):
+        calls.append((mechanism.method, plan))
+        return replace(mechanism, method=mechanism.method + ".")
+
+    worth = {"worse": 0.1, "best": 0.2, "led astray": 0.3, "best..": 0.4}
+    monkeypatch.setattr(side, "polish_on_lines", polish)
+    monkeypatch.setattr(lower, "_pilot", lambda mechanism, _: worth[mechanism.method])
+    monkeypatch.setattr(lower, "_evaluate", lambda *_, **__: None)
+    plan = replace(SMALL, anew=replace(SMALL, nodes=5))
+    lower._polish(replace(efforts(2)[2], line_polish=plan))
+    assert calls == [("best", plan.anew), ("best.", plan)] and lower.best.method == "best.."
+    worth["best.."] = 0.25
+    lower.completed = [led]
+    lower._polish(replace(efforts(2)[2], line_polish=plan))
+    assert lower.best.method == "led astray"

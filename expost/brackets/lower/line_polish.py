@@ -53,7 +53,8 @@ class LinePolishPlan:
     places: lines of the follower's types per other level, on which suprema are looked for. steps: how many, at first
     and then shorter ones. rate: length of their first step (relative to the spread of the leader's values); it falls to
     0 with the square of what is left. nodes: corrections are multilinear on a mesh of that many per level. evaluated:
-    types of the leader in a replicate of the bound; the rougher strikes get, the more of them it takes."""
+    types of the leader in a replicate of the bound; the rougher strikes get, the more of them it takes. anew: what
+    polishes the strikes to start from, unpolished ones then, for where short polishes end few types lead astray."""
 
     points: int = 48
     lines: int = 32
@@ -63,6 +64,7 @@ class LinePolishPlan:
     rate: tuple[float, float] = (0.027, 0.006)
     nodes: int = 17
     evaluated: int = 1024
+    anew: LinePolishPlan | None = None
 
 
 @dataclass(frozen=True, eq=False)

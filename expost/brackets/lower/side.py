@@ -87,6 +87,7 @@ class LowerSide:
     def __init__(self, account: Account, starts: Starts) -> None:
         self.account, self.starts = account, starts
         self.completed: list[CompletedMechanism] = []
+        self.unpolished: list[CompletedMechanism] = []
         self.best: CompletedMechanism | None = None
         self.crossed: bool | None = None
         self.posted: list[PostedMechanism] = []  # prices by formula, as they are
@@ -205,7 +206,7 @@ class LowerSide:
         account = self.account
         try:
             if number == 0:
-                self.completed = self._starts()
+                self.completed = self.unpolished = self._starts()
                 if self._by_formula():
                     self._evaluate(self.posted[0], 4 * effort.points, effort.replicates)
                     return
@@ -359,7 +360,7 @@ class LowerSide:
                 coarse = start
             plan = self._on_lines(start, effort)
             if plan is not None:
-                polished = polish_on_lines(start, plan, clock=clock, workers=account.workers)
+                polished = self._polished_on_lines(start, plan, clock)
             else:
                 polished = polish(coarse, effort.polish, account.rng(), clock=clock, workers=account.workers)
             few = points if plan is None else max(points, plan.evaluated // 4)
@@ -385,6 +386,15 @@ class LowerSide:
                 self.crossed = self._quieter_crossed(best)
             replicates = effort.replicates // 2 if self.crossed else effort.replicates
             self._evaluate(best, each, replicates, crossed=self.crossed)
+
+    def _polished_on_lines(
+        self, start: CompletedMechanism, plan: LinePolishPlan, clock: Clock
+    ) -> CompletedMechanism:
+        """The strikes of ``start`` polished, or, where the plan says so, the best unpolished ones in two steps."""
+        if plan.anew is not None:
+            best = max(self.unpolished, key=lambda mechanism: self._pilot(mechanism, plan.evaluated // 4))
+            start = polish_on_lines(best, plan.anew, clock=clock.part(0.6), workers=self.account.workers)
+        return polish_on_lines(start, plan, clock=clock, workers=self.account.workers)
 
     def _on_lines(self, mechanism: CompletedMechanism, effort: Effort) -> LinePolishPlan | None:
         """The plan to polish a completion along lines, where that can be done, or a smaller one that memory is enough
