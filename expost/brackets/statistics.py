@@ -64,5 +64,6 @@ def allowed(confidence: float) -> Allowance:
 
 
 def control_confidence(confidence: float) -> float:
-    """The confidence of each limit of the control of a bracket of this confidence."""
+    """The confidence of each limit of the control of a bracket of this confidence: a fortieth of the permitted failures
+    each, for two limits enter every bound of either side."""
     return 1.0 - 0.025 * (1.0 - confidence)

@@ -487,3 +487,11 @@ def test_strikes_in_closed_form_have_a_finer_mesh_that_is_thinned_to_be_polished
         assert found == pytest.approx(expected)
     values = [mechanism_limit(m, 0.9, seed(3), 0.0, replicates=4, points=32).mean for m in (fine, coarse)]
     assert values[0] > values[1] + 1e-4  # what interpolation adds to a price that is a maximum costs welfare
+
+
+def test_never_selling_is_an_infinite_strike():
+    space = quantile_space(load("jmmz"), ("static",) * 2, (None, None))
+    never = SoloMechanism(space, "never sell", (0,), np.array([np.inf]), 0)
+    with np.errstate(all="raise"):
+        strikes = never.prices({"p1": 0.3, "c1": 0.2, "p2": 1.0, "c2": 0.0})
+    assert (strikes == np.inf).all()

@@ -23,7 +23,7 @@ from expost.brackets.effort import (
 from expost.brackets.evidence import Dual, DualCells, DualLevels, DualLines, OnSamples, Sets, Sizeless
 from expost.brackets.optimum import check_states
 from expost.brackets.records import UPPER, Control
-from expost.brackets.statistics import Limit, one_sided
+from expost.brackets.statistics import Limit, control_confidence, one_sided
 from expost.brackets.symmetry import exchangeable
 from expost.brackets.upper.basis import ShadowPrices, constant_prices
 from expost.brackets.upper.dual import Quadrature, affordable, first_best, replicated
@@ -65,8 +65,7 @@ def first_bounds(account: Account) -> None:
             account.leave_out(
                 "the confidence of statistical bounds", f"no finite variance in the tail of {name}"
             )
-    # a fortieth of the permitted failures each: two limits enter every bound of either side
-    confidence = 1.0 - 0.025 * (1.0 - account.confidence)
+    confidence = control_confidence(account.confidence)
     seed = account.next_seed()
     account.first_best, account.kept, points = first_best(
         account.space, confidence, seed, clock=account.clock, workers=account.workers

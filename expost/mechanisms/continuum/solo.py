@@ -46,8 +46,9 @@ class SoloMechanism(ContinuumMechanism):
             place = self.space.first[i]
             own = np.broadcast_to(levels[i], (count, self.space.dims[i]))
             cell, part = mesh_cell(own[:, place or 0], len(self.theta))
-            last = len(self.theta) - 1
-            result[i] = (1.0 - part) * self.theta[cell] + part * self.theta[np.minimum(cell + 1, last)]
+            near, far = self.theta[cell], self.theta[np.minimum(cell + 1, len(self.theta) - 1)]
+            finite = np.isfinite(near) & np.isfinite(far)
+            result[i] = near + part * (np.where(finite, far, 0.0) - np.where(finite, near, 0.0))
         return result
 
     def _best(self, i: int, levels: Levels) -> Float:
