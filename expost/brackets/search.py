@@ -281,7 +281,7 @@ def _one_buyer(account: Account) -> None:
 def _several(account: Account, lower: LowerSide) -> None:
     """Two buyers or more: cheap bounds first, then both sides (``Turns``), harder at each stage."""
     upper = UpperSide(account)
-    for step in (lower.solo, lower.efficient, lower.by_formula, lower.cells):
+    for step in (lower.solo, lower.efficient, lower.formulas, lower.cells):
         if account.over:
             return
         step()
@@ -392,9 +392,9 @@ def _result(account: Account, timings: tuple[str, ...]) -> Bracket:
     space = account.space
     if account.crossed:
         account.leave_out(
-            "a bracket",
-            "the bounds cross, so one is wrong: what values or gains do within less than a hundredth of a signal "
-            "is not seen, and with the confidence asked for it happens by chance, too",
+            "the bracket",
+            "the bounds cross, so one is wrong: what values or gains do within a small part of a signal's mass may not "
+            "be seen, and with the confidence asked for it happens by chance, too",
         )
     timing = timings[0] if len(set(timings)) == 1 else ",".join(timings)
     return Bracket(

@@ -58,8 +58,8 @@ class Allowance:
 
 
 def allowed(confidence: float) -> Allowance:
-    """What a bracket of this confidence leaves to its bounds: four fifths of the failures. The rest is left to the
-    control, two limits of which enter every bound of either side: a fortieth each."""
+    """What a bracket of this confidence leaves to its bounds: four fifths of the failures, and the rest to its control
+    (``control_confidence``)."""
     return Allowance(1.0 - 0.8 * (1.0 - confidence))
 
 

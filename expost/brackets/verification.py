@@ -31,6 +31,8 @@ LITTLE = 0.1
 """Of a bound's error: what a quadrature may be wrong by in any case."""
 FRESH = 0.9999
 """Confidence of a comparison with a fresh sample: a right bracket fails it once in some thousand times."""
+STATES = 4096
+"""At which the mechanism is audited."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def _checks(
         detail = f"{', '.join(missing)}: Python functions; with the instance given all is computed again"
         yield Check("values", True, detail, proved=False)
         return
-    audit = mechanism.audit(mechanism.audited, seed=int(fresh.generate_state(1)[0]))
+    audit = mechanism.audit(STATES, seed=int(fresh.generate_state(1)[0]))
     yield Check("mechanism", audit.passed, audit.explain())
     yield _control(bracket, control, space, fresh.spawn(1)[0], workers)
     for proof in bracket.proofs:

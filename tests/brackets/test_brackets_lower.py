@@ -424,7 +424,7 @@ def test_prices_by_formula_are_evaluated_first_where_time_is_limited(monkeypatch
     account.first_best, account.kept = Limit(1.1, 0.0, 0.99), Limit(0.0, 0.0, 0.99)
     lower, done = LowerSide(account, starts), []
     monkeypatch.setattr(lower, "_evaluate", lambda m, *_: done.append(m.kind))
-    lower.by_formula()
+    lower.formulas()
     assert done == ["posted"] * early
 
 

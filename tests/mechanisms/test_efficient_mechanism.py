@@ -130,5 +130,5 @@ def test_many_signals_have_coarse_cells_and_too_many_none(monkeypatch):
         pair(9).check()
     mechanism, looks = pair(6), []
     levels = mechanism.space.split(scrambled(8, 12, np.random.default_rng(1)))
-    wins = mechanism.winners(levels, lambda: looks.append(1))
+    wins = mechanism.wins(levels, lambda: looks.append(1))
     assert wins.sum(axis=0).max() <= 1 and len(looks) >= 2 * (mechanism.depth(0) + 1)

@@ -14,7 +14,6 @@ from expost.brackets.upper.dual import replicated
 from expost.brackets.workers import Workers
 from expost.errors import AuditError
 from expost.mechanisms.continuum.completion import CompletedMechanism
-from expost.mechanisms.continuum.efficient import EfficientMechanism
 from expost.mechanisms.continuum.mechanism import ContinuumMechanism
 from expost.mechanisms.continuum.posted import PostedMechanism
 from expost.spaces.efficient import best_gains, should_win
@@ -194,10 +193,7 @@ def _excess(mechanism: ContinuumMechanism, joint: Float, clock: Clock) -> float:
     """The sum over states (rows of levels of all buyers)."""
     space = mechanism.space
     levels = space.split(joint)
-    if isinstance(mechanism, EfficientMechanism):
-        wins = mechanism.winners(levels, clock.check)
-    else:
-        wins = mechanism.wins(levels)
+    wins = mechanism.wins(levels, clock.check)
     if (wins.sum(axis=0) > space.units).any():
         raise AuditError(f"{mechanism.method}: a state with more winners than units")
     signals = space.signals(levels)

@@ -70,8 +70,9 @@ NOISE_POINTS = 32
 MOST_ROUNDED = 2
 """How many times as many boxes as asked for a completion's mesh may ask for: with 4, the two smallest numbers of boxes
 would be one and the same on 33 nodes."""
-EFFICIENT_POINTS, MOSTLY = (1 << 10, 1 << 12, 1 << 14), 0.2
-"""Points of the conditionally efficient rule's replicates: more where its error is so much of the width."""
+RULE_POINTS, EFFICIENT_POINTS, MOSTLY = 32, (1 << 10, 1 << 12, 1 << 14), 0.2
+"""Points of the conditionally efficient rule's pilot, and of its replicates: more where its error is so much of the
+width."""
 PILOTS = 4
 """Replicates of a pilot."""
 POSTED_DEPTH, POSTED_PRECISION = 15, 1e-4
@@ -138,13 +139,15 @@ class LowerSide:
             account.leave_out("conditionally efficient rule (lower)", reason)
             return
         assert account.lower is not None and account.upper is not None
+        if account.clock.limited:
+            each = account.clock.each(partial(self._pilot, mechanism), RULE_POINTS // 4, RULE_POINTS)
+            if each * RULE_POINTS > 0.1 * account.left:
+                account.leave_out("conditionally efficient rule (lower)", "the time does not suffice for it")
+                return
         if (
-            account.clock.limited
-            and 32.0 * account.clock.each(partial(self._pilot, mechanism), 2, 2) > 0.1 * account.left
+            self._pilot(mechanism, RULE_POINTS) + account.first_best.mean + account.kept.mean
+            <= account.lower.value
         ):
-            account.leave_out("conditionally efficient rule (lower)", "the time does not suffice for it")
-            return
-        if self._pilot(mechanism, 32) + account.first_best.mean + account.kept.mean <= account.lower.value:
             return
         for points in EFFICIENT_POINTS:
             self._evaluate(mechanism, points, 20)
@@ -152,7 +155,7 @@ class LowerSide:
             if account.over or account.lower.error < MOSTLY * width:
                 return  # what is left is no matter of samples
 
-    def by_formula(self) -> None:
+    def formulas(self) -> None:
         """Prices by formula on few states: where time is limited, most of it goes into the upper side first."""
         if self.account.clock.limited:
             self.posted = self._as_stated()
@@ -207,7 +210,7 @@ class LowerSide:
         try:
             if number == 0:
                 self.completed = self.unpolished = self._starts()
-                if self._by_formula():
+                if self._formulas_alone():
                     self._evaluate(self.posted[0], 4 * effort.points, effort.replicates)
                     return
                 self._unpolished(effort)
@@ -226,7 +229,7 @@ class LowerSide:
         except InputError as reason:
             account.leave_out("completion (lower)", reason)
 
-    def _by_formula(self) -> bool:
+    def _formulas_alone(self) -> bool:
         """Whether to go on with prices by formula alone: polishing other starts that are worth less has not led beyond
         them, and a limited time is worth more on the upper side. The best mesh stays for the rigorous bounds."""
         if not self.posted or not self.account.clock.limited:
@@ -325,7 +328,7 @@ class LowerSide:
         """Strikes to start from: what they are, those of a buyer on a mesh with so many nodes, and whether they are
         given in closed form."""
         space = self.account.space
-        alone = bool(self.posted) and self.account.clock.limited  # see ``_by_formula``
+        alone = bool(self.posted) and self.account.clock.limited  # see ``_formulas_alone``
         for given in self.starts(space.stated):
             if given.closed_form or not alone:
                 yield given.name, partial(_stated_strikes, space, given, clock.part(0.5)), given.closed_form

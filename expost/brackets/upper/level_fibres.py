@@ -185,9 +185,8 @@ def draw_levels(
     Raises AuditError where his value does not rise along the private level by as much as it should."""
     own, rows = _own_lines(space, i, private.place, size, rng)
     offset = rng.random((len(outer), 1))
-    somewhere = (
-        offset[0] + GOLDEN * np.arange(len(own))
-    ) % 1.0  # on every line elsewhere, and never a round number
+    # on every line elsewhere, and never at a round number
+    somewhere = (offset[0] + GOLDEN * np.arange(len(own))) % 1.0
     low, there = (
         np.broadcast_to(space.value(i, split_levels(space, i, outer, moved)), (len(outer), len(own)))
         for moved in (_moved(own, private.place, 0.0), _moved(own, private.place, somewhere))

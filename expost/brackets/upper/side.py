@@ -280,11 +280,8 @@ class UpperSide:
         if len(candidates) == 1:
             return candidates[0]
         account = self.account
-        pilot, clock = (
-            self._evidence(candidates[0], LINE_PILOT, LEVEL_PILOT, PILOT),
-            account.clock.part(CHOOSING),
-        )
-        scores = np.zeros(len(candidates))
+        pilot = self._evidence(candidates[0], LINE_PILOT, LEVEL_PILOT, PILOT)
+        clock, scores = account.clock.part(CHOOSING), np.zeros(len(candidates))
         for seed in self._pilot_seeds(pilot, 54321):
             one = partial(_replicate, seed=seed, space=account.space, clock=account.clock)
             scores += account.workers.map(one, [replace(pilot, u=u) for u in candidates])

@@ -29,7 +29,7 @@ from expost.mechanisms.continuum.suprema import SLACK, untimed
 from expost.spaces.efficient import should_win
 from expost.spaces.quantile_space import Levels
 
-DEPTH = {1: 20, 2: 15, 3: 8, 4: 4, 5: 3, 6: 2, 7: 2, 8: 2}
+DEPTH = {1: 20, 2: 14, 3: 8, 4: 4, 5: 3, 6: 2, 7: 2, 8: 2}
 """Cells are ``2**-DEPTH`` wide, by the number of a buyer's signals; a surface among them meets some 2**16 at most."""
 MOST_SIGNALS = max(DEPTH)
 CELLS = 1 << 20
@@ -41,8 +41,6 @@ class EfficientMechanism(ContinuumMechanism):
     """Each buyer wins where he should, at the lowest strikes that keep him from winning elsewhere."""
 
     kind: ClassVar[str] = "efficient"
-    audited: ClassVar[int] = 512
-    """Every supremum is a search of its own."""
 
     @cached_property
     def signs(self) -> tuple[tuple[Int8, ...], ...]:
@@ -110,12 +108,8 @@ class EfficientMechanism(ContinuumMechanism):
             parts.append(cells.beyond(value[start : start + step], tick))
         return np.concatenate(parts) if parts else np.empty(0, dtype=np.bool_)
 
-    def wins(self, levels: Levels) -> Bool:
+    def wins(self, levels: Levels, tick: Callable[[], None] = untimed) -> Bool:
         """Who wins at P states, (n, P): found without the strikes, which take longer."""
-        return self.winners(levels)
-
-    def winners(self, levels: Levels, tick: Callable[[], None] = untimed) -> Bool:
-        """The same; ``tick`` is called now and then, and may raise."""
         whole = self._whole(levels)
         signals = self.space.signals(whole)
         gains = np.stack([self.space.instance.gain(i, signals) for i in range(self.space.n)])

@@ -12,6 +12,7 @@ import csv
 import io
 import json
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -23,6 +24,7 @@ from expost.errors import InputError
 from expost.files import write_whole
 from expost.instances.functions import marked_toml
 from expost.mechanisms.continuum.functions import keep_functions
+from expost.mechanisms.continuum.suprema import untimed
 from expost.spaces.quantile_space import Levels, QuantileSpace, scrambled
 from expost.tolerances import INCENTIVE, allowance
 
@@ -65,8 +67,6 @@ class ContinuumMechanism(ABC):
     method: str
 
     kind: ClassVar[str]
-    audited: ClassVar[int] = 4096
-    """Random states at which a saved one is audited."""
 
     @abstractmethod
     def strikes(self, levels: Levels) -> Float:
@@ -91,11 +91,16 @@ class ContinuumMechanism(ABC):
     def facts(self) -> dict[str, Any]:
         """The JSON values saved beside the arrays."""
 
-    def wins(self, levels: Levels) -> Bool:
-        """Who wins at P states, (n, P)."""
+    def wins(self, levels: Levels, tick: Callable[[], None] = untimed) -> Bool:
+        """Who wins at P states, (n, P). ``tick`` is called now and then where that takes a while, and may raise."""
+        del tick
+        values = self._values(levels)
+        strikes = [self.strike_where(i, levels, value) for i, value in enumerate(values)]
+        return self.won(levels, values, np.stack(strikes))
+
+    def _values(self, levels: Levels) -> Float:
         signals = self.space.signals(levels)
-        values = np.stack([self.space.instance.value(i, signals) for i in range(self.space.n)])
-        return self.won(levels, values, self.strikes(levels))
+        return np.stack([self.space.instance.value(i, signals) for i in range(self.space.n)])
 
     def won(self, levels: Levels, values: Float, strikes: Float) -> Bool:
         """Who wins at P states, given values and strikes there, (n, P) each."""
@@ -128,17 +133,13 @@ class ContinuumMechanism(ABC):
         rng = np.random.default_rng(seed)
         joint = scrambled(states, sum(self.space.dims), rng)
         levels = self.space.split(joint)
-        signals = self.space.signals(levels)
-        values = np.stack([self.space.instance.value(i, signals) for i in range(self.space.n)])
-        strikes = np.stack([self.strike_where(i, levels, values[i]) for i in range(self.space.n)])
-        crowded = int(np.count_nonzero(self.won(levels, values, strikes).sum(axis=0) > self.space.units))
-        worst = max(self._deviation(i, levels, values[i], strikes[i], rng) for i in range(self.space.n))
+        values = self._values(levels)
+        crowded = int(np.count_nonzero(self.wins(levels).sum(axis=0) > self.space.units))
+        worst = max(self._deviation(i, levels, values[i], rng) for i in range(self.space.n))
         allowed = allowance(INCENTIVE, values)
         return ContinuumAudit(states, crowded, max(worst, 0.0), allowed, seed)
 
-    def _deviation(
-        self, i: int, levels: Levels, value: Float, strike: Float, rng: np.random.Generator
-    ) -> float:
+    def _deviation(self, i: int, levels: Levels, value: Float, rng: np.random.Generator) -> float:
         """The largest gain of buyer ``i`` from one random other report in each state (static), or the largest rise of
         his strike over first-stage levels (sequential)."""
         place = self.space.first[i]
@@ -146,13 +147,18 @@ class ContinuumMechanism(ABC):
         if place is None:
             reported = [other if j == i else own for j, own in enumerate(levels)]
             theirs = self.space.value(i, reported)
-            posted = self.strike_where(i, reported, theirs)
-            truth = np.where(value > strike, value - strike, 0.0)
-            lie = np.where(theirs > posted, value - posted, 0.0)
+            # a lie pays at most where it wins at less than the value, and truth never loses anything
+            posted = self.strike_where(i, reported, np.minimum(theirs, value))
+            at = np.flatnonzero((theirs > posted) & (value > posted))
+            if not len(at):
+                return 0.0
+            strike = self.strike_where(i, [own[at] for own in levels], value[at])
+            truth = np.where(value[at] > strike, value[at] - strike, 0.0)
             with np.errstate(
                 invalid="ignore"
             ):  # a strike of -inf is won by every type: no report changes anything
-                return float(np.nan_to_num(lie - truth, nan=0.0, posinf=np.inf).max())
+                gain = np.nan_to_num(value[at] - posted[at] - truth, nan=0.0, posinf=np.inf)
+            return float(gain.max())
         few = [own[: max(1, len(own) // ROWS)] for own in levels]
         rises, before = 0.0, None
         for level in np.linspace(0.0, 1.0, ROWS):

@@ -43,8 +43,6 @@ class PostedMechanism(ContinuumMechanism):
     precision: float
 
     kind: ClassVar[str] = "posted"
-    audited: ClassVar[int] = 1024
-    """Every supremum is a search of its own."""
 
     def __post_init__(self) -> None:
         """Check the formulas."""
