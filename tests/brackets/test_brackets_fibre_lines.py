@@ -10,7 +10,6 @@ from scipy.integrate import quad
 import expost as ex
 from expost.brackets.account import Account
 from expost.brackets.clock import ENDLESS
-from expost.brackets.evidence import DualLines
 from expost.brackets.upper import side
 from expost.brackets.upper.basis import ShadowPrices, constant_prices
 from expost.brackets.upper.dual import Quadrature, dual_replicate, first_best
@@ -26,7 +25,6 @@ from expost.brackets.upper.line_kernel import line_maxima, line_response, line_t
 from expost.brackets.upper.ridge import Ridge, mesh_shape
 from expost.brackets.upper.samples import outer_points
 from expost.brackets.upper.side import UpperSide
-from expost.brackets.verification import verify_bracket
 from expost.brackets.workers import Workers
 from expost.spaces.mesh import hats, shifted_grid
 from expost.spaces.quantile_space import quantile_space
@@ -196,19 +194,19 @@ def test_bounds_are_those_of_many_random_types(jmmz, places):
     u = random_prices(jmmz, places)
     seeds = np.random.SeedSequence(7).spawn(4)
     lines = [lines_replicate(s, jmmz, u, SMALL) for s in seeds]
-    types = [11 / 12 + dual_replicate(s, jmmz, u, Quadrature(fibres=256, types=16384)) for s in seeds]
-    assert np.mean(lines) == pytest.approx(np.mean(types), abs=4e-3)
+    types = [11 / 12 + dual_replicate(s, jmmz, u, Quadrature(fibres=256, types=4096)) for s in seeds]
+    assert np.mean(lines) == pytest.approx(np.mean(types), abs=2e-3)
     assert np.mean(lines) > EXAMPLE_2
 
 
 def test_where_the_value_falls_bounds_are_those_of_random_types(falling):
     u = random_prices(falling)
     seeds = np.random.SeedSequence(8).spawn(4)
-    size = Quadrature(fibres=256, types=8192)
+    size = Quadrature(fibres=256, types=2048)
     best, _, _ = first_best(falling, 0.99, np.random.SeedSequence(1), points=1 << 14)
     types = [best.mean + dual_replicate(s, falling, u, size) for s in seeds]
     lines = [lines_replicate(s, falling, u, SMALL) for s in seeds]
-    assert np.mean(lines) == pytest.approx(np.mean(types), rel=1e-2)
+    assert np.mean(lines) == pytest.approx(np.mean(types), rel=2e-3)
 
 
 def test_slopes_support_the_dual_function(jmmz):
@@ -258,17 +256,6 @@ def test_a_search_that_cannot_trust_lines_says_so(monkeypatch, jmmz):
     side.first_bounds(account)
     assert not UpperSide(account).lines
     assert any("not smooth enough" in line for line in account.left_out)
-
-
-def test_a_saved_bracket_repeats_its_lines(tmp_path):
-    found = ex.bracket("jmmz", accuracy=0.115, seed=3, jobs=1)
-    proof = next(p for p in found.proofs if p.bound == found.upper)
-    assert isinstance(proof.evidence, DualLines) and "along lines" in found.upper.method
-    assert 0.8196 < found.upper.value < 0.834
-    folder = found.save(tmp_path / "saved")
-    assert all(check.passed for check in verify_bracket(folder, seed=1, jobs=1))
-    again = next(p for p in ex.open(folder).proofs if p.bound == found.upper)
-    assert again.evidence.size == proof.evidence.size
 
 
 def test_more_panels_are_compared_on_the_same_lines():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 from scipy.optimize import minimize_scalar
+from support.fewer_lines import fewer_lines
 
 import expost as ex
 from expost.brackets import search
@@ -67,20 +68,37 @@ def efficient_privatization():
 
 
 @pytest.mark.parametrize(
-    ("name", "timing", "first", "truth"),
+    ("name", "timing", "first", "truth", "accuracy"),
     [
-        ("lottery", "static", (), LOTTERY),
-        ("lottery", "sequential", (), LOTTERY),  # Zik, Theorem 7
-        ("privatization", "static", (), STATIC),  # Appendix A
-        ("privatization", "sequential", ("f",), STATIC),  # Theorem 7
-        ("privatization", "sequential", ("m",), efficient_privatization()),  # attained
+        # what the first stage reaches; the next takes six times as long
+        ("lottery", "static", (), LOTTERY, 2.5e-5),
+        ("lottery", "sequential", (), LOTTERY, 2.5e-5),  # Zik, Theorem 7
+        ("privatization", "static", (), STATIC, 1e-5),  # Appendix A
+        ("privatization", "sequential", ("f",), STATIC, 1e-5),  # Theorem 7
+        ("privatization", "sequential", ("m",), efficient_privatization(), 1e-5),  # attained
     ],
 )
-def test_one_buyer_to_a_hundred_thousandth(name, timing, first, truth):
-    found = ex.bracket(name, 1e-5, timing=timing, first=first)
+def test_one_buyer_to_a_hundred_thousandth(name, timing, first, truth, accuracy):
+    found = ex.bracket(name, accuracy, timing=timing, first=first)
     assert found.reached
     assert found.lower.value <= truth <= found.upper.value
+    assert found.lower.estimate == pytest.approx(truth, rel=5e-6)
+    assert found.upper.estimate == pytest.approx(truth, rel=5e-6)
     assert "along lines" in found.lower.method
+
+
+@pytest.mark.parametrize("timing", ["static", "sequential"])
+def test_more_lines_follow_where_the_first_are_too_few(timing, monkeypatch):
+    fewer_lines(monkeypatch, 32)
+    found = ex.bracket("lottery", 2e-3, timing=timing)
+    assert found.reached
+    assert found.lower.value <= LOTTERY <= found.upper.value
+    word = "price" if timing == "static" else "strikes"
+    assert [bound.method for bound in found.history if bound.side == "upper"][1:] == [
+        f"best {word} on {count} lines" for count in (8, 32, 64)
+    ]
+    lower = [bound.estimate for bound in found.history if "along lines" in bound.method]
+    assert sorted(lower) == lower and len(lower) == 3
 
 
 @pytest.mark.parametrize(

@@ -173,8 +173,8 @@ def test_example_2_is_completed_by_itself(static):
     own = np.random.default_rng(1).random((200, 2))
     excess = mechanism.suprema(1, [own, own])[:, 0] - (own[:, 0] + own[:, 1] ** 2)
     assert np.abs(excess).max() < 1e-3  # interpolated prices lie a little above the formula
-    limit = mechanism_limit(mechanism, 0.999, seed(2), 11 / 12, replicates=8, points=256)
-    assert limit.mean == pytest.approx(EXAMPLE_2, abs=6e-4 + limit.error)
+    limit = mechanism_limit(mechanism, 0.999, seed(2), 11 / 12, replicates=8, points=128)
+    assert limit.mean == pytest.approx(EXAMPLE_2, abs=2e-4 + limit.error)
 
 
 def test_example_2_of_three_buyers_is_no_worse_completed():
@@ -283,7 +283,7 @@ def test_polishing_a_grid_optimum_gains(static):
     )
     better = polish(start, PolishPlan(192, 80, (8e-3, 1e-3)), np.random.default_rng(0))
     values = [
-        mechanism_limit(m, 0.9, seed(3), 11 / 12, replicates=4, points=128).mean for m in (start, better)
+        mechanism_limit(m, 0.9, seed(3), 11 / 12, replicates=4, points=64).mean for m in (start, better)
     ]
     assert values[1] > values[0] + 0.002
     assert better.method.endswith("polished")
@@ -470,11 +470,10 @@ def test_three_buyers_polish_again_what_gained_though_another_is_better(monkeypa
 def test_strikes_in_closed_form_have_a_finer_mesh_that_is_thinned_to_be_polished(static):
     space, order = three((None, None, None)), (0, 1, 2)
     nodes = mesh_nodes(space, order)
-    finer = closed_form_nodes(space, nodes, 0)
-    assert finer == 2 * nodes - 1 == 33
+    assert closed_form_nodes(space, nodes, 0) == 2 * nodes - 1 == 33
     assert closed_form_nodes(static, 33, 0) == 33  # two buyers
     assert closed_form_nodes(three(("c1", "c2", "c3")), 9, 0) == 9
-    given = get("example2", space.instance)
+    given, finer, nodes = get("example2", space.instance), 17, 9  # the whole mesh takes five times as long
     fine, coarse = (
         complete(
             space, order, [given_strikes(space, given, j, n) for j in (0, 1)], n, "", 1.0, negative=False
@@ -485,8 +484,8 @@ def test_strikes_in_closed_form_have_a_finer_mesh_that_is_thinned_to_be_polished
     assert (again.nodes, again.depth) == (coarse.nodes, coarse.depth)
     for found, expected in zip(again.theta, coarse.theta, strict=True):
         assert found == pytest.approx(expected)
-    values = [mechanism_limit(m, 0.9, seed(3), 0.0, replicates=4, points=32).mean for m in (fine, coarse)]
-    assert values[0] > values[1] + 1e-4  # what interpolation adds to a price that is a maximum costs welfare
+    values = [mechanism_limit(m, 0.9, seed(3), 0.0, replicates=4, points=16).mean for m in (fine, coarse)]
+    assert values[0] > values[1] + 1e-3  # what interpolation adds to a price that is a maximum costs welfare
 
 
 def test_never_selling_is_an_infinite_strike():

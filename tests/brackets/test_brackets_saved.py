@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.once import once
 
 import expost as ex
 from expost.brackets import bracket_checks, open_bracket, save_bracket, verify_bracket
@@ -41,16 +42,32 @@ def saved(request, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def two(tmp_path_factory):
-    found = ex.bracket("jmmz", 0.115, seed=3)  # a dual function and one buyer alone
-    assert found.relative_width < 0.115 and found.lower.value < 0.8275 and found.upper.value > 86 / 105
-    return save_bracket(found, tmp_path_factory.mktemp("two") / "bracket")
+def bracketed(tmp_path_factory):
+    """Two buyers, a dual function along lines and one buyer alone: the bracket, and the folder it was saved in."""
+
+    def make(folder):
+        found = ex.bracket("jmmz", 0.115, seed=3, jobs=1)
+        save_bracket(found, folder / "bracket")
+        return found
+
+    folder, found = once(tmp_path_factory, "two-buyers", make)
+    return found, folder / "bracket"
+
+
+@pytest.fixture(scope="module")
+def two(bracketed):
+    return bracketed[1]
 
 
 @pytest.fixture(scope="module")
 def one(tmp_path_factory):
     """A mechanism with strikes of its own."""
-    return save_bracket(ex.bracket("public-rival", 0.03, seed=3), tmp_path_factory.mktemp("one") / "bracket")
+    made = once(
+        tmp_path_factory,
+        "one-buyer",
+        lambda folder: save_bracket(ex.bracket("public-rival", 0.03, seed=3), folder / "bracket").name,
+    )
+    return made[0] / made[1]
 
 
 def failed(folder, seed=1):
@@ -70,6 +87,17 @@ def test_a_bracket_comes_back_as_it_was(saved):
     assert [proof.bound for proof in again.proofs] == [proof.bound for proof in found.proofs]
     states = [np.random.default_rng(0).random((40, dims)) for dims in found.mechanism.space.dims]
     assert np.array_equal(again.mechanism.strikes(states), found.mechanism.strikes(states))
+
+
+def test_a_saved_bracket_repeats_its_lines(bracketed):
+    found, folder = bracketed
+    assert found.relative_width < 0.115 and found.lower.value < 0.8275
+    proof = next(p for p in found.proofs if p.bound == found.upper)
+    assert isinstance(proof.evidence, DualLines) and "along lines" in found.upper.method
+    assert 0.8196 < found.upper.value < 0.834
+    assert all(check.passed for check in verify_bracket(folder, seed=1, jobs=1))
+    again = next(p for p in ex.open(folder).proofs if p.bound == found.upper)
+    assert again.evidence.size == proof.evidence.size
 
 
 def test_a_bracket_is_verified_without_a_search(saved, monkeypatch):

@@ -12,6 +12,7 @@ from support.bracket_truths import (
     misses,
     sum_below,
 )
+from support.fewer_lines import fewer_lines
 
 from expost.brackets import effort, search
 from expost.brackets.clock import ENDLESS, Clock, OutOfTime
@@ -361,7 +362,8 @@ def test_stages_of_many_signals_are_no_matter_of_a_grid(signals):
         search._space(instance, ("sequential",), "s99")
 
 
-def test_many_signals_fit_into_memory_and_are_told_where_they_do_not():
+def test_many_signals_fit_into_memory_and_are_told_where_they_do_not(monkeypatch):
+    fewer_lines(monkeypatch, 8)
     names = tuple(f"x{k}" for k in range(20))
     found = bracket(Instance("twenty", (Buyer("1", names, " + ".join(names), "-9"),)), 0.05)
     assert found.reached and found.lower.value <= 1.17 <= found.upper.value + 0.05  # E[(sum - 9)^+] at most
