@@ -14,7 +14,7 @@ import numpy as np
 from expost._typing import Array
 from expost.brackets.clock import ENDLESS, Clock
 from expost.brackets.lower.cells import guaranteed_welfare
-from expost.brackets.lower.evaluation import welfare_replicate
+from expost.brackets.lower.evaluation import fibre_states, in_pairs, welfare_replicate
 from expost.brackets.lower.floor import FloorSizes, completion_floor
 from expost.brackets.records import Evidence
 from expost.brackets.upper.basis import ShadowPrices
@@ -184,21 +184,23 @@ class DualCells(Evidence):
 
 @dataclass(frozen=True, eq=False)
 class Welfare(Evidence):
-    """A mechanism, evaluated on samples; ``crossed``: on all combinations of types (see ``crossed_replicate``)."""
+    """A mechanism, evaluated on samples."""
 
     mechanism: ContinuumMechanism = field(repr=False)
     points: int
-    crossed: bool = False
     kind: ClassVar[str] = "mechanism"
 
     def replicate(self, seed: np.random.SeedSequence, space: QuantileSpace, clock: Clock = ENDLESS) -> float:
         """Welfare less the first best on one sample."""
         del space
-        return welfare_replicate(seed, self.mechanism, self.points, clock, self.crossed)
+        return welfare_replicate(seed, self.mechanism, self.points, clock)
 
     def facts(self) -> dict[str, Any]:
-        """Sizes."""
-        return {"points": self.points, **({"crossed": True} if self.crossed else {})}
+        """Sizes: of a completion evaluated state by state also how many states of the others there are."""
+        mechanism = self.mechanism
+        if not isinstance(mechanism, CompletedMechanism) or in_pairs(mechanism):
+            return {"points": self.points}
+        return {"points": self.points, "states": list(fibre_states(self.points))}
 
 
 @dataclass(frozen=True, eq=False)

@@ -62,6 +62,8 @@ RECORD, PROOFS = "bracket.json", "proofs.npz"
 OWN = "own_mechanism"
 SCHEMA = 1
 DIGESTS = "files"
+STATES = "states"
+"""Of the others on which a completion was evaluated; other versions have none or others, and drew them otherwise."""
 PRICED = (Dual.kind, DualLines.kind, DualLevels.kind, DualCells.kind)
 """Evidence that shadow prices on a mesh give."""
 
@@ -259,12 +261,15 @@ def _proving(
 
 
 def _proof(facts: Mapping[str, Any], mechanism: ContinuumMechanism, stored: Mapping[str, Float]) -> Proof:
+    evidence = _evidence(facts, mechanism, stored)
     return Proof(
         _bound(str(facts["side"]), facts["bound"]),
-        _evidence(facts, mechanism, stored),
+        evidence,
         tuple(int(key) for key in facts["spawn_key"]),
         tuple(None if value is None else _number(value) for value in facts["values"]),
-        bool(facts.get("repeatable", facts["evidence"] != Dual.kind)) and "cells" not in facts,
+        bool(facts.get("repeatable", facts["evidence"] != Dual.kind))
+        and "cells" not in facts
+        and facts.get(STATES) == evidence.facts().get(STATES),
     )
 
 
@@ -288,15 +293,13 @@ def _evidence(
         return AtomPrices(_prices(stored["shadow"]))
     if kind in PRICED:
         return _dual(facts, mechanism.space, stored, size)
-    return _of_mechanism(kind, mechanism, size, crossed=bool(facts.get("crossed", False)))
+    return _of_mechanism(kind, mechanism, size)
 
 
-def _of_mechanism(
-    kind: str, mechanism: ContinuumMechanism, size: Callable[[str], int], *, crossed: bool
-) -> Evidence:
+def _of_mechanism(kind: str, mechanism: ContinuumMechanism, size: Callable[[str], int]) -> Evidence:
     """Evidence that a mechanism gives."""
     if kind == Welfare.kind:
-        return Welfare(mechanism, size("points"), crossed)
+        return Welfare(mechanism, size("points"))
     if kind in (LineWelfare.kind, LineBest.kind) and isinstance(mechanism, SoloMechanism):
         sizes = LineSizes(*(size(name) for name in ("rows", "lines", "pieces", "strikes", "evaluated")))
         _in_pairs(sizes.rows, sizes.lines, -(-sizes.evaluated // 16))

@@ -122,14 +122,13 @@ def complete(
     ``negative``: whether the last buyer's gain can be negative."""
     later = order[1:]
     sequential = any(space.first[k] is not None for k in later)
-    finest = min(FINEST.get(space.dims[k], 6) for k in later) - (4 if sequential else 0)
+    coarser = 0 if not sequential else 4 if space.n == 2 else 2
+    finest = min(FINEST.get(space.dims[k], 6) for k in later) - coarser
     depth = max(1, finest - (nodes - 1).bit_length() + 1)
-    # one supremum of two buyers serves many states, one of more buyers a single state of the others
-    share = 2e-5 if space.n == 2 and not sequential else 1e-4 if space.n == 2 else 4e-4
-    precision = share * scale
-    return CompletedMechanism(
-        space, method, order, tuple(theta), nodes, 128 if sequential else 1, depth, precision, negative
-    )
+    precision = scale * (2e-5 if space.n == 2 and not sequential else 1e-4)
+    # two buyers' evaluation asks for many suprema; of more buyers few states have exact ones
+    bins = 1 if not sequential else 128 if space.n == 2 else 256
+    return CompletedMechanism(space, method, order, tuple(theta), nodes, bins, depth, precision, negative)
 
 
 def given_strikes(space: QuantileSpace, given: Given, j: int, nodes: int, clock: Clock = ENDLESS) -> Float:

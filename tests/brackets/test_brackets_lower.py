@@ -8,19 +8,21 @@ from expost.brackets.account import Account
 from expost.brackets.clock import ENDLESS, Clock
 from expost.brackets.effort import efforts
 from expost.brackets.evidence import Welfare
-from expost.brackets.lower import side
+from expost.brackets.lower import rough, side
 from expost.brackets.lower.cells import cell_mechanism, guaranteed_welfare
 from expost.brackets.lower.evaluation import (
-    crossed_replicate,
+    _added,
+    _roughly,
     fibres_replicate,
     mechanism_limit,
     states_replicate,
 )
 from expost.brackets.lower.polish import PolishPlan, falling, polish
 from expost.brackets.lower.polish_fibres import gradient, polish_fibres, polish_types
+from expost.brackets.lower.rough import rough_strikes, rough_suprema
 from expost.brackets.lower.side import LowerSide
-from expost.brackets.records import LOWER, UPPER, Bound
-from expost.brackets.saved import _evidence
+from expost.brackets.records import LOWER, STATISTICAL, UPPER, Bound, Proof
+from expost.brackets.saved import _facts, _proof
 from expost.brackets.starts import (
     _fit,
     closed_form_nodes,
@@ -196,25 +198,95 @@ def test_example_2_of_three_buyers_is_no_worse_completed():
     assert limit.mean == pytest.approx(1.0091, abs=8e-3)  # the prices themselves, on 200,000 random states
 
 
-@pytest.mark.parametrize("units", [1, 2])
-@pytest.mark.parametrize("replicate", [fibres_replicate, crossed_replicate])
-def test_fibres_crossed_types_and_random_states_give_the_same_welfare(replicate, units):
-    mechanism = random_completion(
-        three(("c1", None, "p3"), units), np.random.default_rng(7), nodes=3, order=(1, 0, 2)
+SPACES = {
+    "static": lambda: three((None, None, None)),
+    "sequential": lambda: three(("c1", "c2", "c3")),
+    "mixed": lambda: three(("c1", None, "p3")),
+    "two units": lambda: three(("c1", None, "p3"), units=2),
+    "unbounded": lambda: QuantileSpace(
+        replace(
+            load("three-buyers"),
+            priors={name: Prior("expon", {"scale": 0.5}) for name in ("p1", "p3")},
+        ),
+        (None, None, 1),
+    ),
+}
+
+
+def several(case, **given):
+    return random_completion(
+        SPACES[case](), np.random.default_rng(7), nodes=3, order=(1, 0, 2), depth=8, **given
     )
-    one = [replicate(mechanism, 32, child) for child in seed(1).spawn(6)]
-    two = [states_replicate(mechanism, 64, child) for child in seed(2).spawn(6)]
+
+
+@pytest.mark.parametrize(
+    ("case", "raised", "wrong"),
+    [
+        ("static", False, 0.1),
+        ("sequential", True, 0.1),
+        ("mixed", False, 0.0),
+        ("mixed", True, 0.1),
+        ("two units", False, 0.1),
+    ],
+)
+def test_fibres_and_random_states_give_the_same_welfare_however_rough_suprema_are(
+    case, raised, wrong, monkeypatch
+):
+    mechanism = several(case, raised=raised)
+    monkeypatch.setattr(rough, "rough_suprema", lambda *given: rough_suprema(*given) - wrong)
+    one = [fibres_replicate(mechanism, 16, child) for child in seed(1).spawn(6)]
+    two = [states_replicate(mechanism, 16, child) for child in seed(2).spawn(6)]
     error = np.hypot(np.std(one, ddof=1), np.std(two, ddof=1)) / np.sqrt(6)
     assert np.mean(one) == pytest.approx(np.mean(two), abs=5.0 * error)
     assert error < 0.01
 
 
-def test_what_was_evaluated_on_crossed_types_is_so_again():
-    mechanism = random_completion(three((None,) * 3), np.random.default_rng(7), nodes=3, order=(1, 0, 2))
-    kept = Welfare(mechanism, 4, crossed=True)
-    read = _evidence({"evidence": kept.kind, **kept.facts()}, mechanism, {})
-    again, fibres = (one.replicate(seed(1), mechanism.space) for one in (read, Welfare(mechanism, 4)))
-    assert again == kept.replicate(seed(1), mechanism.space) != fibres
+@pytest.mark.parametrize("raised", [False, True])
+@pytest.mark.parametrize("case", SPACES)
+def test_rough_strikes_are_near_the_exact_ones(case, raised):
+    """What is won at the one and not at the other is a small part of what is won."""
+    mechanism = several(case, raised=raised)
+    space, rng = mechanism.space, np.random.default_rng(8)
+    levels = [rng.random((200, dims)) for dims in space.dims]
+    for k in mechanism.order:
+        own = rng.random((200, 64, space.dims[k]))
+        signals = space.signals([own if j == k else rest[:, None] for j, rest in enumerate(levels)])
+        value = space.instance.value(k, signals)
+        exact, roughly = (
+            value > strikes
+            for strikes in (mechanism.strikes_along(k, levels, own), rough_strikes(mechanism, k, levels, own))
+        )
+        assert (exact != roughly).mean() <= (0.0 if k == mechanism.order[0] else 0.012)
+        assert exact.mean() > 0.02
+
+
+def test_rough_suprema_leave_a_tenth_of_the_noise():
+    mechanism = several("sequential")
+    space, rng = mechanism.space, np.random.default_rng(9)
+    for k in mechanism.order[1:]:
+        added, won = [], []
+        for _ in range(12):
+            joint = rng.random((64, sum(space.dims)))
+            added.append(_added(mechanism, k, joint, rng, ENDLESS)[0])
+            won.append(_roughly(mechanism, k, joint, rng, ENDLESS))
+        assert np.std(added) < 0.1 * np.std(won)
+
+
+def test_what_was_evaluated_on_other_states_is_not_repeated():
+    mechanism = several("static")
+    kept = Welfare(mechanism, 4)
+    bound = Bound(LOWER, 1.0, "", STATISTICAL, 1.0, 0.0, 0.9, 1.0)
+    facts = _facts(Proof(bound, kept, (1,), (0.5,)))
+    again = _proof(facts, mechanism, {})
+    assert again.repeatable
+    assert again.evidence.replicate(seed(1), mechanism.space) == kept.replicate(seed(1), mechanism.space)
+    for other in ({"states": [16, 16]}, {"states": None, "crossed": True}):
+        assert not _proof(facts | other, mechanism, {}).repeatable
+    del facts["states"]
+    assert not _proof(facts, mechanism, {}).repeatable
+    two = random_completion(quantile_space(load("jmmz"), "static", (None, None)), np.random.default_rng(3))
+    pairs = _facts(Proof(bound, Welfare(two, 4), (1,), (0.5,)))
+    assert "states" not in pairs and _proof(pairs, two, {}).repeatable
 
 
 def test_minima_over_boxes_are_attained_at_corners():
@@ -459,7 +531,6 @@ def test_three_buyers_polish_again_what_gained_though_another_is_better(monkeypa
     monkeypatch.setattr(side, "polish", lambda m, *_, **__: replace(m, method=m.method + "+"))
     monkeypatch.setattr(lower, "_pilot", lambda m, _: worth[m.method])
     monkeypatch.setattr(lower, "_evaluate", lambda m, *_, **__: evaluated.append(m.method))
-    monkeypatch.setattr(lower, "_quieter_crossed", lambda _: False)
     lower.completed = [replace(start, method=method) for method in ("stuck", "far")]
     for _ in range(2):
         lower._polish(efforts(3)[0])

@@ -117,6 +117,29 @@ def _margins(
 
 
 @compiled(nogil=True)
+def rough_kernel(
+    values: Float,
+    given: Float,
+    column: Int64,
+    weights: Float,
+    nodes: int,
+    dims: int,
+    first: int,
+    units: int,
+    found: Float,
+) -> None:
+    """Fills ``found`` (P, nodes if first >= 0 else 1) with the suprema of one later buyer in P states, by node of his
+    first level. values: (P, E + 1, nodes**dims) on his grid, of his E earlier buyers and then his own. given: their
+    strikes on the mesh of his levels (P, E, mesh), to be interpolated with ``weights`` at ``column``."""
+    bins, earlier = found.shape[1], given.shape[1]
+    margin, best = np.empty((earlier, values.shape[2])), np.empty(values.shape[2])
+    link, slope = np.zeros((bins, 3), dtype=np.int64), np.zeros((bins, 2))
+    for i in range(len(values)):
+        _margins(values[i, :earlier], given[i], column, weights, margin, best, units)
+        _suprema(margin, best, values[i, earlier], nodes, dims, first, found[i], link, slope, units)
+
+
+@compiled(nogil=True)
 def welfare_gradient(
     lead: Float,
     strikes: Float,

@@ -65,8 +65,6 @@ MOST_POINTS = 64
 """Points per signal of the grid optimum to start from, at most."""
 MOST_ORDERS = 6
 """Orders of the buyers that are tried."""
-NOISE_POINTS = 32
-"""Points of the replicates whose noise decides how completions of three buyers are evaluated."""
 MOST_ROUNDED = 2
 """How many times as many boxes as asked for a completion's mesh may ask for: with 4, the two smallest numbers of boxes
 would be one and the same on 33 nodes."""
@@ -90,7 +88,6 @@ class LowerSide:
         self.completed: list[CompletedMechanism] = []
         self.unpolished: list[CompletedMechanism] = []
         self.best: CompletedMechanism | None = None
-        self.crossed: bool | None = None
         self.posted: list[PostedMechanism] = []  # prices by formula, as they are
         self.stated = False  # whether these alone are evaluated
         self.negative = any_negative(account)
@@ -385,10 +382,7 @@ class LowerSide:
         along = self._on_lines(best, effort)
         each = along.evaluated if along else effort.points
         if account.left > 0.0:
-            if self.crossed is None:
-                self.crossed = self._quieter_crossed(best)
-            replicates = effort.replicates // 2 if self.crossed else effort.replicates
-            self._evaluate(best, each, replicates, crossed=self.crossed)
+            self._evaluate(best, each, effort.replicates)
 
     def _polished_on_lines(
         self, start: CompletedMechanism, plan: LinePolishPlan, clock: Clock
@@ -407,22 +401,8 @@ class LowerSide:
         smaller = replace(LinePolishPlan(), evaluated=effort.line_polish.evaluated)
         return next((plan for plan in (effort.line_polish, smaller) if can_polish(mechanism, plan)), None)
 
-    def _quieter_crossed(self, mechanism: CompletedMechanism) -> bool:
-        """Whether combinations of types leave less noise than fibres. Never with four buyers or more, where the same
-        suprema go with too few types of each."""
-        if self.account.space.n != 3:
-            return False
-        fibres, crossed = (
-            self._replicates(mechanism, NOISE_POINTS, crossed=crossed).error for crossed in (False, True)
-        )
-        return math.sqrt(2.0) * crossed < fibres  # twice the suprema
-
     def _pilot(self, mechanism: ContinuumMechanism, points: int) -> float:
         """A rough welfare, always on the same samples, to choose by; never a bound."""
-        return self._replicates(mechanism, points).mean
-
-    def _replicates(self, mechanism: ContinuumMechanism, points: int, *, crossed: bool = False) -> Limit:
-        """A few replicates, always from the same seed."""
         return mechanism_limit(
             mechanism,
             0.9,
@@ -430,14 +410,11 @@ class LowerSide:
             0.0,
             replicates=PILOTS,
             points=points,
-            crossed=crossed,
             clock=self.account.clock,
             workers=self.account.workers,
-        )
+        ).mean
 
-    def _evaluate(
-        self, mechanism: ContinuumMechanism, points: int, replicates: int, *, crossed: bool = False
-    ) -> None:
+    def _evaluate(self, mechanism: ContinuumMechanism, points: int, replicates: int) -> None:
         account = self.account
         if account.only_rigorous:
             return
@@ -450,11 +427,10 @@ class LowerSide:
             account.first_best.mean,
             replicates=replicates,
             points=points,
-            crossed=crossed,
             clock=account.clock,
             workers=account.workers,
         )
-        evidence = Welfare(mechanism, points, crossed)
+        evidence = Welfare(mechanism, points)
         account.statistical(LOWER, mechanism.method, limit, evidence, seed, mechanism)
 
     def _affordable(self, mechanism: ContinuumMechanism, points: int, replicates: int) -> int:

@@ -164,7 +164,7 @@ class CompletedMechanism(ContinuumMechanism):
             for start in range(0, count, step)
         ]
         found = np.concatenate(parts) if parts else np.empty((0, self.bins_of(k)))
-        return self._raise(whole, found) if self.raised and k == self.last else found
+        return self.raised_from(whole, found) if self.raised and k == self.last else found
 
     def _suprema(self, k: int, levels: Levels, tick: Callable[[], None]) -> Float:
         """The same for one batch of states, not raised."""
@@ -181,8 +181,9 @@ class CompletedMechanism(ContinuumMechanism):
         )
         return Suprema(conflicts, levels).run(tick)
 
-    def _raise(self, levels: Levels, strikes: Float) -> Float:
-        """Lift each schedule of the last buyer to the floor that earns most; a floor keeps it from rising."""
+    def raised_from(self, levels: Levels, strikes: Float) -> Float:
+        """Schedules of the last buyer (P, bins), each lifted to the floor that earns most; a floor keeps it from
+        rising."""
         k = self.last
         types = lattice(RAISE_TYPES, self.space.dims[k], np.full(self.space.dims[k], 0.5))
         signals = self.space.signals(
