@@ -1,3 +1,4 @@
+import functools
 import json
 import pickle
 from types import SimpleNamespace
@@ -148,13 +149,16 @@ def test_an_order_that_leans_on_a_value_that_rises_and_falls_is_left_out_alone()
 @pytest.mark.parametrize("size", [1e-13, 1e9])
 @pytest.mark.parametrize("accuracy", [0.02, pytest.param(0.01, marks=pytest.mark.slow)])
 def test_a_bracket_does_not_depend_on_the_unit(size, accuracy):
-    def scaled(unit):
-        values = f"{unit!r}*(x + 0.3*y)", f"{unit!r}*(y + 0.2*x)"
-        return Instance("unit", (Buyer("1", ("x",), values[0]), Buyer("2", ("y",), values[1])))
-
-    one, other = (bracket(scaled(unit), accuracy) for unit in (1.0, size))
+    one, other = in_units(1.0, accuracy), in_units(size, accuracy)
     assert other.reached and other.lower.method == one.lower.method
     assert other.lower.value == pytest.approx(size * one.lower.value, rel=1e-3)
+
+
+@functools.cache
+def in_units(unit, accuracy):
+    """A bracket of values in these units."""
+    buyers = Buyer("1", ("x",), f"{unit!r}*(x + 0.3*y)"), Buyer("2", ("y",), f"{unit!r}*(y + 0.2*x)")
+    return bracket(Instance("unit", buyers), accuracy)
 
 
 def pareto(shape, value="x + 0.2*y"):

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -23,12 +24,18 @@ def expost(capsysbinary, tmp_path, monkeypatch):
     return call
 
 
+@pytest.fixture(scope="module")
+def solved(tmp_path_factory):
+    """A run of two buyers with two stages, from the command line."""
+    folder = tmp_path_factory.mktemp("solved") / "run"
+    words = ["solve", "jmmz", "--grid", "4", "--timing", "sequential", "--first", "c1,c2"]
+    assert run_command([*words, "--out", str(folder)]) == 0
+    return folder
+
+
 @pytest.fixture
-def sequential(expost):
-    assert (
-        expost("solve", "jmmz", "--grid", 4, "--timing", "sequential", "--first", "c1,c2", "--out", "run")[0]
-        == 0
-    )
+def sequential(solved, expost, tmp_path):
+    shutil.copytree(solved, tmp_path / "run")
     return "run"
 
 
