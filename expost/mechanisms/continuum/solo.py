@@ -13,8 +13,8 @@ from expost.mechanisms.continuum.mechanism import ContinuumMechanism
 from expost.spaces.mesh import mesh_cell
 from expost.spaces.quantile_space import Levels, lattice
 
-STATES = 1 << 21
-"""Pairs of states and own types handled at once."""
+STATES = 1 << 16
+"""Pairs of states and own types handled at once: what fits into a processor's cache takes a fifth less time."""
 
 
 @dataclass(frozen=True, eq=False)
