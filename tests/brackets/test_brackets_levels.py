@@ -374,3 +374,19 @@ def test_many_signals_of_the_others_leave_no_mesh_and_no_levels():
     few = efforts(4)[0]
     upper.stage(replace(few, replicates_of_sets=0, fit=replace(few.fit, fibres=8, types=64, steps=2)))
     assert upper.u.nodes == 1 and upper.private is None
+
+
+def test_candidates_are_compared_on_the_same_samples(three):
+    compared = []
+
+    class Noting(Workers):
+        def map(self, one, tasks):
+            compared.append([one(task) for task in tasks])
+            return compared[-1]
+
+    account = Account(three, 0.01, Clock(1e9), Noting(1), False, 0, 0.99, None)
+    account.first_best = Limit(1.1, 0.0, 0.99)
+    upper = UpperSide(account)
+    alike = [constant_prices(three.dims, 2, 0.0, 0.5) for _ in range(3)]
+    assert upper.private is not None and upper._best(alike) is alike[0]
+    assert compared and all(len(set(scores)) == 1 for scores in compared)

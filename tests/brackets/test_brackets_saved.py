@@ -279,6 +279,29 @@ def test_a_quadrature_that_is_too_coarse_is_noticed(panels, prices, fine):
     assert check.name == "upper, quadrature" and check.passed == fine, check.detail
 
 
+def test_too_few_pieces_of_a_line_are_noticed_on_either_side_of_one_buyer():
+    # what he takes from others swings ten times along a line: two pieces are 0.02 too high, four as much too low
+    taken = "0 - 0.8 + 0.3*cos(60*x) + 0.3*cos(60*y)"
+    wavy = ex.Instance("wavy", (ex.Buyer("1", ("x", "y"), "x + y", taken),))
+    found, verdicts = ex.bracket(wavy, 0.05), {}
+    for proof in found.proofs:
+        if proof.evidence.finer() is not None:
+            for pieces in (64, 2, 4):
+                sizes = replace(proof.evidence.sizes, pieces=pieces, lines=32, evaluated=1024)
+                rough = replace(proof, evidence=replace(proof.evidence, sizes=sizes))
+                seed = np.random.SeedSequence(1)
+                check = next(_quadrature(rough, 1e-5, found.mechanism.space, 0.3, seed, Workers(1)))
+                verdicts[proof.bound.side, pieces] = check.passed
+    fine = {("lower", 64): True, ("upper", 64): True}
+    assert verdicts == {
+        **fine,
+        ("lower", 2): False,
+        ("lower", 4): True,
+        ("upper", 2): True,
+        ("upper", 4): False,
+    }
+
+
 def test_a_foreign_file_and_a_changed_one_are_noticed(two, tmp_path):
     folder = shutil.copytree(two, tmp_path / "b")
     (folder / "menu.csv").write_text("price\n1\n")
