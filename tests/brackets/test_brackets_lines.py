@@ -73,6 +73,8 @@ def efficient_privatization():
         # what the first stage reaches; the next takes six times as long
         ("lottery", "static", (), LOTTERY, 2.5e-5),
         ("lottery", "sequential", (), LOTTERY, 2.5e-5),  # Zik, Theorem 7
+        pytest.param("lottery", "static", (), LOTTERY, 1e-5, marks=pytest.mark.slow),
+        pytest.param("lottery", "sequential", (), LOTTERY, 1e-5, marks=pytest.mark.slow),
         ("privatization", "static", (), STATIC, 1e-5),  # Appendix A
         ("privatization", "sequential", ("f",), STATIC, 1e-5),  # Theorem 7
         ("privatization", "sequential", ("m",), efficient_privatization(), 1e-5),  # attained
