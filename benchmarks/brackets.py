@@ -1,12 +1,12 @@
-"""Cost against accuracy of brackets on jmmz: processor seconds and memory when the width first falls below 4%, 2%, 1%,
-and the bracket after 10, 30, 60 and 120 processor seconds.
+"""Cost against accuracy of brackets on jmmz: processor seconds and memory when the width first falls below 4% to 0.3%,
+and the bracket after 10 to 600 processor seconds.
 
     python benchmarks/brackets.py [--accuracy 0.01] [--time-limit 900] [--out brackets.json] [--plot brackets.svg]
-                                  [--before FOLDER]
+                                  [--before FOLDER] [--jobs 2]
 
 --before: the root of another version, whose brackets are run between these, in the same environment.
 
-Processor seconds are those of this process, both threads together; wall seconds depend on what else the machine does.
+Processor seconds are those of this process, all threads together; wall seconds depend on what else the machine does.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 CASES = (("static", ""), ("sequential", "c1,c2"))
-WIDTHS = (0.04, 0.02, 0.015, 0.01)
-BUDGETS = (10, 30, 60, 120)
+WIDTHS = (0.04, 0.02, 0.015, 0.01, 0.005, 0.004, 0.003)
+BUDGETS = (10, 30, 60, 120, 300, 600)
 """Processor seconds."""
 NOW, BEFORE = "now", "before"
 
@@ -34,7 +34,7 @@ def processor_seconds() -> float:
     return use.ru_utime + use.ru_stime
 
 
-def run(timing: str, first: str, accuracy: float, time_limit: float) -> dict[str, Any]:
+def run(timing: str, first: str, accuracy: float, time_limit: float, jobs: int) -> dict[str, Any]:
     """One bracket with its trace: (wall, processor, memory in MiB, lower, upper) at each report."""
     from expost.instances.catalogue import load
     from expost.runs.bracket import bracket
@@ -49,7 +49,7 @@ def run(timing: str, first: str, accuracy: float, time_limit: float) -> dict[str
         )
 
     names = tuple(first.split(",")) if first else ()
-    found = bracket(load("jmmz"), accuracy, time_limit, timing=timing, first=names, progress=note)
+    found = bracket(load("jmmz"), accuracy, time_limit, timing=timing, first=names, jobs=jobs, progress=note)
     return {"timing": timing, "first": first, "trace": trace, **found.to_dict()}
 
 
@@ -129,17 +129,25 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("brackets.json"))
     parser.add_argument("--plot", type=Path)
     parser.add_argument("--before", type=Path)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--only", choices=[timing for timing, _ in CASES])
     given = parser.parse_args()
     if given.only:
         first = dict(CASES)[given.only]
-        print(json.dumps(run(given.only, first, given.accuracy, given.time_limit)))
+        print(json.dumps(run(given.only, first, given.accuracy, given.time_limit, given.jobs)))
         return
     results = []
     versions = [(NOW, None)] if given.before is None else [(BEFORE, given.before), (NOW, None)]
     for (timing, _), (version, root) in itertools.product(CASES, versions):
         path = {} if root is None else {"PYTHONPATH": str(root.resolve())}
-        limits = ["--accuracy", str(given.accuracy), "--time-limit", str(given.time_limit)]
+        limits = [
+            "--accuracy",
+            str(given.accuracy),
+            "--time-limit",
+            str(given.time_limit),
+            "--jobs",
+            str(given.jobs),
+        ]
         command = [sys.executable, __file__, "--only", timing, *limits]
         done = subprocess.run(command, check=True, capture_output=True, text=True, env={**os.environ, **path})
         results.append({"version": version, **json.loads(done.stdout.splitlines()[-1])})
