@@ -295,7 +295,7 @@ def _several(account: Account, lower: LowerSide) -> None:
         if turn % 2 == 0:
             forecast.tell(turn // 2)
         if side == UPPER:
-            upper.stage(stages[number])
+            upper.stage(stages[number], alone=lower.stated, later=stages[number + 1 :])
         else:
             lower.stage(number, stages[number])
         if turn == 1:

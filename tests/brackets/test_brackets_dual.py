@@ -9,13 +9,14 @@ from expost.brackets.account import Account
 from expost.brackets.clock import ENDLESS, Clock
 from expost.brackets.effort import efforts
 from expost.brackets.optimum import optimum
+from expost.brackets.records import Bound
 from expost.brackets.statistics import Allowance, Limit, one_sided
 from expost.brackets.symmetry import exchangeable, symmetrized
 from expost.brackets.upper import side
 from expost.brackets.upper.basis import ShadowPrices, base_gain, constant_prices
 from expost.brackets.upper.dual import Quadrature, dual_limit, dual_replicate, first_best
 from expost.brackets.upper.finite import FiniteSets, averaged, extrapolate, finite_sets, mean_limit
-from expost.brackets.upper.fit import FitPlan, fit_prices, largest_nodes, spread
+from expost.brackets.upper.fit import FitPlan, LevelPlan, fit_prices, largest_nodes, spread
 from expost.brackets.upper.responses import sequential_response, static_response
 from expost.brackets.upper.samples import draw_fibres, outer_points, units_of
 from expost.brackets.upper.side import UpperSide
@@ -319,13 +320,75 @@ def test_three_buyers_try_two_lengths_of_steps_once_and_keep_the_better(monkeypa
 
     monkeypatch.setattr(side, "fit_prices", fit)
     monkeypatch.setattr(upper, "_best", lambda found: max(found, key=lambda u: u.floor))  # the second
-    monkeypatch.setattr(upper, "_evaluate", lambda _: None)
+    monkeypatch.setattr(upper, "_evaluate", lambda *_, **__: None)
     effort = replace(efforts(3)[0], replicates_of_sets=0, mesh=100)
     upper.stage(effort)
     upper.stage(effort)
     first, last = effort.level_fit.rate
     assert tried[0] == (first, last) and tried[1] == pytest.approx((0.1 * first, 0.1 * last))
     assert tried[2:] == [pytest.approx((0.04 * first, 0.1 * last))]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "alone", "fitted", "evaluated"),
+    [(1000.0, False, 450.0, 0.5), (1000.0, True, 850.0, 0.7), (39.0, True, 17.55, 0.5)],
+)
+def test_a_stage_takes_more_of_a_long_time_where_the_lower_side_wants_none(
+    monkeypatch, seconds, alone, fitted, evaluated
+):
+    space = QuantileSpace(load("three-buyers"), (None,) * 3)
+    account = Account(space, 0.01, Clock(seconds), Workers(1), False, 0, 0.99, None)
+    account.first_best, account.kept = Limit(1.1, 0.0, 0.99), Limit(0.0, 0.0, 0.99)
+    upper, clocks, shares = UpperSide(account), [], []
+    upper.u = constant_prices(space.dims, 2, 0.0, 0.5)
+
+    def fit(*_, start, clock, **__):
+        clocks.append(clock.left)
+        return [start]
+
+    def afforded(one, size, few, clock, jobs, share):
+        shares.append(share)
+        return size
+
+    monkeypatch.setattr(side, "fit_prices", fit)
+    monkeypatch.setattr(side, "affordable", afforded)
+    monkeypatch.setattr(side, "replicated", lambda one, seeds, _: [0.0] * len(seeds))
+    monkeypatch.setattr(upper, "_best", lambda found: found[0])
+    upper.stage(replace(efforts(3)[0], replicates_of_sets=0, mesh=100), alone=alone)
+    assert clocks == [pytest.approx(fitted, rel=0.05)] and shares == [evaluated]
+
+
+@pytest.mark.parametrize(
+    ("alone", "width", "finer", "at_once"),
+    [
+        (True, 0.03, False, True),
+        (False, 0.03, False, False),
+        (True, 0.01, False, False),
+        (True, 0.03, True, False),
+    ],
+)
+def test_stages_on_one_mesh_are_done_at_once_where_the_end_is_far(monkeypatch, alone, width, finer, at_once):
+    space = QuantileSpace(load("three-buyers"), (None,) * 3)
+    account = Account(space, 0.01, Clock(1e9), Workers(1), False, 0, 0.99, None)
+    account.first_best = Limit(1.1, 0.0, 0.99)
+    account.upper = Bound("upper", 1.0, "", "statistical", 1.0, 0.0, 0.99, 0.0)
+    account.lower = Bound("lower", 1.0 - width, "", "statistical", 1.0 - width, 0.0, 0.99, 0.0)
+    upper, plans, evaluated = UpperSide(account), [], []
+    upper.u = constant_prices(space.dims, 2, 0.0, 0.5)
+
+    def fit(_, *, start, plan, **__):
+        plans.append(plan)
+        return [start]
+
+    monkeypatch.setattr(side, "fit_prices", fit)
+    monkeypatch.setattr(upper, "_best", lambda found: found[0])
+    monkeypatch.setattr(upper, "_evaluate", lambda effort, **_: evaluated.append(effort))
+    own, then = LevelPlan(fibres=8, lines=4, steps=10, rate=(3.0, 0.5)), LevelPlan(16, rate=(2.0, 0.1))
+    effort = replace(efforts(3)[0], replicates_of_sets=0, mesh=100, level_fit=own)
+    later = [replace(effort, mesh=20_000 if finer else 100, level_fit=replace(then, lines=2, steps=5))]
+    upper.stage(effort, alone=alone, later=later)
+    assert plans == [replace(own, steps=15, rate=(3.0, 0.1)) if at_once else own.resumed()]
+    assert evaluated == [later[-1] if at_once else effort]
 
 
 @pytest.mark.parametrize(("seconds", "rounds"), [(np.inf, 4), (1e9, 4), (1e-3, 1)])

@@ -370,7 +370,7 @@ def test_many_signals_of_the_others_leave_no_mesh_and_no_levels():
     account.first_best = Limit(1.7, 0.0, 0.99)
     upper = UpperSide(account)
     assert upper.private is not None
-    upper._evaluate = lambda _: None
+    upper._evaluate = lambda *_, **__: None
     few = efforts(4)[0]
     upper.stage(replace(few, replicates_of_sets=0, fit=replace(few.fit, fibres=8, types=64, steps=2)))
     assert upper.u.nodes == 1 and upper.private is None

@@ -65,7 +65,7 @@ def test_a_search_spends_its_turns_where_the_width_falls(monkeypatch, gaining):
     turns = []
 
     def stage(side):
-        def done(self, *_):
+        def done(self, *_, **__):
             turns.append(side)
             if side == gaining:
                 bound = getattr(self.account, side)
@@ -83,3 +83,21 @@ def test_a_search_spends_its_turns_where_the_width_falls(monkeypatch, gaining):
     number = len(effort.TWO_BUYERS)
     waiting = LOWER if gaining == UPPER else UPPER
     assert turns == [UPPER, LOWER] + (number - 1) * [gaining] + (number - 1) * [waiting]
+
+
+def test_the_upper_side_is_told_when_the_lower_one_wants_no_more_time(monkeypatch):
+    told = []
+
+    def lower(self, *_):
+        self.stated = True
+
+    def upper(self, effort, *, alone, later):
+        told.append((alone, len(later)))
+
+    monkeypatch.setattr(search.UpperSide, "stage", upper)
+    monkeypatch.setattr(search.LowerSide, "stage", lower)
+    monkeypatch.setattr(search.UpperSide, "estimate", lambda _: None)
+    monkeypatch.setattr(search._Rigorous, "run", lambda *_: None)
+    bracket(load("jmmz"), 1e-3, seed=4)
+    number = len(effort.TWO_BUYERS)
+    assert told == [(k > 0, number - 1 - k) for k in range(number)]

@@ -213,11 +213,13 @@ def dual_limit(
     return limit.shifted(control)
 
 
-def affordable(one: Callable[[int], object], size: Size, few: int, clock: Clock, jobs: int) -> Size:
-    """The size, made smaller where half of the time that is left would not do. one: evaluates a replicate with so many
-    fibres; with a ``few`` it is timed."""
+def affordable(
+    one: Callable[[int], object], size: Size, few: int, clock: Clock, jobs: int, share: float = 0.5
+) -> Size:
+    """The size, made smaller where a ``share`` of the time that is left would not do. one: evaluates a replicate with
+    so many fibres; with a ``few`` it is timed."""
     if not clock.limited:
         return size
     one(1)  # what is compiled by it does not count
     each = clock.each(one, few, few) / jobs
-    return size.scaled(0.5 * clock.left / max(each * size.fibres * size.replicates, 1e-9))
+    return size.scaled(share * clock.left / max(each * size.fibres * size.replicates, 1e-9))

@@ -119,6 +119,13 @@ class LevelPlan(Steps):
     types: int = 32
     together: ClassVar[bool] = True
 
+    def followed(self, plans: Sequence[LevelPlan]) -> LevelPlan:
+        """One fit instead of this one and the ``plans`` that follow, on samples of this size: as much work as all of
+        them, from the first length of its steps to the last one's last."""
+        work = sum(plan.steps * plan.fibres * plan.lines for plan in (self, *plans))
+        last = plans[-1].rate[1] if plans else self.rate[1]
+        return replace(self, steps=work // (self.fibres * self.lines), rate=(self.rate[0], last))
+
     def states(self, nodes: int) -> int:
         """Of a fibre, on a mesh with so many ``nodes`` per signal."""
         del nodes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -100,6 +101,14 @@ CHOOSING = 0.1
 """Of the time that is left, what choosing among shadow prices takes beyond its first replicate, at most."""
 FEWEST = 4_096
 """States of a finite set, at least."""
+FITTED = 0.45, 0.85
+"""Of the time that is left, what a fit takes at most: while the lower side wants time, too, and where it does not."""
+LONG = 40.0
+"""Seconds that are left, at least, for that to be more: an evaluation takes some of what is left then."""
+EVALUATED = 0.5, 0.7
+"""The same of an evaluation."""
+FAR = 2.0
+"""How many times as wide as asked a bracket is that one stage will not finish."""
 
 
 class UpperSide:
@@ -140,12 +149,14 @@ class UpperSide:
             account.leave_out("integrals along lines", "gains or values are not smooth enough")
         return self.line_size is not None
 
-    def stage(self, effort: Effort) -> None:
-        """Solve finite sets of types, fit shadow prices on this stage's mesh, and evaluate them."""
+    def stage(self, effort: Effort, *, alone: bool = False, later: Sequence[Effort] = ()) -> None:
+        """Solve finite sets of types, fit shadow prices on this stage's mesh, and evaluate them. alone: the lower side
+        wants no more time; ``later`` stages whose mesh is no finer are then done at once with this one."""
         account, space = self.account, self.account.space
+        alone = alone and account.left > LONG
         if space.n <= space.units:  # nobody takes a unit from anybody: shadow prices are 0
             self.u = constant_prices(space.dims, 0, 0.0, 0.0)
-            self._evaluate(effort)
+            self._evaluate(effort, alone=alone)
             return
         lines = effort.along_lines if self.lines else None
         nodes = largest_nodes(space.dims, lines.mesh if lines else effort.mesh)
@@ -161,12 +172,15 @@ class UpperSide:
             lines.fit if lines else effort.level_fit if self.private else effort.fit
         )
         plan = whole if self.u is None and len(starts) == 1 else whole.resumed()
+        if alone and isinstance(whole, LevelPlan) and self._at_once(nodes, later):
+            plan = whole.followed([each.level_fit for each in later])
+            effort = later[-1] if later else effort
         if (self.u is not None or lines) and self.places is not None and start.ridge is None:
             # the samples of random types of the first stage are too small for it
             start, plan = self._on_surface(self.places, nodes), whole
         account.tell(f"fitting shadow prices, {nodes} nodes per signal")
         lengths = (1.0, SHORTER) if space.n > 2 and self.u is None else (self.length,)
-        clock, found = account.clock.part(0.45), list[tuple[ShadowPrices, float]]()
+        clock, found = account.clock.part(FITTED[alone]), list[tuple[ShadowPrices, float]]()
         for length in lengths:
             fitted = fit_prices(
                 space,
@@ -180,7 +194,17 @@ class UpperSide:
             found += [(u, length) for u in fitted]
         self.u = self._best([*(u for u, _ in found), *starts])
         self.length = next((length for u, length in found if u is self.u), self.length)
-        self._evaluate(effort)
+        self._evaluate(effort, alone=alone)
+
+    def _at_once(self, nodes: int, later: Sequence[Effort]) -> bool:
+        """Whether no later stage has more nodes, and what is asked for is too far for one of them: steps that get short
+        once lead further than steps that get short in every stage, as far as a limited time does."""
+        account, dims = self.account, self.account.space.dims
+        if account.upper is None or account.lower is None:
+            return False
+        width = account.upper.value - account.lower.value
+        far = width > FAR * account.accuracy * abs(account.upper.value)
+        return far and all(largest_nodes(dims, effort.mesh) <= nodes for effort in later)
 
     def _on_surface(self, places: tuple[int, int], nodes: int) -> ShadowPrices:
         """A start with about half of the shadow prices on the surface where two levels are equal."""
@@ -320,8 +344,8 @@ class UpperSide:
     def _pilot_seeds(self, evidence: OnSamples, stream: int) -> list[np.random.SeedSequence]:
         return np.random.SeedSequence([self.account.seed, stream]).spawn(evidence.size.replicates)
 
-    def _afforded(self, evidence: OnSamples) -> OnSamples:
-        """The same on fewer fibres where half of the time that is left would not do."""
+    def _afforded(self, evidence: OnSamples, share: float) -> OnSamples:
+        """The same on fewer fibres where a ``share`` of the time that is left would not do."""
         account, size = self.account, evidence.size
 
         def one(fibres: int) -> float:
@@ -329,7 +353,8 @@ class UpperSide:
             return few.replicate(np.random.SeedSequence(0), account.space, account.clock)
 
         few = max(1, CHUNK // size.states)
-        return replace(evidence, size=affordable(one, size, few, account.clock, account.workers.count))
+        jobs = account.workers.count
+        return replace(evidence, size=affordable(one, size, few, account.clock, jobs, share))
 
     def _line_size(self, size: LineQuadrature, u: ShadowPrices) -> LineQuadrature:
         """The size with a panel for every cell of the mesh, and as many as gains and values need."""
@@ -344,7 +369,7 @@ class UpperSide:
         one, other = (buyer.signals[place] for buyer, place in pair)
         return f" and on {one} = {other}"
 
-    def _evaluate(self, effort: Effort) -> None:
+    def _evaluate(self, effort: Effort, *, alone: bool) -> None:
         account, u = self.account, self.u
         assert u is not None
         if account.only_rigorous:
@@ -352,7 +377,8 @@ class UpperSide:
         confidence, seed = account.allowance.next(UPPER), account.next_seed()
         account.tell(f"evaluating shadow prices, {u.nodes} nodes per signal")
         lines = None if effort.along_lines is None else effort.along_lines.size
-        evidence = self._afforded(self._evidence(u, lines, effort.levels, effort.quadrature))
+        evidence = self._evidence(u, lines, effort.levels, effort.quadrature)
+        evidence = self._afforded(evidence, EVALUATED[alone])
         one = partial(evidence.replicate, space=account.space, clock=account.clock)
         found = replicated(one, seed.spawn(evidence.size.replicates), account.workers)
         limit = one_sided(found, confidence)
