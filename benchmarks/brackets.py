@@ -93,32 +93,40 @@ def by_budget(results: list[dict[str, Any]]) -> str:
 
 
 def plot(results: list[dict[str, Any]], path: Path) -> None:
-    """Both sides against processor seconds."""
+    """Both sides against processor seconds, and below them the relative width."""
     import matplotlib as mpl
 
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
     timings = list(dict.fromkeys(result["timing"] for result in results))
-    figure, axes = plt.subplots(1, len(timings), figsize=(9, 3.4), constrained_layout=True, squeeze=False)
+    figure, axes = plt.subplots(
+        2, len(timings), figsize=(9, 5.6), constrained_layout=True, squeeze=False, sharex=True
+    )
     for result in results:
-        ax, old = axes[0, timings.index(result["timing"])], result["version"] == BEFORE
-        rows = [row for row in result["trace"] if row[3] > 0.6 and row[4] < 2]
-        seconds = [row[1] for row in rows]
-        ends = [[row[3] for row in rows], [row[4] for row in rows]]
-        colour, name = ("0.6", BEFORE) if old else ("C0", NOW)
-        ax.fill_between(seconds, *ends, step="post", alpha=0.25, color=colour, label=name)
-        for end in ends:
-            ax.step(seconds, end, where="post", color=colour)
-        ax.set_xscale("log")
-        ax.set_xlabel("processor seconds")
-        ax.set_title(
-            f"jmmz, {result['timing']}" + (f" ({','.join(result['first'])} first)" if result["first"] else "")
-        )
-        ax.legend(loc="lower right")
+        sides, widths = axes[:, timings.index(result["timing"])]
+        rows = [row for row in result["trace"] if row[3] > -1e300 and row[4] < 1e300]
+        seconds, lower, upper = ([row[place] for row in rows] for place in (1, 3, 4))
+        colour, name = ("0.55", BEFORE) if result["version"] == BEFORE else ("C0", NOW)
+        sides.fill_between(seconds, lower, upper, step="post", alpha=0.25, color=colour, label=name)
+        for end in (lower, upper):
+            sides.step(seconds, end, where="post", color=colour)
+        relative = [100 * (high - low) / high for low, high in zip(lower, upper, strict=True)]
+        widths.step(seconds, relative, where="post", color=colour, label=name)
+        middle, first = 0.5 * (lower[-1] + upper[-1]), result["first"]
+        sides.set_ylim(middle - 0.025, middle + 0.035)
+        sides.set_title(f"jmmz, {result['timing']}" + (f" ({', '.join(first)} first)" if first else ""))
+        widths.legend(loc="lower left")
+        widths.set_xscale("log")
+        widths.set_yscale("log")
+        widths.set_yticks([0.3, 0.5, 1, 2, 5, 10, 20], ["0.3", "0.5", "1", "2", "5", "10", "20"])
+        widths.minorticks_off()
+        widths.grid(axis="y", alpha=0.3)
+        widths.set_xlabel("processor seconds")
     axes[0, 0].set_ylabel("welfare")
+    axes[1, 0].set_ylabel("width, % of the upper side")
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
+    figure.savefig(path, dpi=150)
 
 
 def main() -> None:
