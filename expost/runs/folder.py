@@ -30,7 +30,7 @@ from expost.formulations.settings import settings_from_json
 from expost.instances.environment import Instance
 from expost.instances.functions import function_names, marked_toml
 from expost.mechanisms.winners import rule_of, winners
-from expost.runs.archive import Archive
+from expost.runs.archive import Archive, write_archive
 from expost.runs.record import Record, record_from_json
 from expost.runs.sampled import instance_of, sampled_arrays
 from expost.runs.solved import Solved
@@ -98,14 +98,12 @@ def save_run(run: Solved, out: Path) -> Path:
 
 def _write_arrays(run: Solved, work: Path) -> None:
     units = run.space.units
-    rules: dict[str, Any] = {name: winners(rule, units) for name, rule in run.extremes.items()}
-    np.savez_compressed(work / ALLOCATION, winner=winners(run.mechanism.allocation, units), **rules)
+    rules = {"winner": run.mechanism.allocation, **run.extremes}
+    write_archive(work / ALLOCATION, {name: winners(rule, units) for name, rule in rules.items()})
     if run.certificate is not None:
-        arrays_of_certificate: dict[str, Any] = {**run.certificate.arrays()}
-        np.savez_compressed(work / CERTIFICATE, **arrays_of_certificate)
+        write_archive(work / CERTIFICATE, run.certificate.arrays())
     if run.record.sampled:
-        sampled: dict[str, Any] = sampled_arrays(run.space)
-        np.savez_compressed(work / SAMPLED, **sampled)
+        write_archive(work / SAMPLED, sampled_arrays(run.space))
 
 
 def _write_result(record: Record, work: Path) -> None:
