@@ -561,10 +561,11 @@ def test_three_buyers_polish_again_what_gained_though_another_is_better(monkeypa
 def test_strikes_in_closed_form_have_a_finer_mesh_that_is_thinned_to_be_polished(static):
     space, order = three((None, None, None)), (0, 1, 2)
     nodes = mesh_nodes(space, order)
-    assert closed_form_nodes(space, nodes, 0) == 2 * nodes - 1 == 33
+    finer = closed_form_nodes(space, nodes, 0)
+    assert finer == 2 * nodes - 1 == 33
     assert closed_form_nodes(static, 33, 0) == 33  # two buyers
     assert closed_form_nodes(three(("c1", "c2", "c3")), 9, 0) == 9
-    given, finer, nodes = get("example2", space.instance), 17, 9  # the whole mesh takes five times as long
+    given = get("example2", space.instance)
     fine, coarse = (
         complete(
             space, order, [given_strikes(space, given, j, n) for j in (0, 1)], n, "", 1.0, negative=False
@@ -575,8 +576,8 @@ def test_strikes_in_closed_form_have_a_finer_mesh_that_is_thinned_to_be_polished
     assert (again.nodes, again.depth) == (coarse.nodes, coarse.depth)
     for found, expected in zip(again.theta, coarse.theta, strict=True):
         assert found == pytest.approx(expected)
-    values = [mechanism_limit(m, 0.9, seed(3), 0.0, replicates=4, points=16).mean for m in (fine, coarse)]
-    assert values[0] > values[1] + 1e-3  # what interpolation adds to a price that is a maximum costs welfare
+    values = [mechanism_limit(m, 0.9, seed(3), 0.0, replicates=4, points=128).mean for m in (fine, coarse)]
+    assert values[0] > values[1] + 1e-4  # what interpolation adds to a price that is a maximum costs welfare
 
 
 def test_never_selling_is_an_infinite_strike():

@@ -214,7 +214,7 @@ def dual_limit(
 
 
 def affordable(
-    one: Callable[[int], object], size: Size, few: int, clock: Clock, jobs: int, share: float = 0.5
+    one: Callable[[int], object], size: Size, few: int, clock: Clock, jobs: int, share: float
 ) -> Size:
     """The size, made smaller where a ``share`` of the time that is left would not do. one: evaluates a replicate with
     so many fibres; with a ``few`` it is timed."""
