@@ -63,14 +63,14 @@ class Formulation:
             x[start + block.index] = rule
         arcs = self._auxiliary()[self.program.heads]
         tails, heads = self.program.tails[arcs], self.program.heads[arcs]
-        while (x[tails] > x[heads]).any():  # gates of sequential ties imply further gates
-            np.maximum.at(x, heads, x[tails])
+        while len(forced := heads[x[tails] > x[heads]]):  # gates of sequential ties imply further gates
+            x[forced] = 1
         return x
 
     def _auxiliary(self) -> Bool:
-        mask = np.ones(self.program.variables, dtype=np.bool_)
+        mask = np.zeros(self.program.variables, dtype=np.bool_)
         for start, block in zip(self.program.blocks[:-1], self.blocks, strict=True):
-            mask[start + block.index] = False
+            mask[start + block.index.size : start + block.size] = True  # they follow the states
         return mask
 
     def shadow_prices(self, certificate: Certificate) -> Float:

@@ -91,3 +91,29 @@ def test_what_is_known_of_another_grid_is_no_start(monkeypatch):
     near, other = (ex.solve("jmmz", points).known for points in (5, 4))
     assert coarser.start_from(formulation, near) is not None
     assert coarser.start_from(formulation, other) is None
+
+
+@pytest.mark.parametrize("offset", [0.5, 0.2, "endpoint"])
+def test_prices_are_interpolated_along_every_signal(offset):
+    """What is linear in each signal stays itself between the coarse points, and the end's value beyond them."""
+    settings = Settings(Grid({"p1": 9, "c1": 11, "p2": 8, "c2": 13}, offset))
+    fine = type_space(ex.load("jmmz"), settings)
+    coarse = type_space(ex.load("jmmz"), Settings(Grid({"p1": 4, "c1": 5, "p2": 4, "c2": 6}, offset)))
+    for i in range(2):
+        weights = coarser.between(fine, coarse, i)
+        assert np.abs(weights.sum(axis=1) - 1.0).max() < 1e-12
+        p, c = (
+            np.clip(fine.types[i][signal], *np.quantile(coarse.types[i][signal], (0.0, 1.0)))
+            for signal in (f"p{i + 1}", f"c{i + 1}")
+        )
+        own = coarse.types[i][f"p{i + 1}"], coarse.types[i][f"c{i + 1}"]
+        assert weights @ (own[0] * (1.0 + own[1])) == pytest.approx(p * (1.0 + c), abs=1e-12)
+
+
+def test_a_signal_with_a_point_twice_is_not_interpolated():
+    settings = Settings(Grid(4))
+    space = type_space(ex.load("jmmz"), settings)
+    coarse = type_space(ex.load("jmmz"), Settings(Grid(2)))
+    coarse.types[0]["p1"] = np.full(4, 0.5)
+    cells = coarser.cells_of(space, coarse, 0)
+    assert (coarser.between(space, coarse, 0).toarray() == np.eye(4)[cells]).all()
