@@ -5,16 +5,18 @@ from __future__ import annotations
 import functools
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from expost._typing import Int8
 from expost.errors import SolverError
+from expost.solver.interrupts import requested
 from expost.solver.mincut import kernels
 from expost.solver.mincut.anytime import Incumbent
 from expost.solver.mincut.band import improve
+from expost.solver.mincut.fibres import FirstAnswer, first_answer
 from expost.solver.mincut.fixed_nodes import Settled, demanded, settle
 from expost.solver.mincut.kernels import ALONG, OVER
 from expost.solver.mincut.network import CYCLE_BITS, Network, build
@@ -24,10 +26,13 @@ from expost.solver.mincut.start import begin, guess
 from expost.solver.mincut.watch import Watch, bound_of
 from expost.solver.nearby import Nearby
 from expost.solver.program import Program
-from expost.solver.progress import ProgressCallback
+from expost.solver.progress import Progress, ProgressCallback
 from expost.solver.result import Certificate, Solution, Status
 
 NAME = "mincut"
+BETTER, READ_OFF = 6.0, 1.5
+"""How many times as long as a first answer it takes at least until the network is laid out, says more and has been read
+off; and of that the last."""
 AT_ONCE = 1 << 20
 """Nodes whose flow is read off in one step."""
 
@@ -98,6 +103,12 @@ def _solve_coarsely(program: Program, asked: Asked) -> Solution:
 def _solve(program: Program, spare_bits: int, asked: Asked) -> Solution:
     """One solve at one scale. Raises PiledUpError when flow on cycles comes near to overflowing."""
     started = time.perf_counter()
+    first = _first(program, asked, started)
+    if first is not None:
+        status = _enough(first, asked, started)
+        if status is not None:
+            return _answered_first(first, status, started)
+    spent = time.perf_counter() - started
     network = build(program, spare_bits)
     details: dict[str, Any] = {"scale_exponent": network.scale_exponent, "rounds": 0}
     preflow = Preflow(network.graph, network.acyclic)
@@ -109,20 +120,53 @@ def _solve(program: Program, spare_bits: int, asked: Asked) -> Solution:
     incumbent = Incumbent(network, settled)
     pieces = None
     limit = math.inf if asked.time_limit is None else started + asked.time_limit
+    if first is not None:
+        limit -= READ_OFF * spent
     if asked.nearby is not None:
         hurried = asked.gap is not None or asked.time_limit is not None
-        pieces = _pieces(network, incumbent, asked.nearby, limit if hurried else None)
-        details["started"] = begin(network, settled, asked.nearby, None if pieces is None else pieces.piece)
+        near = asked.nearby if first is None else replace(asked.nearby, rule=first.rule)
+        pieces = _pieces(network, incumbent, near, limit if hurried else None)
+        details["started"] = begin(network, settled, near, None if pieces is None else pieces.piece)
     watch = None
     if asked.gap is not None or asked.progress is not None:
-        watch = Watch(program, network, settled, incumbent, asked.gap, asked.progress, started)
+        told = asked.gap, asked.progress
+        watch = Watch(program, network, settled, incumbent, *told, started, first)
     status = Status.OPTIMAL if pieces is None else solve_pieces(preflow, pieces, limit, watch)
     if status is Status.OPTIMAL and not preflow.finished:
         status = preflow.run(limit, watch)
     solution = _assemble(program, network, preflow, incumbent, status, asked.extremes)
+    if first is not None and first.certificate is not None and first.bound < solution.bound:
+        solution = replace(solution, bound=first.bound, certificate=first.certificate)
     solution.details.update(details, rounds=preflow.rounds, searches=preflow.work / max(preflow.nodes, 1))
     solution.details["seconds"] = time.perf_counter() - started
     return solution
+
+
+def _first(program: Program, asked: Asked, started: float) -> FirstAnswer | None:
+    """A first answer, told at once, where there is a use for one before the optimum is known."""
+    if asked.nearby is None or (asked.gap is None and asked.time_limit is None and asked.progress is None):
+        return None
+    first = first_answer(program, asked.nearby)
+    if first is not None and asked.progress is not None:
+        elapsed = time.perf_counter() - started
+        asked.progress(Progress("fibre by fibre", first.bound, first.value, elapsed))
+    return first
+
+
+def _enough(first: FirstAnswer, asked: Asked, started: float) -> Status | None:
+    """Why to stop at the first answer; None: not to."""
+    if asked.gap is not None and first.gap <= asked.gap:
+        return Status.GAP
+    if requested():
+        return Status.INTERRUPTED
+    spent = time.perf_counter() - started
+    short = asked.time_limit is not None and spent + BETTER * spent > asked.time_limit
+    return Status.TIME_LIMIT if short else None
+
+
+def _answered_first(first: FirstAnswer, status: Status, started: float) -> Solution:
+    details = {"rounds": 0, "searches": 0.0, "seconds": time.perf_counter() - started}
+    return Solution(NAME, status, first.rule, first.bound, first.certificate, details=details)
 
 
 def _pieces(network: Network, incumbent: Incumbent, start: Nearby, until: float | None) -> Pieces | None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from expost._typing import Int8
 from expost.solver.mincut.anytime import Incumbent
+from expost.solver.mincut.fibres import FirstAnswer
 from expost.solver.mincut.fixed_nodes import Settled
 from expost.solver.mincut.network import Network
 from expost.solver.mincut.preflow import Preflow
@@ -34,7 +35,8 @@ def bound_of(program: Program, network: Network, proved: int) -> float:
 class Watch:
     """Called before each round with the preflow: tells the progress; True once the gap is small enough.
 
-    gap: as a share of the bound's size, None never to stop.
+    gap: as a share of the bound's size, None never to stop. first: what was known before there was a network; once its
+    bound is no longer the better one, its certificate is given up.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Watch:
         gap: float | None,
         progress: ProgressCallback | None,
         started: float,
+        first: FirstAnswer | None = None,
     ) -> None:
         self.program = program
         self.network = network
@@ -54,6 +57,7 @@ class Watch:
         self.gap = gap
         self.progress = progress
         self.started = started
+        self.first = first
         self._round = 0
         self._time = started
         self._valued: tuple[Int8 | None, float] = None, -math.inf
@@ -69,6 +73,10 @@ class Watch:
             return False
         self._round = rounds + ROUNDS
         bound = bound_of(self.program, self.network, self.settled.gain + proved())
+        if self.first is not None:
+            if bound < self.first.bound:
+                self.first.certificate = None
+            bound = min(bound, self.first.bound)
         if preflow is not None:
             self.incumbent.round(preflow.label, preflow.active[: preflow.found], once=True)
         value = self._value()

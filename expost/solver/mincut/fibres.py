@@ -1,0 +1,146 @@
+"""A first bound and a first rule without the network: fibre by fibre, from the prices and the rule of a nearby program.
+
+At prices of the packing rows the program falls apart into its fibres, and what a fibre of a static buyer is worth then
+is one pass over its variables; so is the best response to what the other buyer gets. That takes a few hundredths of the
+time to the optimum, less than laying the network out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from expost._limits import Carried
+from expost._typing import Float, Int8, Int32, UInt8
+from expost.solver.mincut import fibre_kernels as kernels
+from expost.solver.nearby import Nearby
+from expost.solver.program import FREE, Program
+from expost.solver.result import Certificate
+from expost.solver.scaling import HEADROOM, multipliers, scale_exponent
+
+LEAST = 100_000
+"""Variables; with fewer the network is there as soon."""
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, eq=False)
+class Fibres:
+    """A program of two blocks whose precedence is chains of groups.
+
+    before, out: int32 (variables,), the arc that leads to each variable and the one from it to the gate of its group,
+    -1 where there is none. kind: uint8 (variables,), as ``fibre_kernels`` says. row: int32 (variables,), the packing
+    row that each is in, or -1.
+    """
+
+    program: Program
+    before: Int32
+    out: Int32
+    kind: UInt8
+    row: Int32
+
+    @classmethod
+    def of(cls, program: Program) -> Fibres | None:
+        """None where the program is anything else, or has fixings or covering rows."""
+        rows = program.packing
+        if program.n_blocks != 2 or rows.shape[1] != 2 or len(program.covering) or program.capacity != 1:
+            return None
+        if (program.fixings != FREE).any():
+            return None
+        before, out, row = (np.full(program.variables, -1, dtype=np.int32) for _ in range(3))
+        kind = np.zeros(program.variables, dtype=np.uint8)
+        if not kernels.recognize(program.tails, program.heads, before, out, kind):
+            return None
+        for column in rows.T:
+            row[column] = np.arange(len(rows), dtype=np.int32)
+        gates = kind == kernels.GATE
+        once = np.count_nonzero(row >= 0) == rows.size
+        if not once or program.weights[gates].any() or (row[gates] >= 0).any():
+            return None
+        return cls(program, before, out, kind, row)
+
+    def certificate(self, prices: Float) -> tuple[Certificate, float]:
+        """What prices, float64 (rows,) in the unit of the weights, prove: the multipliers and the bound, the program's
+        constant included."""
+        exponent = scale_exponent(self.program.weights)
+        most = float(np.maximum(prices, 0.0).sum())
+        while math.ldexp(most, exponent) + len(prices) >= 2.0**HEADROOM:
+            exponent -= 1
+        whole, arcs = multipliers(prices, exponent), np.zeros(self.program.arcs, dtype=np.int64)
+        rows = self.row, self.before, self.out, arcs
+
+        def worth(block: int) -> int:
+            factor = math.ldexp(1.0, exponent)
+            return kernels.worth(self.kind, self.program.weights, factor, whole, *rows, *self._ends(block))
+
+        fibres = sum(_both(worth))
+        found = Certificate(exponent, arcs, whole, np.zeros(0, dtype=np.int64))
+        # weights are off by their rounding, and this sum by the float's
+        rounding = np.count_nonzero(self.program.weights) * found.rounding
+        total = math.ldexp(float(fibres + int(whole.sum())), -exponent)
+        return found, float(total + rounding + self.program.constant)
+
+    def rule(self, guess: Int8) -> Int8:
+        """A rule, int8 (variables,): buyer 2 has what is nearest to the guess, buyer 1 responds to it, then he to that.
+
+        Of the optimal rules a minimum cut gives the one in which buyer 2 has most (``Solution.smallest``): he is who
+        the other one should respond to.
+        """
+        x = np.zeros(self.program.variables, dtype=np.int8)
+        won = [np.zeros(len(self.program.packing), dtype=np.uint8) for _ in range(2)]
+        low, high = self._ends(1)
+        self._respond(x, 1, 2.0 * guess[low:high].astype(np.float64) - 1.0, won)
+        for block in (0, 1):
+            low, high = self._ends(block)
+            self._respond(x, block, self.program.weights[low:high], won)
+        members = np.flatnonzero(self.out >= 0)
+        x[self.program.heads[self.out[members[x[members] == 1]]]] = 1
+        return x
+
+    def _respond(self, x: Int8, block: int, gain: Float, won: list[UInt8]) -> None:
+        kernels.respond(self.kind, gain, self.row, won[1 - block], x, won[block], *self._ends(block))
+
+    def _ends(self, block: int) -> tuple[int, int]:
+        return int(self.program.blocks[block]), int(self.program.blocks[block + 1])
+
+
+@dataclass(eq=False)
+class FirstAnswer:
+    """What is known before a network is there: a bound with its certificate, and a rule with its value.
+
+    certificate: None once the network's flow proves more. rule: int8 (variables,).
+    """
+
+    bound: float
+    certificate: Certificate | None
+    rule: Int8
+    value: float
+
+    @property
+    def gap(self) -> float:
+        """As a share of the bound's size."""
+        return (self.bound - self.value) / abs(self.bound) if self.bound != 0.0 else math.inf
+
+
+def first_answer(program: Program, start: Nearby) -> FirstAnswer | None:
+    """The answer that the prices and the rule of a nearby program make; None where one of them is not known, or where
+    the program's fibres are no chains."""
+    if start.prices is None or start.rule is None or program.variables < LEAST:
+        return None
+    fibres = Fibres.of(program)
+    if fibres is None:
+        return None
+    certificate, bound = fibres.certificate(start.prices)
+    rule = fibres.rule(start.rule)
+    return FirstAnswer(bound, certificate, rule, program.value(rule))
+
+
+def _both(function: Callable[[int], R]) -> list[R]:
+    """What a function says of block 0 and of block 1, found at the same time."""
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(Carried(function), (0, 1)))
