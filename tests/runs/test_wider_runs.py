@@ -215,12 +215,23 @@ def test_a_limit_that_building_alone_would_break_is_refused_at_once(name, monkey
     ],
 )
 def test_a_large_program_that_took_long_to_build_is_not_begun(variables, stages, spent, limit, late):
-    formulation = SimpleNamespace(program=SimpleNamespace(variables=variables), stages=stages)
+    program = SimpleNamespace(variables=variables)
+    formulation = SimpleNamespace(program=program, stages=stages, settings=None, space=None)
     if not late:
         room.require_time(formulation, spent, limit)
         return
     with pytest.raises(ex.LimitReached, match=r"10,000,000 binaries took 3\.0 s to build"):
         room.require_time(formulation, spent, limit)
+
+
+def test_a_start_from_a_coarser_grid_answers_sooner():
+    program = SimpleNamespace(variables=10**7)
+    settings = SimpleNamespace(conditional=False, symmetric=False)
+    space = SimpleNamespace(n=2, units=1, states=5 * 10**6)
+    formulation = SimpleNamespace(program=program, stages=(), settings=settings, space=space)
+    room.require_time(formulation, 3.0, 6.5)
+    with pytest.raises(ex.LimitReached, match=r"a first answer comes after about 9;"):
+        room.require_time(formulation, 3.0, 6.0)
 
 
 @pytest.mark.parametrize("call", ["solve", "compare"])
