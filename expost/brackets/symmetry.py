@@ -40,13 +40,35 @@ def _amounts(space: QuantileSpace, levels: list[Float]) -> Float:
 
 class Orbits:
     """The nodes of a mesh of this shape, one axis per buyer, in sets that a change of places makes one another's: what
-    is symmetric has one number for each."""
+    is symmetric has one number for each.
+
+    From one buyer's side what is symmetric does not change when the others change places, either: ``others`` has for
+    each of their joint nodes the set that it is in, and ``side`` (sets of the others, own nodes) the set that the node
+    of both is in. With four buyers a side has a fifth of the mesh's numbers."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         ranked = np.sort(np.indices(shape).reshape(len(shape), -1), axis=0)
         kinds = np.ravel_multi_index(tuple(ranked), shape)
-        _, self.of, self.sizes = np.unique(kinds, return_inverse=True, return_counts=True)
+        found = np.unique(kinds, return_index=True, return_inverse=True, return_counts=True)
+        _, self.first, self.of, self.sizes = found
         self.shape = shape
+        if len(shape) > 2:
+            fewer = orbits(shape[1:])
+            self.others, count = fewer.of.astype(np.int32), len(fewer.sizes)
+        else:
+            count = shape[0]
+            self.others = np.arange(count, dtype=np.int32)
+        self.side = np.empty((count, shape[-1]), dtype=np.intp)
+        self.side[self.others] = self.of.reshape(-1, shape[-1])
+
+    def side_of(self, mesh: Float) -> Float:
+        """A symmetric ``mesh`` from any buyer's side."""
+        return mesh.reshape(-1)[self.first][self.side]
+
+    def means_of_side(self, sums: Float) -> Float:
+        """``means`` of a mesh of which only ``sums`` over each set of the others, (sets, own nodes), are known."""
+        weights = sums.reshape(-1)
+        return np.bincount(self.side.reshape(-1), weights=weights, minlength=len(self.sizes)) / self.sizes
 
     def means(self, mesh: Float) -> Float:
         """Of ``mesh``, over each set."""
@@ -57,10 +79,17 @@ class Orbits:
         return numbers[self.of].reshape(self.shape)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=8)
 def orbits(shape: tuple[int, ...]) -> Orbits:
     """``Orbits``, kept for the meshes at hand."""
     return Orbits(shape)
+
+
+def symmetric(mesh: Float) -> bool:
+    """Whether ``mesh``, one axis per buyer, is the same, to the last bit, in every order of the buyers."""
+    return len(set(mesh.shape)) == 1 and all(
+        np.array_equal(mesh, np.swapaxes(mesh, axis, axis + 1)) for axis in range(mesh.ndim - 1)
+    )
 
 
 def symmetrized(mesh: Float) -> Float:

@@ -13,9 +13,9 @@ from expost.brackets.effort import efforts
 from expost.brackets.evidence import DualLevels
 from expost.brackets.saved import _dual
 from expost.brackets.statistics import Limit
-from expost.brackets.symmetry import symmetrized
+from expost.brackets.symmetry import orbits, symmetric, symmetrized
 from expost.brackets.upper import level_fibres
-from expost.brackets.upper.basis import ShadowPrices, base_gain, constant_prices
+from expost.brackets.upper.basis import ShadowPrices, Side, base_gain, constant_prices
 from expost.brackets.upper.dual import Quadrature, dual_replicate
 from expost.brackets.upper.fit import LevelPlan, fit_prices
 from expost.brackets.upper.level_fibres import (
@@ -157,6 +157,27 @@ def test_gathering_is_the_transpose_of_interpolation(wide):
         shadow = fibres.gains - fibres.net(u)[0]
         gathered = fibres.gathered(u, weights * fibres.base)
         assert (gathered * u.mesh).sum() == pytest.approx((weights * shadow).sum())
+
+
+@pytest.mark.parametrize("buyers", [2, 3, 4])
+def test_one_side_of_exchangeable_buyers_says_what_the_whole_mesh_does(buyers, tmp_path):
+    signals = [f'name = "{i}"\nsignals = ["p{i}", "c{i}"]\n' for i in range(buyers)]
+    product = "*".join(f"c{i}" for i in range(buyers))
+    text = "".join(f'[[buyers]]\n{own}value = "p{i} + {product}"\n' for i, own in enumerate(signals))
+    file = tmp_path / "alike.toml"
+    file.write_text(f'name = "alike"\n{text}')
+    space = quantile_space(ex.load(file), ("static",) * buyers, (None,) * buyers)
+    u = uneven(space).symmetrized()
+    kinds = orbits(u.mesh.shape)
+    assert symmetric(u.mesh) and not symmetric(uneven(space).mesh)
+    for i in range(buyers):
+        fibres = drawn(space, i, u)
+        side = fibres.folded(kinds.others)
+        for whole, folded in zip(fibres.net(u), side.net(Side(kinds.side_of(u.mesh))), strict=True):
+            assert folded == pytest.approx(whole, abs=1e-12)
+        weights = np.random.default_rng(7).normal(size=fibres.base.shape)
+        sums = side.gathered_side(kinds.side.shape, weights)
+        assert kinds.means_of_side(sums) == pytest.approx(kinds.means(fibres.gathered(u, weights)), abs=1e-12)
 
 
 def test_responses_are_those_of_every_price_tried(three):

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 from scipy import sparse
@@ -34,6 +35,27 @@ def base_gain(gains: Float, floor: float, units: int = 1, blend: float = 0.0) ->
     if blend:
         base = (1.0 - blend) * base + blend * gains.max(axis=0)
     return np.maximum(base, floor)
+
+
+class Sided(Protocol):
+    """What can be seen from each buyer's side."""
+
+    def slices(self, i: int) -> Float:
+        """Numbers at (others' nodes, or sets of them; own nodes) of buyer ``i``."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """The mesh of exchangeable buyers' shadow prices from the side of any of them: (sets of the others' nodes, own
+    nodes), see ``Orbits``."""
+
+    numbers: Float = field(repr=False)
+
+    def slices(self, i: int) -> Float:
+        """The same for every buyer."""
+        del i
+        return self.numbers
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,7 @@ from expost._typing import Float
 from expost.brackets.clock import ENDLESS, Clock, OutOfTime
 from expost.brackets.memory import room
 from expost.brackets.symmetry import orbits
-from expost.brackets.upper.basis import ShadowPrices, mesh_size
+from expost.brackets.upper.basis import ShadowPrices, Side, mesh_size
 from expost.brackets.upper.fibre_lines import LineFibres, draw_line_fibres, fibre_signals
 from expost.brackets.upper.level_fibres import LevelFibres, Lines, draw_levels, private_levels
 from expost.brackets.upper.mesh_kernel import corners, gather, move
@@ -149,7 +149,7 @@ def fit_prices(
     the samples' noise; stops early when the clock runs out. symmetric: the buyers are exchangeable
     (see ``symmetry``)."""
     plan = _fitting(plan, space.n, start.nodes)
-    unknowns = _Unknowns(start, symmetric)
+    unknowns = _Unknowns(start, symmetric, isinstance(plan, LevelPlan))
     drawing = _Drawing(space, start, plan, rng, symmetric)
     with (workers or Workers(1)).threads() as pool:
         try:
@@ -166,7 +166,7 @@ def fit_prices(
                 samples[step // plan.refresh % len(samples)] = drawing.sample(pool)
             smoothing = scale * plan.smoothing[0] * (plan.smoothing[1] / plan.smoothing[0]) ** done
             here = samples[step % len(samples)]
-            u = unknowns.prices(numbers)
+            u = unknowns.seen(numbers)
             one = partial(_subgradient, unknowns, u, smoothing=smoothing, buyers=space.n / len(here))
             slopes = _summed(pool.map(one, here))
             how = plan.length(done), plan.reach, max(RECENT, 1.0 / (1 + step))
@@ -177,10 +177,12 @@ def fit_prices(
 
 class _Unknowns:
     """What is fitted: the numbers on the meshes of ``start``, of exchangeable buyers one for all nodes that their
-    changing places makes the same."""
+    changing places makes the same. levels: whether fibres are ``LevelFibres``, which of exchangeable buyers see one
+    side alone."""
 
-    def __init__(self, start: ShadowPrices, symmetric: bool) -> None:
+    def __init__(self, start: ShadowPrices, symmetric: bool, levels: bool) -> None:
         self.start, self.orbits = start, orbits(start.mesh.shape) if symmetric else None
+        self.side = self.orbits if levels else None
 
     def folded(self, parts: Sequence[Float]) -> list[Float]:
         """Numbers on the meshes as unknowns: means over the nodes of each."""
@@ -192,6 +194,17 @@ class _Unknowns:
             self.orbits.means(mesh),
             *(replace(ridge, mesh=one).symmetrized().mesh for one in pile if ridge is not None),
         ]
+
+    def seen(self, numbers: Sequence[Float]) -> ShadowPrices | Side:
+        """The shadow prices with these unknowns, as fibres see them."""
+        return self.prices(numbers) if self.side is None else Side(numbers[0][self.side.side])
+
+    def gathered(self, fibres: Fibres, weights: Float, pile: Float | None = None) -> list[Float]:
+        """``weights`` of the states, and ``pile`` of the types on the ridge, as means over each unknown's nodes."""
+        if self.side is not None and isinstance(fibres, LevelFibres):
+            count, own = self.side.side.shape
+            return [self.side.means_of_side(fibres.gathered_side((count, own), weights))]
+        return self.folded(gathered(self.start, fibres, weights, pile))
 
     def prices(self, numbers: Sequence[Float]) -> ShadowPrices:
         """The shadow prices with these unknowns."""
@@ -236,8 +249,8 @@ class _Drawing:
     ) -> None:
         self.one, self.rng = _drawn(space, start, plan), rng
         lines = isinstance(plan, LinePlan)
-        # exchangeable buyers' shadow prices are the same from every side: the last one's need not be turned around
-        self.turned = space.n - 1 if symmetric and isinstance(plan, LevelPlan) else None
+        # exchangeable buyers' shadow prices are the same from every side
+        self.others = orbits(start.mesh.shape).others if symmetric and isinstance(plan, LevelPlan) else None
         self.outer = [
             _grids(plan.fibres, space.dims[1 - i], rng) if lines else _points(space, i, plan.fibres, rng)
             for i in range(1 if lines and symmetric else space.n)
@@ -257,8 +270,8 @@ class _Drawing:
         (i, outer), rng = task
         clock.check()
         found = self.one(i, outer, rng)
-        if self.turned is not None and isinstance(found, LevelFibres):
-            return replace(found, buyer=self.turned)
+        if self.others is not None and isinstance(found, LevelFibres):
+            return found.folded(self.others)
         return found
 
 
@@ -300,19 +313,23 @@ def _masses(unknowns: _Unknowns, samples: list[list[Fibres]], pool: Threads) -> 
 
     def one(fibres: Fibres) -> list[Float]:
         weights = (measure / count for measure in fibres.measures)
-        return unknowns.folded(gathered(unknowns.start, fibres, *weights))
+        return unknowns.gathered(fibres, *weights)
 
     found = _summed(pool.map(one, (fibres for sample in samples for fibres in sample)))
     return [mass + 1e-3 * mass.mean() + 1e-300 for mass in found]
 
 
 def _subgradient(
-    unknowns: _Unknowns, u: ShadowPrices, fibres: Fibres, smoothing: float, buyers: float
+    unknowns: _Unknowns, u: ShadowPrices | Side, fibres: Fibres, smoothing: float, buyers: float
 ) -> list[Float]:
     """Of every node of each part of ``u``, averaged over its hat, from some fibres of one buyer that stand for
     ``buyers`` of them."""
-    weights = (buyers * slope for slope in fibres.slopes(u, smoothing))
-    return unknowns.folded(gathered(u, fibres, *weights))
+    if isinstance(fibres, LevelFibres):
+        slopes: tuple[Float, ...] = fibres.slopes(u, smoothing)
+    else:
+        assert isinstance(u, ShadowPrices)
+        slopes = fibres.slopes(u, smoothing)
+    return unknowns.gathered(fibres, *(buyers * slope for slope in slopes))
 
 
 def gathered(u: ShadowPrices, fibres: Fibres, weights: Float, pile: Float | None = None) -> tuple[Float, ...]:

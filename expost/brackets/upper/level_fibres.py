@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
 from expost._typing import Float, Float32, Int32
 from expost.brackets.clock import ENDLESS, Clock
-from expost.brackets.upper.basis import ShadowPrices, base_gain
+from expost.brackets.symmetry import orbits, symmetric
+from expost.brackets.upper.basis import ShadowPrices, Side, Sided, base_gain
 from expost.brackets.upper.level_kernel import (
     fill_lines,
     gather_lines,
@@ -123,7 +125,11 @@ class LevelFibres:
         """What the base counts in its mean over all fibres (P, K, L)."""
         return (self.base / self.base.size,)
 
-    def slopes(self, u: ShadowPrices, smoothing: float) -> tuple[Float]:
+    def folded(self, others: Int32) -> LevelFibres:
+        """The same among exchangeable buyers, of whose joint nodes each is in one of the sets ``others``."""
+        return replace(self, outer=Corners(others[self.outer.nodes], self.outer.weights))
+
+    def slopes(self, u: Sided, smoothing: float) -> tuple[Float]:
         """How the mean over all fibres of their maxima and of the buyer's share of u moves with u as a multiple of the
         base, (P, K, L): base x (share - chance to win)."""
         _, wins = self.respond(self.net(u)[0], smoothing, rule=True)
@@ -132,7 +138,7 @@ class LevelFibres:
         wins /= self.base.size
         return (wins,)
 
-    def net(self, u: ShadowPrices) -> tuple[Float, Float]:
+    def net(self, u: Sided) -> tuple[Float, Float]:
         """Gains less u (P, K, L), and the mean of the buyer's share of u (P,)."""
         net, cost = np.empty(self.base.shape), np.empty(len(self.base))
         net_lines(
@@ -165,9 +171,14 @@ class LevelFibres:
         """``weights`` (P, K, L) of the types at the nodes of the mesh, in its shape."""
         own = u.mesh.shape[self.buyer]
         others = [count for j, count in enumerate(u.mesh.shape) if j != self.buyer]
-        at_nodes = np.zeros((int(np.prod(others)), own))
-        gather_lines(weights, *self.outer, *self.inner, self.stride, self.nodes, self.shift, at_nodes)
+        at_nodes = self.gathered_side((math.prod(others), own), weights)
         return np.moveaxis(at_nodes.reshape(*others, own), -1, self.buyer)
+
+    def gathered_side(self, shape: tuple[int, int], weights: Float) -> Float:
+        """The same from the buyer's side: ``shape`` (others' nodes, or sets of them; own nodes)."""
+        at_nodes = np.zeros(shape)
+        gather_lines(weights, *self.outer, *self.inner, self.stride, self.nodes, self.shift, at_nodes)
+        return at_nodes
 
 
 def draw_levels(
@@ -333,16 +344,38 @@ def levels_replicate(
     """D(u) - (first best - E[V_0]) on the sample of one seed. Raises OutOfTime."""
     rng, private = np.random.default_rng(seed), private_levels(space)
     assert private is not None
-    total = 0.0
+    total, sides = 0.0, _Sides.of(u)
     for i in range(space.n):
+        mean = partial(_mean, space, private[i], i, u, sides, rng=rng, clock=clock)
         outer = outer_points(space, i, size.fibres, rng)
-        total += _mean(space, private[i], i, u, outer, size.size, rng, clock)
+        total += mean(outer, size.size)
         if size.wide > 1:
             few = size.size.halved()
             many = outer_points(space, i, size.wide * size.fibres, rng)
-            total += _mean(space, private[i], i, u, many, few, rng, clock)
-            total -= _mean(space, private[i], i, u, outer, few, rng, clock)
+            total += mean(many, few) - mean(outer, few)
     return total
+
+
+@dataclass(frozen=True, eq=False)
+class _Sides:
+    """Shadow prices from each buyer's side. Where they are the same in all orders of the buyers one is enough, with
+    sets of the ``others``' nodes: of four buyers' mesh a fifth, which stays near the processor."""
+
+    sides: tuple[Side, ...]
+    others: Int32 | None
+
+    @classmethod
+    def of(cls, u: ShadowPrices) -> _Sides:
+        """These of ``u``."""
+        if len(u.dims) > 2 and symmetric(u.mesh):
+            kinds = orbits(u.mesh.shape)
+            return cls((Side(kinds.side_of(u.mesh)),) * len(u.dims), kinds.others)
+        return cls(tuple(Side(u.slices(i)) for i in range(len(u.dims))), None)
+
+    def net(self, fibres: LevelFibres) -> tuple[Float, Float]:
+        """``LevelFibres.net`` of these."""
+        seen = fibres if self.others is None else fibres.folded(self.others)
+        return seen.net(self.sides[fibres.buyer])
 
 
 def _mean(
@@ -350,6 +383,7 @@ def _mean(
     private: Private,
     i: int,
     u: ShadowPrices,
+    sides: _Sides,
     outer: Float,
     size: Lines,
     rng: np.random.Generator,
@@ -359,7 +393,7 @@ def _mean(
     total = 0.0
     for some in chunks(outer, size.states, clock):
         fibres = draw_levels(space, private, i, some, size, u, rng)
-        net, cost = fibres.net(u)
+        net, cost = sides.net(fibres)
         best, _ = fibres.respond(net)
         total += float((best + cost - fibres.efficient).sum())
     return total / len(outer)
