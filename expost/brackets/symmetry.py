@@ -3,11 +3,13 @@ shadow prices over the orders of the buyers is never worse than they are: half t
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import numpy as np
 
-from expost._typing import Float
+from expost._compiled import compiled
+from expost._typing import Float, Int32
 from expost.spaces.quantile_space import QuantileSpace, lattice
 from expost.tolerances import TIE, allowance
 
@@ -38,6 +40,20 @@ def _amounts(space: QuantileSpace, levels: list[Float]) -> Float:
     return np.swapaxes(np.array(pairs), 0, 1)
 
 
+@compiled(nogil=True)
+def add_at(numbers: Float, places: Int32, total: Float) -> None:
+    """Add each of ``numbers`` to ``total`` at its place: ``bincount`` lets no other thread work meanwhile."""
+    for k in range(len(numbers)):
+        total[places[k]] += numbers[k]
+
+
+@compiled(nogil=True)
+def take_at(numbers: Float, places: Int32, found: Float) -> None:
+    """Fill ``found`` with the ``numbers`` at these places."""
+    for k in range(len(found)):
+        found[k] = numbers[places[k]]
+
+
 class Orbits:
     """The nodes of a mesh of this shape, one axis per buyer, in sets that a change of places makes one another's: what
     is symmetric has one number for each.
@@ -47,18 +63,29 @@ class Orbits:
     of both is in. With four buyers a side has a fifth of the mesh's numbers."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
-        ranked = np.sort(np.indices(shape).reshape(len(shape), -1), axis=0)
-        kinds = np.ravel_multi_index(tuple(ranked), shape)
-        found = np.unique(kinds, return_index=True, return_inverse=True, return_counts=True)
-        _, self.first, self.of, self.sizes = found
+        # of nodes i <= j <= k .. the number in the list of all such is a sum of binomials: nothing need be sorted but
+        # a node's few places, nor compared
+        ranked = [np.array(axis) for axis in np.ix_(*(np.arange(count, dtype=np.int16) for count in shape))]
+        for last in range(len(ranked) - 1, 0, -1):
+            for k in range(last):
+                low, high = np.minimum(*ranked[k : k + 2]), np.maximum(*ranked[k : k + 2])
+                ranked[k], ranked[k + 1] = low, high
+        found = np.zeros(shape, dtype=np.int32)
+        for k, place in enumerate(ranked):
+            before = [math.comb(node + k, k + 1) for node in range(shape[0])]
+            found += np.array(before, dtype=np.int32)[place]
+        self.of = found.reshape(-1)
+        self.sizes = np.bincount(self.of)
+        self.first = np.empty(len(self.sizes), dtype=np.intp)
+        self.first[self.of] = np.arange(len(self.of))
         self.shape = shape
         if len(shape) > 2:
             fewer = orbits(shape[1:])
-            self.others, count = fewer.of.astype(np.int32), len(fewer.sizes)
+            self.others, count = fewer.of, len(fewer.sizes)
         else:
             count = shape[0]
             self.others = np.arange(count, dtype=np.int32)
-        self.side = np.empty((count, shape[-1]), dtype=np.intp)
+        self.side = np.empty((count, shape[-1]), dtype=np.int32)
         self.side[self.others] = self.of.reshape(-1, shape[-1])
 
     def side_of(self, mesh: Float) -> Float:
@@ -67,8 +94,15 @@ class Orbits:
 
     def means_of_side(self, sums: Float) -> Float:
         """``means`` of a mesh of which only ``sums`` over each set of the others, (sets, own nodes), are known."""
-        weights = sums.reshape(-1)
-        return np.bincount(self.side.reshape(-1), weights=weights, minlength=len(self.sizes)) / self.sizes
+        total = np.zeros(len(self.sizes))
+        add_at(sums.reshape(-1), self.side.reshape(-1), total)
+        return total / self.sizes
+
+    def spread_on_side(self, numbers: Float) -> Float:
+        """The mesh with these ``numbers``, one for each set, from any buyer's side."""
+        found = np.empty(self.side.shape)
+        take_at(numbers, self.side.reshape(-1), found.reshape(-1))
+        return found
 
     def means(self, mesh: Float) -> Float:
         """Of ``mesh``, over each set."""

@@ -12,13 +12,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 from scipy import sparse
 
-from expost._typing import Float
-from expost.brackets.symmetry import symmetrized
+from expost._typing import Float, Int32
+from expost.brackets.symmetry import orbits, symmetric, symmetrized
 from expost.brackets.upper.mesh_kernel import corners, interpolate
 from expost.brackets.upper.ridge import Ridge, ridge_nodes
 from expost.spaces.efficient import last_margin
@@ -90,6 +91,19 @@ class ShadowPrices:
         """The mesh as (others' nodes, own nodes) of buyer ``i``."""
         others = np.moveaxis(self.mesh, i, -1)
         return np.ascontiguousarray(others).reshape(-1, self.mesh.shape[i])
+
+    @cached_property
+    def others(self) -> Int32 | None:
+        """Of mesh numbers that are the same in all orders of three buyers or more, the sets of the others' nodes (see
+        ``Orbits``): of four buyers' mesh a fifth is seen from a side then, which stays near the processor."""
+        return orbits(self.mesh.shape).others if len(self.dims) > 2 and symmetric(self.mesh) else None
+
+    @cached_property
+    def sides(self) -> tuple[Side, ...]:
+        """The mesh from each buyer's side, with sets of the ``others``' nodes where there are some."""
+        if self.others is None:
+            return tuple(Side(self.slices(i)) for i in range(len(self.dims)))
+        return (Side(orbits(self.mesh.shape).side_of(self.mesh)),) * len(self.dims)
 
     def evaluate(self, i: int, outer: sparse.csr_array, inner: sparse.csr_array, base: Float) -> Float:
         """u off the ridge at P states of the others (their ``hats`` (P, others' nodes)) and Q own types (Q, own nodes):

@@ -197,7 +197,7 @@ class _Unknowns:
 
     def seen(self, numbers: Sequence[Float]) -> ShadowPrices | Side:
         """The shadow prices with these unknowns, as fibres see them."""
-        return self.prices(numbers) if self.side is None else Side(numbers[0][self.side.side])
+        return self.prices(numbers) if self.side is None else Side(self.side.spread_on_side(numbers[0]))
 
     def gathered(self, fibres: Fibres, weights: Float, pile: Float | None = None) -> list[Float]:
         """``weights`` of the states, and ``pile`` of the types on the ridge, as means over each unknown's nodes."""

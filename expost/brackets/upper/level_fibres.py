@@ -17,8 +17,7 @@ import numpy as np
 
 from expost._typing import Float, Float32, Int32
 from expost.brackets.clock import ENDLESS, Clock
-from expost.brackets.symmetry import orbits, symmetric
-from expost.brackets.upper.basis import ShadowPrices, Side, Sided, base_gain
+from expost.brackets.upper.basis import ShadowPrices, Sided, base_gain
 from expost.brackets.upper.level_kernel import (
     fill_lines,
     gather_lines,
@@ -344,9 +343,9 @@ def levels_replicate(
     """D(u) - (first best - E[V_0]) on the sample of one seed. Raises OutOfTime."""
     rng, private = np.random.default_rng(seed), private_levels(space)
     assert private is not None
-    total, sides = 0.0, _Sides.of(u)
+    total = 0.0
     for i in range(space.n):
-        mean = partial(_mean, space, private[i], i, u, sides, rng=rng, clock=clock)
+        mean = partial(_mean, space, private[i], i, u, rng=rng, clock=clock)
         outer = outer_points(space, i, size.fibres, rng)
         total += mean(outer, size.size)
         if size.wide > 1:
@@ -356,34 +355,11 @@ def levels_replicate(
     return total
 
 
-@dataclass(frozen=True, eq=False)
-class _Sides:
-    """Shadow prices from each buyer's side. Where they are the same in all orders of the buyers one is enough, with
-    sets of the ``others``' nodes: of four buyers' mesh a fifth, which stays near the processor."""
-
-    sides: tuple[Side, ...]
-    others: Int32 | None
-
-    @classmethod
-    def of(cls, u: ShadowPrices) -> _Sides:
-        """These of ``u``."""
-        if len(u.dims) > 2 and symmetric(u.mesh):
-            kinds = orbits(u.mesh.shape)
-            return cls((Side(kinds.side_of(u.mesh)),) * len(u.dims), kinds.others)
-        return cls(tuple(Side(u.slices(i)) for i in range(len(u.dims))), None)
-
-    def net(self, fibres: LevelFibres) -> tuple[Float, Float]:
-        """``LevelFibres.net`` of these."""
-        seen = fibres if self.others is None else fibres.folded(self.others)
-        return seen.net(self.sides[fibres.buyer])
-
-
 def _mean(
     space: QuantileSpace,
     private: Private,
     i: int,
     u: ShadowPrices,
-    sides: _Sides,
     outer: Float,
     size: Lines,
     rng: np.random.Generator,
@@ -391,9 +367,10 @@ def _mean(
 ) -> float:
     """By how much buyer i's maxima are above what he gains where he should win, with his share of E[u]."""
     total = 0.0
+    others, side = u.others, u.sides[i]
     for some in chunks(outer, size.states, clock):
         fibres = draw_levels(space, private, i, some, size, u, rng)
-        net, cost = sides.net(fibres)
+        net, cost = (fibres if others is None else fibres.folded(others)).net(side)
         best, _ = fibres.respond(net)
         total += float((best + cost - fibres.efficient).sum())
     return total / len(outer)
