@@ -29,9 +29,11 @@ class LineEffort:
 class Effort:
     """One stage.
 
-    mesh: the most nodes of the shadow prices' mesh. along_lines: instead of these, the fit and the quadrature, where
-    two static buyers' signals can be integrated out; line_polish: instead of polish. states, replicates_of_sets: size
-    and number of the random finite sets of types. points, replicates: a completion's evaluation.
+    mesh: the most nodes of the shadow prices' mesh; folded: the same of exchangeable buyers on levels of equal value,
+    of whose mesh a fit sees a part, where there is time for it.
+    along_lines: instead of these, the fit and the quadrature, where two static buyers' signals can be integrated out;
+    line_polish: instead of polish. states, replicates_of_sets: size and number of the random finite sets of types.
+    points, replicates: a completion's evaluation.
     level_fit, levels: the same where types can lie on levels of equal value.
     """
 
@@ -47,6 +49,7 @@ class Effort:
     replicates_of_sets: int = 0
     along_lines: LineEffort | None = None
     line_polish: LinePolishPlan | None = None
+    folded: int = 0
 
 
 FINE_POLISH = LinePolishPlan(
@@ -219,7 +222,7 @@ MORE_BUYERS = (
         mesh=600_000,
         fit=FitPlan(fibres=512, types=512, rows=16, samples=8, steps=400, refresh=1, rate=(4.0, 0.1)),
         quadrature=Quadrature(replicates=24, fibres=128, types=8192, rows=64, bins=512, wide=16),
-        level_fit=LevelPlan(fibres=1024, lines=8, samples=8, steps=300, refresh=1, rate=(5.0, 0.1)),
+        level_fit=LevelPlan(fibres=512, types=16, samples=8, steps=400, refresh=1, rate=(5.0, 0.1)),
         levels=LevelQuadrature(fibres=128),
         polish=PolishPlan(points=256, steps=600, rate=(1.6e-2, 1e-3), nodes=9),
         points=256,
@@ -227,9 +230,10 @@ MORE_BUYERS = (
     ),
     Effort(
         mesh=1_700_000,
+        folded=6_000_000,
         fit=FitPlan(fibres=1024, types=512, rows=16, samples=6, steps=600, refresh=1, rate=(2.5, 0.05)),
         quadrature=Quadrature(replicates=24, fibres=256, types=8192, rows=64, bins=512, wide=16),
-        level_fit=LevelPlan(fibres=1024, lines=8, samples=8, steps=500, refresh=1, rate=(2.5, 0.03)),
+        level_fit=LevelPlan(fibres=1024, types=16, samples=8, steps=800, refresh=1, rate=(5.0, 0.03)),
         levels=LevelQuadrature(fibres=256),
         polish=PolishPlan(points=384, steps=800, rate=(1.2e-2, 2e-4), width=(8e-3, 3e-3), nodes=9),
         points=512,
@@ -237,9 +241,10 @@ MORE_BUYERS = (
     ),
     Effort(
         mesh=1_700_000,
+        folded=6_000_000,
         fit=FitPlan(fibres=1024, types=1024, rows=24, samples=6, steps=2000, refresh=1, rate=(2.0, 0.02)),
         quadrature=Quadrature(replicates=24, fibres=512, types=16384, rows=64, bins=1024, wide=16),
-        level_fit=LevelPlan(fibres=2048, lines=8, samples=4, steps=1000, refresh=1, rate=(2.5, 0.02)),
+        level_fit=LevelPlan(fibres=1024, types=16, samples=4, steps=2000, refresh=1, rate=(2.5, 0.02)),
         levels=LevelQuadrature(fibres=512),
         polish=PolishPlan(points=512, steps=1500, rate=(8e-3, 1e-4), width=(4e-3, 1.5e-3)),
         points=1024,

@@ -397,6 +397,20 @@ def test_many_signals_of_the_others_leave_no_mesh_and_no_levels():
     assert upper.u.nodes == 1 and upper.private is None
 
 
+def test_the_finest_mesh_is_for_exchangeable_buyers_with_time():
+    space = quantile_space(ex.load("four-buyers"), ("static",) * 4, (None,) * 4)
+    found = []
+    for seconds, alike in ((1e9, True), (20.0, True), (1e9, False)):
+        account = Account(space, 0.01, Clock(seconds), Workers(1), False, 0, 0.99, None)
+        account.first_best = Limit(1.2, 0.0, 0.99)
+        upper = UpperSide(account)
+        upper.symmetric = alike
+        found += [upper._nodes(efforts(4)[2])]
+    assert found == [7, 6, 6]
+    upper.u = constant_prices(space.dims, 7, 0.0, 0.5)
+    assert upper._nodes(efforts(4)[2]) == 7  # never coarser than before
+
+
 def test_candidates_are_compared_on_the_same_samples(three):
     compared = []
 

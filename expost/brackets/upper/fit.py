@@ -353,10 +353,10 @@ def spread(u: ShadowPrices, fibres: FibreSample | LineFibres, weights: Float) ->
 
 
 def largest_nodes(dims: tuple[int, ...], limit: int) -> int:
-    """The most nodes per signal, from 1, 2, 3, 5, 6, 9, 17, 33, whose mesh has at most ``limit`` nodes and few enough
-    corners around every point."""
+    """The most nodes per signal, from 1, 2, 3, 5, 6, 7, 9, 17, 33, whose mesh has at most ``limit`` nodes and few
+    enough corners around every point."""
     corners = max(sum(dims) - own for own in dims)
     return max(
-        (k for k in (1, 2, 3, 5, 6, 9, 17, 33) if mesh_size(dims, k) <= limit and (k == 1 or corners < 9)),
+        (k for k in (1, 2, 3, 5, 6, 7, 9, 17, 33) if mesh_size(dims, k) <= limit and (k == 1 or corners < 9)),
         default=1,
     )

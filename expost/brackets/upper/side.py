@@ -105,6 +105,9 @@ FITTED = 0.45, 0.85
 """Of the time that is left, what a fit takes at most: while the lower side wants time, too, and where it does not."""
 LONG = 40.0
 """Seconds that are left, at least, for that to be more: an evaluation takes some of what is left then."""
+FINE = 100.0
+"""Processor seconds that are left, at least, for exchangeable buyers' finest mesh: with fewer a coarser one is fitted
+better."""
 EVALUATED = 0.5, 0.7
 """The same of an evaluation."""
 FAR = 2.0
@@ -159,10 +162,10 @@ class UpperSide:
             self._evaluate(effort, alone=alone)
             return
         lines = effort.along_lines if self.lines else None
-        nodes = largest_nodes(space.dims, lines.mesh if lines else effort.mesh)
+        nodes = largest_nodes(space.dims, lines.mesh) if lines else self._nodes(effort)
         if nodes < 2:  # one number for all states
             self.private = None
-        starts = [] if self.u is None else [self.u.refined(nodes)]
+        starts = [] if self.u is None else [self._refined(self.u, nodes)]
         starts += self._sets(effort, nodes)
         if not starts:
             blend = BLEND if self.private and space.n > 2 and not space.sequential else 0.0
@@ -196,15 +199,27 @@ class UpperSide:
         self.length = next((length for u, length in found if u is self.u), self.length)
         self._evaluate(effort, alone=alone)
 
+    def _refined(self, u: ShadowPrices, nodes: int) -> ShadowPrices:
+        """``u`` on a finer mesh, and, where it is the same in all orders of the buyers, so to the last bit."""
+        found = u.refined(nodes)
+        return found.symmetrized() if self.symmetric and self.private else found
+
     def _at_once(self, nodes: int, later: Sequence[Effort]) -> bool:
         """Whether no later stage has more nodes, and what is asked for is too far for one of them: steps that get short
         once lead further than steps that get short in every stage, as far as a limited time does."""
-        account, dims = self.account, self.account.space.dims
+        account = self.account
         if account.upper is None or account.lower is None:
             return False
         width = account.upper.value - account.lower.value
         far = width > FAR * account.accuracy * abs(account.upper.value)
-        return far and all(largest_nodes(dims, effort.mesh) <= nodes for effort in later)
+        return far and all(self._nodes(effort) <= nodes for effort in later)
+
+    def _nodes(self, effort: Effort) -> int:
+        """Per signal of a stage's mesh: never fewer than before."""
+        account, limit = self.account, effort.mesh
+        if self.private and self.symmetric and account.left * account.workers.count > FINE:
+            limit = max(limit, effort.folded)
+        return max(largest_nodes(account.space.dims, limit), self.u.nodes if self.u else 1)
 
     def _on_surface(self, places: tuple[int, int], nodes: int) -> ShadowPrices:
         """A start with about half of the shadow prices on the surface where two levels are equal."""
