@@ -24,6 +24,7 @@ from expost.mechanisms.given import (
     strike_mechanism,
 )
 from expost.papers.bikhchandani.example2 import ExampleTwoPrices
+from expost.papers.bikhchandani.fillers import FillerPrices
 from expost.papers.bikhchandani.pivotal_prices import PivotalPrices
 from expost.papers.zik.improved_strikes import ImprovedStrikes
 from expost.papers.zik.static_second_best import StaticSecondBest
@@ -148,15 +149,15 @@ def _defined(name: str, instance: Instance) -> bool:
     return True
 
 
-STARTS = ("example2", "t*", "envelope")
-"""Constructions that a bracket's lower side may start from, where they are defined."""
+STARTS = (*(CONSTRUCTIONS[name] for name in ("example2", "t*", "envelope")), _priced(FillerPrices))
+"""What a bracket's lower side may start from, where it is defined: constructions of the papers, and prices of ours."""
 
 
 def starts(instance: Instance) -> Iterator[Given]:
-    """The constructions of ``STARTS`` that are defined for ``instance``, made as they are asked for."""
-    for name in STARTS:
+    """Those of ``STARTS`` that are defined for ``instance``, made as they are asked for."""
+    for construct in STARTS:
         with suppress(InputError):
-            yield get(name, instance)
+            yield construct(instance)
 
 
 def constructions(instance: Instance | str) -> tuple[str, ...]:
