@@ -51,7 +51,7 @@ SHIFT at OVER more."""
 
 @dataclass(frozen=True)
 class FillerPrices:
-    """The prices above; 1.0161 on ``three-buyers``, where Example 2's are worth 1.0091.
+    """The prices above; 1.0159 on ``three-buyers``, where Example 2's are worth 1.0091.
 
     Raises InputError for an instance that is not of that form, or not of three buyers. Other priors have these prices,
     too: they are admissible for signals within [0, 1] (times the root of the weight, for c), and not made for others.
