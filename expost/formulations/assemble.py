@@ -20,6 +20,9 @@ from expost.solver.result import Certificate
 from expost.spaces.stages import Stages
 from expost.spaces.type_space import TypeSpace
 
+AT_ONCE = 64
+"""Types of the last buyer whose states are handled at once."""
+
 
 @dataclass(frozen=True, eq=False)
 class Formulation:
@@ -60,7 +63,12 @@ class Formulation:
         """The 0/1 vector of a rule; an auxiliary variable is 1 where a variable that implies it is."""
         x = np.zeros(self.program.variables, dtype=np.int8)
         for start, block, rule in zip(self.program.blocks[:-1], self.blocks, allocation, strict=True):
-            x[start + block.index] = rule
+            # some fibres at once: what lies apart by a power of two competes for the same lines of a cache
+            for low in range(0, rule.shape[-1], AT_ONCE):
+                some = (..., slice(low, low + AT_ONCE))
+                x[start + block.index[some]] = rule[some]
+        if self.program.variables == allocation.size:
+            return x
         arcs = self._auxiliary()[self.program.heads]
         tails, heads = self.program.tails[arcs], self.program.heads[arcs]
         while len(forced := heads[x[tails] > x[heads]]):  # gates of sequential ties imply further gates

@@ -117,3 +117,11 @@ def test_a_signal_with_a_point_twice_is_not_interpolated():
     coarse.types[0]["p1"] = np.full(4, 0.5)
     cells = coarser.cells_of(space, coarse, 0)
     assert (coarser.between(space, coarse, 0).toarray() == np.eye(4)[cells]).all()
+
+
+def test_a_coarser_grid_has_half_the_points_and_not_too_many(monkeypatch):
+    monkeypatch.setattr(coarser, "LEAST_STATES", 300)
+    formulation = formulate(type_space(ex.load("jmmz"), Settings(Grid(14))), Settings(Grid(14)))
+    assert coarser._coarser(formulation).space.shape == (49, 49)
+    monkeypatch.setattr(coarser, "MOST_POINTS", 5)
+    assert coarser._coarser(formulation).space.shape == (25, 25)

@@ -105,6 +105,18 @@ def test_of_the_optimal_rule_it_makes_an_optimal_one(seed):
     assert program.value(rule) == pytest.approx(program.value(best.x), rel=1e-12, abs=1e-12)
 
 
+def test_what_is_nearest_to_a_guess_counts_what_it_adds_too():
+    """Lowest types alone are no rule: nobody is nearer to them than nobody at all."""
+    program = in_chains(random_program(np.random.default_rng(5), 2, 6, ties=False))
+    lowest = np.zeros(program.variables, dtype=np.int8)
+    lowest[np.setdiff1d(np.arange(program.blocks[1], program.variables), program.heads)] = 1
+    assert lowest.sum() == 6
+    found = Fibres.of(program)
+    assert (found.rule(lowest) == found.rule(np.zeros_like(lowest))).all()
+    everybody = np.ones_like(lowest)
+    assert (found.rule(lowest) != found.rule(everybody)).any()
+
+
 def test_the_guess_of_buyer_2_is_kept_where_it_is_a_rule():
     """Buyer 1 responds to it: what he has is worth no less than what the guess gives him."""
     program, _ = chained(1)

@@ -24,11 +24,13 @@ WRONG = 4
 def find_gates(tails: Int32, heads: Int32, before: Int32, out: Int32, kind: UInt8) -> bool:
     """Note the arc that leads to each variable, and whether it is a gate, to which several lead; whether every variable
     leads to one gate at most, and no gate to a gate."""
+    some = False
     for e in range(len(tails)):
         if before[heads[e]] >= 0:
             kind[heads[e]] = GATE
+            some = True
         before[heads[e]] = e
-    for e in range(len(tails)):
+    for e in range(len(tails) if some else 0):
         if kind[heads[e]] == GATE:
             if out[tails[e]] >= 0 or kind[tails[e]] == GATE:
                 return False
@@ -94,43 +96,73 @@ def recognize(tails: Int32, heads: Int32, before: Int32, out: Int32, kind: UInt8
     return last < 0 or out[last] < 0
 
 
+TILE = 128
+"""Rows next to each other that are handled at once. Along a fibre of the first block rows are so far apart, by a power
+of two where grids are, that nearly all of them compete for the same few lines of a cache: so 128 fibres at once."""
+
+
+@compiled(nogil=True)
+def mark_rows(column: Int32, stride: int, marks: UInt8) -> bool:
+    """Mark the variables of a column of the rows, int32 (rows,); whether none was marked."""
+    for low in range(0, stride, TILE):
+        for first in range(low, len(column), stride):
+            for r in range(first, min(first + min(TILE, stride - low), len(column))):
+                if marks[column[r]]:
+                    return False
+                marks[column[r]] = 1
+    return True
+
+
+@compiled(nogil=True)
+def lay_prices(column: Int32, stride: int, prices: Int64, priced: Int64, origin: int) -> None:
+    """Give every variable ``v`` of a column of the rows the price of its row, at ``v - origin``."""
+    for low in range(0, stride, TILE):
+        for first in range(low, len(column), stride):
+            for r in range(first, min(first + min(TILE, stride - low), len(column))):
+                priced[column[r] - origin] = prices[r]
+
+
+@compiled(nogil=True)
+def take(winners: Int32, column: Int32, stride: int, x: Int8, taken: UInt8, origin: int) -> None:
+    """Note for every variable ``v`` of a column of the rows, at ``v - origin``, whether the other one of its row, of
+    the column ``winners``, is 1."""
+    for low in range(0, stride, TILE):
+        for first in range(low, len(column), stride):
+            for r in range(first, min(first + min(TILE, stride - low), len(column))):
+                taken[column[r] - origin] = x[winners[r]]
+
+
 @compiled(nogil=True)
 def worth(
     kind: UInt8,
     weights: Float,
     factor: float,
-    prices: Int64,
-    row: Int32,
+    priced: Int64,
     before: Int32,
     out: Int32,
     arcs: Int64,
     low: int,
     high: int,
 ) -> int:
-    """What the fibres of the variables ``low .. high - 1`` are worth, summed, at prices, int64 (rows,), of the row that
-    each variable is in (-1: none): what of the positive reduced weights does not drain into negative ones further up.
+    """What the fibres of the variables ``low .. high - 1`` are worth, summed, at prices, int64 (high - low,), of these:
+    what of the positive reduced weights does not drain into negative ones further up.
 
-    Weights are ``rint(factor * weights)``. arcs: int64, becomes the flow.
+    Weights are ``rint(factor * weights)``. priced: becomes the reduced weights. arcs: int64, becomes the flow.
     """
-    reduced = np.empty(high - low, dtype=np.int64)
     total, carried = 0, 0
     v = low
     while v < high:
-        if kind[v] == GATE:
+        if kind[v] >= CHAIN:
             total += carried
             carried = 0
+        if kind[v] == GATE:
             v += 1
             continue
-        if kind[v] == CHAIN:
-            total += carried
-            carried = 0
         over, under = 0, 0
         end = v
         while end == v or (end < high and kind[end] == INSIDE):
-            r = int(np.rint(factor * weights[end]))
-            if row[end] >= 0:
-                r -= prices[row[end]]
-            reduced[end - v] = r
+            r = int(np.rint(factor * weights[end])) - priced[end - low]
+            priced[end - low] = r
             if r > 0:
                 over += r
             else:
@@ -138,7 +170,7 @@ def worth(
             end += 1
         left = max(carried - under, 0)
         for w in range(v, end):
-            r = reduced[w - v]
+            r = priced[w - low]
             taken = min(carried, max(-r, 0))
             carried -= taken
             if w == end - 1:  # what no member takes goes through one of them
@@ -153,14 +185,11 @@ def worth(
 
 
 @compiled(nogil=True)
-def respond(
-    kind: UInt8, gain: Float, row: Int32, taken: UInt8, x: Int8, won: UInt8, low: int, high: int
-) -> None:
-    """Give the variables ``low .. high - 1`` what is worth most of what is in the fibres' order and leaves out all
-    whose row, -1 where there is none, is taken. Where two are worth the same, the one with fewer groups.
+def respond(kind: UInt8, gain: Float, taken: UInt8, x: Int8, low: int, high: int) -> None:
+    """Give the variables ``low .. high - 1`` what is worth most of what is in the fibres' order and leaves out all that
+    is taken. Where two are worth the same, the one with fewer groups.
 
-    gain: float64 (high - low,). taken, won: uint8 (rows,), 1 where the other block has the unit, and becomes 1 where
-    this one does.
+    gain: float64, taken: uint8 (high - low,), 1 where another one has the unit.
     """
     stop = high
     while stop > low:
@@ -174,7 +203,7 @@ def respond(
             whole, part = 0.0, 0.0
             while start == end or kind[start] == INSIDE:
                 start -= 1
-                if row[start] >= 0 and taken[row[start]]:
+                if taken[start - low]:
                     closed = True
                 else:
                     whole += gain[start - low]
@@ -187,11 +216,8 @@ def respond(
                 break
         while kind[end] != CHAIN:
             end -= 1
-        for v in range(end, stop):
-            r = row[v]
-            free = r < 0 or not taken[r]
-            wins = v >= chosen_end or (v >= chosen and free and gain[v - low] > 0.0)
-            x[v] = wins
-            if r >= 0:
-                won[r] = wins
+        x[end:chosen] = 0
+        for v in range(chosen, chosen_end):
+            x[v] = not taken[v - low] and gain[v - low] > 0.0
+        x[chosen_end:stop] = 1
         stop = end

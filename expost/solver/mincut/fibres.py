@@ -8,10 +8,8 @@ time to the optimum, less than laying the network out.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 
@@ -26,23 +24,21 @@ from expost.solver.scaling import HEADROOM, multipliers, scale_exponent
 LEAST = 100_000
 """Variables; with fewer the network is there as soon."""
 
-R = TypeVar("R")
-
 
 @dataclass(frozen=True, eq=False)
 class Fibres:
     """A program of two blocks whose precedence is chains of groups.
 
     before, out: int32 (variables,), the arc that leads to each variable and the one from it to the gate of its group,
-    -1 where there is none. kind: uint8 (variables,), as ``fibre_kernels`` says. row: int32 (variables,), the packing
-    row that each is in, or -1.
+    -1 where there is none. kind: uint8 (variables,), as ``fibre_kernels`` says. stride: how far apart the rows of a
+    fibre of the first block are, or any number: it is faster where it is right.
     """
 
     program: Program
     before: Int32
     out: Int32
     kind: UInt8
-    row: Int32
+    stride: int
 
     @classmethod
     def of(cls, program: Program) -> Fibres | None:
@@ -52,38 +48,46 @@ class Fibres:
             return None
         if (program.fixings != FREE).any():
             return None
-        before, out, row = (np.full(program.variables, -1, dtype=np.int32) for _ in range(3))
-        kind = np.zeros(program.variables, dtype=np.uint8)
+        before, out = (np.full(program.variables, -1, dtype=np.int32) for _ in range(2))
+        kind, marks = (np.zeros(program.variables, dtype=np.uint8) for _ in range(2))
         if not kernels.recognize(program.tails, program.heads, before, out, kind):
             return None
-        for column in rows.T:
-            row[column] = np.arange(len(rows), dtype=np.int32)
-        gates = kind == kernels.GATE
-        once = np.count_nonzero(row >= 0) == rows.size
-        if not once or program.weights[gates].any() or (row[gates] >= 0).any():
+        # the second block's fibres have their rows one after the other
+        chains = np.flatnonzero(kind[program.blocks[1] :] == kernels.CHAIN)
+        stride = int(np.diff(chains[:2], append=program.variables)[0]) if len(chains) else 1
+        stride = max(min(stride, len(rows)), 1)
+        if not all(kernels.mark_rows(column, stride, marks) for column in rows.T):
             return None
-        return cls(program, before, out, kind, row)
+        gates = np.flatnonzero(kind == kernels.GATE)
+        if program.weights[gates].any() or marks[gates].any():
+            return None
+        return cls(program, before, out, kind, stride)
 
     def certificate(self, prices: Float) -> tuple[Certificate, float]:
         """What prices, float64 (rows,) in the unit of the weights, prove: the multipliers and the bound, the program's
         constant included."""
-        exponent = scale_exponent(self.program.weights)
+        program = self.program
+        exponent = scale_exponent(program.weights)
         most = float(np.maximum(prices, 0.0).sum())
         while math.ldexp(most, exponent) + len(prices) >= 2.0**HEADROOM:
             exponent -= 1
-        whole, arcs = multipliers(prices, exponent), np.zeros(self.program.arcs, dtype=np.int64)
-        rows = self.row, self.before, self.out, arcs
+        factor, whole = math.ldexp(1.0, exponent), multipliers(prices, exponent)
+        arcs = np.zeros(program.arcs, dtype=np.int64)
 
-        def worth(block: int) -> int:
-            factor = math.ldexp(1.0, exponent)
-            return kernels.worth(self.kind, self.program.weights, factor, whole, *rows, *self._ends(block))
-
-        fibres = sum(_both(worth))
+        fibres = 0
+        for block, stride in enumerate(
+            (self.stride, len(whole))
+        ):  # rows of the second are next to each other
+            low, high = self._ends(block)
+            priced = np.zeros(high - low, dtype=np.int64)
+            kernels.lay_prices(program.packing[:, block], stride, whole, priced, low)
+            flow = self.before, self.out, arcs
+            fibres += kernels.worth(self.kind, program.weights, factor, priced, *flow, low, high)
         found = Certificate(exponent, arcs, whole, np.zeros(0, dtype=np.int64))
         # weights are off by their rounding, and this sum by the float's
-        rounding = np.count_nonzero(self.program.weights) * found.rounding
+        rounding = np.count_nonzero(program.weights) * found.rounding
         total = math.ldexp(float(fibres + int(whole.sum())), -exponent)
-        return found, float(total + rounding + self.program.constant)
+        return found, float(total + rounding + program.constant)
 
     def rule(self, guess: Int8) -> Int8:
         """A rule, int8 (variables,): buyer 2 has what is nearest to the guess, buyer 1 responds to it, then he to that.
@@ -92,18 +96,19 @@ class Fibres:
         the other one should respond to.
         """
         x = np.zeros(self.program.variables, dtype=np.int8)
-        won = [np.zeros(len(self.program.packing), dtype=np.uint8) for _ in range(2)]
         low, high = self._ends(1)
-        self._respond(x, 1, 2.0 * guess[low:high].astype(np.float64) - 1.0, won)
+        nearest = guess[low:high].astype(np.float64)
+        nearest -= 0.5
+        kernels.respond(self.kind, nearest, np.zeros(high - low, dtype=np.uint8), x, low, high)
         for block in (0, 1):
             low, high = self._ends(block)
-            self._respond(x, block, self.program.weights[low:high], won)
+            taken = np.zeros(high - low, dtype=np.uint8)
+            columns = self.program.packing[:, 1 - block], self.program.packing[:, block]
+            kernels.take(*columns, self.stride, x, taken, low)
+            kernels.respond(self.kind, self.program.weights[low:high], taken, x, low, high)
         members = np.flatnonzero(self.out >= 0)
         x[self.program.heads[self.out[members[x[members] == 1]]]] = 1
         return x
-
-    def _respond(self, x: Int8, block: int, gain: Float, won: list[UInt8]) -> None:
-        kernels.respond(self.kind, gain, self.row, won[1 - block], x, won[block], *self._ends(block))
 
     def _ends(self, block: int) -> tuple[int, int]:
         return int(self.program.blocks[block]), int(self.program.blocks[block + 1])
@@ -135,12 +140,9 @@ def first_answer(program: Program, start: Nearby) -> FirstAnswer | None:
     fibres = Fibres.of(program)
     if fibres is None:
         return None
-    certificate, bound = fibres.certificate(start.prices)
-    rule = fibres.rule(start.rule)
+    prices, guess = start.prices, start.rule
+    with ThreadPoolExecutor(1) as pool:
+        found = pool.submit(Carried(fibres.rule), guess)
+        certificate, bound = fibres.certificate(prices)
+        rule = found.result()
     return FirstAnswer(bound, certificate, rule, program.value(rule))
-
-
-def _both(function: Callable[[int], R]) -> list[R]:
-    """What a function says of block 0 and of block 1, found at the same time."""
-    with ThreadPoolExecutor(2) as pool:
-        return list(pool.map(Carried(function), (0, 1)))
