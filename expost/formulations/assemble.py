@@ -63,10 +63,11 @@ class Formulation:
         """The 0/1 vector of a rule; an auxiliary variable is 1 where a variable that implies it is."""
         x = np.zeros(self.program.variables, dtype=np.int8)
         for start, block, rule in zip(self.program.blocks[:-1], self.blocks, allocation, strict=True):
+            own = x[start : start + block.size]
             # some fibres at once: what lies apart by a power of two competes for the same lines of a cache
             for low in range(0, rule.shape[-1], AT_ONCE):
                 some = (..., slice(low, low + AT_ONCE))
-                x[start + block.index[some]] = rule[some]
+                own[block.index[some]] = rule[some]
         if self.program.variables == allocation.size:
             return x
         arcs = self._auxiliary()[self.program.heads]

@@ -19,7 +19,7 @@ from expost.solver.mincut import fibre_kernels as kernels
 from expost.solver.nearby import Nearby
 from expost.solver.program import FREE, Program
 from expost.solver.result import Certificate
-from expost.solver.scaling import HEADROOM, multipliers, scale_exponent
+from expost.solver.scaling import HEADROOM, scale_exponent
 
 LEAST = 100_000
 """Variables; with fewer the network is there as soon."""
@@ -67,11 +67,13 @@ class Fibres:
         """What prices, float64 (rows,) in the unit of the weights, prove: the multipliers and the bound, the program's
         constant included."""
         program = self.program
-        exponent = scale_exponent(program.weights)
-        most = float(np.maximum(prices, 0.0).sum())
+        exponent, paid = scale_exponent(program.weights), np.maximum(prices, 0.0)
+        most = float(paid.sum())
         while math.ldexp(most, exponent) + len(prices) >= 2.0**HEADROOM:
             exponent -= 1
-        factor, whole = math.ldexp(1.0, exponent), multipliers(prices, exponent)
+        factor = math.ldexp(1.0, exponent)
+        paid *= factor
+        whole = np.rint(paid, out=paid).astype(np.int64)
         arcs = np.zeros(program.arcs, dtype=np.int64)
 
         fibres = 0
