@@ -229,9 +229,9 @@ def test_a_start_from_a_coarser_grid_answers_sooner():
     settings = SimpleNamespace(conditional=False, symmetric=False)
     space = SimpleNamespace(n=2, units=1, states=5 * 10**6)
     formulation = SimpleNamespace(program=program, stages=(), settings=settings, space=space)
-    room.require_time(formulation, 3.0, 6.5)
-    with pytest.raises(ex.LimitReached, match=r"a first answer comes after about 9;"):
-        room.require_time(formulation, 3.0, 6.0)
+    room.require_time(formulation, 4.0, 11.0)
+    with pytest.raises(ex.LimitReached, match=r"a first answer comes after about 14;"):
+        room.require_time(formulation, 4.0, 10.5)
 
 
 @pytest.mark.parametrize("call", ["solve", "compare"])
