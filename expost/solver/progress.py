@@ -42,3 +42,8 @@ def check_gap(gap: float | None) -> None:
     """Raise InputError unless the gap is None or a share in [0, 1)."""
     if gap is not None and (isinstance(gap, bool) or not isinstance(gap, Real) or not 0.0 <= gap < 1.0):
         raise InputError(f"a gap of {gap!r:.60}", where="gap", expected="a share of the bound, such as 1e-4")
+
+
+def gap_reached(bound: float, value: float, gap: float | None) -> bool:
+    """Whether a bound is at most this share of its size above a rule's value; None never is."""
+    return gap is not None and bound - value <= gap * abs(bound)

@@ -19,6 +19,7 @@ from expost.solver.nbuyers.lagrangian import price
 from expost.solver.nbuyers.layers import layers
 from expost.solver.nearby import Nearby, nearby
 from expost.solver.program import FREE, Program
+from expost.solver.progress import gap_reached
 from expost.solver.result import Status
 from expost.spaces.type_space import Grid
 
@@ -73,6 +74,41 @@ def test_prices_prove_what_single_fibres_are_worth(seed):
         wanted = check(program, other.certificate).upper_bound
         assert check(program, certificate).upper_bound == pytest.approx(wanted, rel=1e-12, abs=1e-12)
         assert bound == pytest.approx(wanted, rel=1e-12, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("price_", "useful"), [(1e-3, True), (1.0, True), (1e6, False), (1e300, False), (1e308, False)]
+)
+def test_prices_beyond_all_bounds_prove_nothing(price_, useful):
+    program, _ = chained(1)
+    prices = np.full(len(program.packing), price_)
+    found = Fibres.of(program).certificate(prices)
+    assert (found is not None) == useful
+    if found is not None:
+        assert check(program, found[0]).upper_bound == pytest.approx(found[1], rel=1e-12)
+
+
+def test_garbage_to_start_from_changes_nothing(monkeypatch):
+    monkeypatch.setattr(fibres, "LEAST", 0)
+    program, _ = chained(1)
+    start = Nearby(np.full(len(program.packing), 1e308), rule=np.ones(program.variables, dtype=np.int8))
+    found = solve_mincut(program, nearby=start, gap=0.0)
+    assert found.bound == pytest.approx(solve_mincut(program).bound, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("bound", "value", "gap", "reached"),
+    [
+        (0.0, 0.0, 1e-6, True),
+        (1.009, 1.0, 0.01, True),
+        (1.02, 1.0, 0.01, False),
+        (-1.0, -1.009, 0.01, True),
+        (-1.0, -1.02, 0.01, False),
+        (1.0, 1.0, None, False),
+    ],
+)
+def test_when_a_gap_is_reached(bound, value, gap, reached):
+    assert gap_reached(bound, value, gap) == reached
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -26,7 +26,7 @@ from expost.solver.mincut.start import begin, guess
 from expost.solver.mincut.watch import Watch, bound_of
 from expost.solver.nearby import Nearby
 from expost.solver.program import Program
-from expost.solver.progress import Progress, ProgressCallback
+from expost.solver.progress import Progress, ProgressCallback, gap_reached
 from expost.solver.result import Certificate, Solution, Status
 
 NAME = "mincut"
@@ -155,7 +155,7 @@ def _first(program: Program, asked: Asked, started: float) -> FirstAnswer | None
 
 def _enough(first: FirstAnswer, asked: Asked, started: float) -> Status | None:
     """Why to stop at the first answer; None: not to."""
-    if asked.gap is not None and first.gap <= asked.gap:
+    if gap_reached(first.bound, first.value, asked.gap):
         return Status.GAP
     if requested():
         return Status.INTERRUPTED

@@ -24,6 +24,9 @@ from expost.solver.scaling import HEADROOM, scale_exponent
 LEAST = 100_000
 """Variables; with fewer the network is there as soon."""
 
+LARGE = 10
+"""Prices whose sum is 2**LARGE times that of the weights' sizes are of no use."""
+
 
 @dataclass(frozen=True, eq=False)
 class Fibres:
@@ -63,23 +66,24 @@ class Fibres:
             return None
         return cls(program, before, out, kind, stride)
 
-    def certificate(self, prices: Float) -> tuple[Certificate, float]:
+    def certificate(self, prices: Float) -> tuple[Certificate, float] | None:
         """What prices, float64 (rows,) in the unit of the weights, prove: the multipliers and the bound, the program's
-        constant included."""
+        constant included. None where they are so large that they prove nothing, and the weights would not be seen."""
         program = self.program
         exponent, paid = scale_exponent(program.weights), np.maximum(prices, 0.0)
-        most = float(paid.sum())
-        while math.ldexp(most, exponent) + len(prices) >= 2.0**HEADROOM:
-            exponent -= 1
+        with np.errstate(over="ignore"):
+            most = math.frexp(float(paid.sum()))
+        room = HEADROOM - 1 - most[1]  # at this scale prices sum to less than half of what there is room for
+        if not math.isfinite(most[0]) or room < exponent - LARGE:
+            return None
+        exponent = min(exponent, room)
         factor = math.ldexp(1.0, exponent)
         paid *= factor
         whole = np.rint(paid, out=paid).astype(np.int64)
         arcs = np.zeros(program.arcs, dtype=np.int64)
-
         fibres = 0
-        for block, stride in enumerate(
-            (self.stride, len(whole))
-        ):  # rows of the second are next to each other
+        strides = self.stride, len(whole)  # rows of the second block's fibres are next to each other
+        for block, stride in enumerate(strides):
             low, high = self._ends(block)
             priced = np.zeros(high - low, dtype=np.int64)
             kernels.lay_prices(program.packing[:, block], stride, whole, priced, low)
@@ -128,23 +132,20 @@ class FirstAnswer:
     rule: Int8
     value: float
 
-    @property
-    def gap(self) -> float:
-        """As a share of the bound's size."""
-        return (self.bound - self.value) / abs(self.bound) if self.bound != 0.0 else math.inf
-
 
 def first_answer(program: Program, start: Nearby) -> FirstAnswer | None:
-    """The answer that the prices and the rule of a nearby program make; None where one of them is not known, or where
-    the program's fibres are no chains."""
+    """The answer that the prices and the rule of a nearby program make; None where one of them is not known or of no
+    use, or where the program's fibres are no chains."""
     if start.prices is None or start.rule is None or program.variables < LEAST:
         return None
     fibres = Fibres.of(program)
     if fibres is None:
         return None
-    prices, guess = start.prices, start.rule
     with ThreadPoolExecutor(1) as pool:
-        found = pool.submit(Carried(fibres.rule), guess)
-        certificate, bound = fibres.certificate(prices)
-        rule = found.result()
+        responses = pool.submit(Carried(fibres.rule), start.rule)
+        proved = fibres.certificate(start.prices)
+        rule = responses.result()
+    if proved is None:
+        return None
+    certificate, bound = proved
     return FirstAnswer(bound, certificate, rule, program.value(rule))

@@ -15,7 +15,7 @@ from expost.solver.mincut.fixed_nodes import Settled
 from expost.solver.mincut.network import Network
 from expost.solver.mincut.preflow import Preflow
 from expost.solver.program import Program
-from expost.solver.progress import Progress, ProgressCallback
+from expost.solver.progress import Progress, ProgressCallback, gap_reached
 
 ROUNDS = 4
 """A rule is rounded once in so many rounds at most: it costs about as much as one."""
@@ -84,7 +84,7 @@ class Watch:
         self._time = now + max(SECONDS, spent / SHARE)
         if self.progress is not None:
             self.progress(Progress("minimum cut", bound, value, now - self.started))
-        return self.gap is not None and bound - value <= self.gap * abs(bound)
+        return gap_reached(bound, value, self.gap)
 
     def _value(self) -> float:
         """What the best rule so far is worth in the unit of the weights, from the program: integers are rounded."""
