@@ -180,6 +180,15 @@ def test_one_side_of_exchangeable_buyers_says_what_the_whole_mesh_does(buyers, t
         assert kinds.means_of_side(sums) == pytest.approx(kinds.means(fibres.gathered(u, weights)), abs=1e-12)
 
 
+def test_only_what_no_order_of_the_buyers_changes_is_seen_from_one_side(three):
+    """Else the bound would be that of other shadow prices."""
+    u = uneven(three)
+    assert u.others is None
+    for i in range(3):
+        assert (u.sides[i].slices(i) == u.slices(i)).all()
+    assert u.symmetrized().others is not None
+
+
 def test_responses_are_those_of_every_price_tried(three):
     u = uneven(three)
     fibres = drawn(three, 1, u)
